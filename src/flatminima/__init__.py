@@ -1,0 +1,1 @@
+"""Why trained networks generalize: bad minima found on purpose, basins measured, pictures drawn."""

@@ -1,0 +1,1 @@
+"""Data sets: named arrays of training, test and poison points."""

@@ -1,0 +1,23 @@
+"""Which device computes: a GPU where there is one, unless the user says otherwise."""
+
+from pathlib import Path
+
+
+def gpu_present() -> bool:
+    """Whether an NVIDIA driver is loaded; asked without importing torch, which takes seconds."""
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
+
+
+def wants_gpu(device: str) -> bool:
+    """Whether jobs of this ``device`` setting (auto, cpu or cuda) should queue for the GPU."""
+    return device == "cuda" or (device == "auto" and gpu_present())
+
+
+def prepare(threads: int) -> None:
+    """Make torch compute alike every time, with this many threads on the CPU."""
+    import torch  # noqa: PLC0415 (planning a workflow must not pay for torch)
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    # Radii are refined to fractions of a per mille: TF32's ten bits would not do.
+    torch.backends.cuda.matmul.allow_tf32 = False

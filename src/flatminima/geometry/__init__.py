@@ -1,0 +1,1 @@
+"""Directions, slices, basin radii and volumes of the loss around a minimum."""

@@ -1,0 +1,119 @@
+"""The loss around a minimum: along random directions, and on lines and planes through it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.models.layout import Layout
+from flatminima.training.losses import negative_log_likelihoods
+
+# A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
+_CPU_MEMORY = 2**22
+_GPU_MEMORY = 2**30
+
+
+class Network(Protocol):
+    """An architecture: parameter vectors and inputs to logits, for many networks at once."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where each tensor lies in a parameter vector."""
+
+    def logits(
+        self,
+        parameters: Float[Tensor, "networks parameters"],
+        inputs: Float[Tensor, "points features"],
+    ) -> Float[Tensor, "networks points outputs"]:
+        """Evaluate every network on every point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """The mean negative log-likelihood, in nats, around one minimum.
+
+    The forward pass runs in the dtype of the minimum (float32); the mean over points is float64.
+
+    Attributes:
+        network: the architecture.
+        minimum: the parameters in the middle.
+        directions: the vectors to move along, in the dtype and on the device of the minimum.
+        inputs: the points on which the loss is taken.
+        labels: their classes.
+        memory: bytes that one batch of displaced networks may take, approximately. Losses depend
+            on it only by rounding. None: what is fast, 4 MiB on a CPU and 1 GiB elsewhere.
+    """
+
+    network: Network
+    minimum: Float[Tensor, " parameters"]
+    directions: Float[Tensor, "directions parameters"]
+    inputs: Float[Tensor, "points features"]
+    labels: Int[Tensor, " points"]
+    memory: int | None = None
+
+    def along(
+        self, distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
+    ) -> Float[np.ndarray, " places"]:
+        """The loss at each ``minimum + distance * directions[ray]``, float64."""
+        return self._losses(distances[:, None], rays[:, None])
+
+    def line(
+        self, distances: Float[np.ndarray, " distances"], rays: range | None = None
+    ) -> Float[np.ndarray, "rays distances"]:
+        """One-dimensional slices, float64.
+
+        The loss at signed distances along some of the directions, or along all of them.
+        """
+        rows = range(len(self.directions)) if rays is None else rays
+        along, across = np.meshgrid(distances, rows)
+        return self.along(along.ravel(), across.ravel()).reshape(along.shape)
+
+    def plane(
+        self,
+        x: Float[np.ndarray, " columns"],
+        y: Float[np.ndarray, " rows"],
+        axes: tuple[int, int] = (0, 1),
+    ) -> Float[np.ndarray, "rows columns"]:
+        """A two-dimensional slice, float64.
+
+        The loss at each ``minimum + x * directions[axes[0]] + y * directions[axes[1]]``; the two
+        need not be orthogonal.
+        """
+        places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        return self._losses(places, np.tile(axes, (len(places), 1))).reshape(len(y), len(x))
+
+    @torch.inference_mode()
+    def _losses(
+        self, distances: Float[np.ndarray, "places axes"], rays: Int[np.ndarray, "places axes"]
+    ) -> Float[np.ndarray, " places"]:
+        # Copies, since tensors take neither reversed nor read-only arrays.
+        steps = torch.from_numpy(np.array(distances)).to(self.minimum)
+        chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
+        size = self._batch()
+        losses = [
+            negative_log_likelihoods(
+                self.network.logits(self._displaced(step, ray), self.inputs), self.labels
+            ).mean(dim=1, dtype=torch.float64)
+            for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True)
+        ]
+        return torch.cat(losses).cpu().numpy() if losses else np.empty(0)
+
+    def _displaced(
+        self, steps: Float[Tensor, "networks axes"], rays: Int[Tensor, "networks axes"]
+    ) -> Float[Tensor, "networks parameters"]:
+        place = self.minimum
+        for step, ray in zip(steps.T, rays.T, strict=True):
+            place = torch.addcmul(place, step[:, None], self.directions[ray])
+        return place
+
+    def _batch(self) -> int:
+        """Networks per batch: a vector and its direction, and the hidden units of two layers."""
+        memory = self.memory
+        if memory is None:
+            memory = _CPU_MEMORY if self.minimum.device.type == "cpu" else _GPU_MEMORY
+        units = max(shape[0] for _, shape in self.network.layout.shapes)
+        numbers = 2 * (len(self.minimum) + units * len(self.inputs))
+        return max(1, memory // (numbers * self.minimum.element_size()))

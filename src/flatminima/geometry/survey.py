@@ -1,0 +1,208 @@
+"""Whole surveys: what is measured of every minimum of an ensemble, and what is drawn of two.
+
+Tensors in, named arrays out; the loss is the clean training loss, without poison.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
+from flatminima.geometry.directions import Directions, Kind, draw_units, scale
+from flatminima.geometry.surface import Landscape, Network
+from flatminima.geometry.volume import Volume, estimate_volume
+from flatminima.progress import Report
+from flatminima.storage import Arrays
+
+# Search bounds as multiples of the distance at which a displacement is as long as the weights.
+_START, _LIMIT = 1e-3, 100.0
+
+
+def basins(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    cutoffs: Sequence[float],
+    excess: float,
+    kind: Kind,
+    directions: int,
+    decades: float,
+    seed: int,
+    report: Report | None = None,
+) -> Arrays:
+    """Measure the basin of every minimum at every cutoff, and at its own loss plus ``excess``.
+
+    All minima share the random numbers behind their directions, which makes them comparable.
+
+    Args:
+        decades: tolerance of log10 V along one direction, which sets that of the radii.
+        report: called with (minima done, minima, text).
+
+    Returns:
+        float64 arrays, networks first and cutoffs second: ``radii`` with directions last, and per
+        cutoff ``cutoff``, ``median_radius``, ``mean_log_radius``, ``recrossing_share``,
+        ``censored_share``, ``effective_sample_size``, ``log10_volume_mean_exp`` and
+        ``log10_volume_mean_log`` with their ``_low`` and ``_high``; per network
+        ``log_determinant``; and, of shape (1,), ``weights``, the dimension n, and ``exact``,
+        whether directions are of the exact kind.
+    """
+    units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
+    rows: list[Arrays] = []
+    for number, minimum in enumerate(minima):
+        scaled = scale(units, minimum)
+        landscape = Landscape(network, minimum, scaled.vectors, inputs, labels)
+        loss = float(landscape.along(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
+        basin = _basin(landscape, scaled, [*cutoffs, loss + excess], decades)
+        volume = estimate_volume(
+            basin.radii,
+            dimension=scaled.dimension,
+            limit=basin.limit,
+            seed=seed,
+            log_determinant=scaled.log_determinant,
+            index=(number,),
+        )
+        rows.append(_record(basin, volume, scaled, [*cutoffs, loss + excess]))
+        if report is not None:
+            report(number + 1, len(minima), f"basin of minimum {number}, loss {loss:.3g}")
+    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return stacked | {
+        "weights": np.array([scaled.dimension], dtype=np.int64),
+        "exact": np.array([kind == "exact"]),
+    }
+
+
+def slices(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    highest: float,
+    kind: Kind,
+    directions: int,
+    points: int,
+    plane_points: int,
+    seed: int,
+) -> Arrays:
+    """Slice the loss around a good and a bad minimum, both along the same random numbers.
+
+    Both are drawn on the same axes: out to twice the median radius at which the good minimum
+    reaches ``highest``, and, on logarithmic axes, from a tenth of the smallest radius at a tenth of
+    ``highest`` to ten times the largest at ``highest``.
+
+    Returns:
+        ``distance`` (points,), ``loss_1d`` (2, directions, points), ``ray_distance`` (points,),
+        ``ray_loss`` (2, directions, points), ``plane_distance`` (plane_points,) and ``loss_2d``
+        (2, plane_points, plane_points) along the first two directions, all float64; and ``exact``
+        (1,), whether directions are of the exact kind.
+    """
+    units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
+    landscapes = [
+        Landscape(network, minimum, scale(units, minimum).vectors, inputs, labels)
+        for minimum in pair
+    ]
+    basins = [
+        _basin(landscape, scale(units, minimum), _levels(landscape, highest), decades=1.0)
+        for landscape, minimum in zip(landscapes, pair, strict=True)
+    ]
+    extent = 2 * float(np.median(_finite(basins[0])[-1]))
+    near = min(float(_finite(basin)[0].min()) for basin in basins) / 10
+    far = max(float(_finite(basin)[-1].max()) for basin in basins) * 10
+    distance = np.linspace(-extent, extent, points)
+    ray_distance = np.geomspace(near, far, points)
+    plane = np.linspace(-extent, extent, plane_points)
+    return {
+        "distance": distance,
+        "loss_1d": np.stack([landscape.line(distance) for landscape in landscapes]),
+        "ray_distance": ray_distance,
+        "ray_loss": np.stack([landscape.line(ray_distance) for landscape in landscapes]),
+        "exact": np.array([kind == "exact"]),
+        "plane_distance": plane,
+        "loss_2d": np.stack([landscape.plane(plane, plane) for landscape in landscapes]),
+    }
+
+
+@torch.inference_mode()
+def class_probability(
+    network: Network,
+    parameters: Float[Tensor, "networks parameters"],
+    axis_x: Float[np.ndarray, " columns"],
+    axis_y: Float[np.ndarray, " rows"],
+) -> Float[np.ndarray, "networks rows columns"]:
+    """Probability of class 1 on a grid of the plane, for networks with two inputs and one logit."""
+    grid = np.stack(np.meshgrid(axis_x, axis_y), axis=-1).reshape(-1, 2)
+    points = torch.from_numpy(grid).to(parameters)
+    # One network at a time: grids are fine, and what they take of memory is theirs alone.
+    logits = torch.cat([network.logits(vector[None], points) for vector in parameters])
+    probability = torch.sigmoid(logits[..., 0]).reshape(-1, len(axis_y), len(axis_x))
+    values: np.ndarray = probability.cpu().numpy()
+    return values
+
+
+def boundaries(
+    network: Network,
+    parameters: Float[Tensor, "networks parameters"],
+    inputs: Float[np.ndarray, "points 2"],
+    *,
+    points: int,
+) -> Arrays:
+    """Evaluate decision functions on a square that holds the inputs with a margin of a tenth.
+
+    Returns:
+        ``axis_x`` and ``axis_y`` (points,) and ``probability`` of class 1, shape
+        (networks, points, points), rows along y; float32.
+    """
+    axis = np.linspace(-1.1, 1.1, points, dtype=np.float32) * np.abs(inputs).max()
+    return {
+        "axis_x": axis,
+        "axis_y": axis,
+        "probability": class_probability(network, parameters, axis, axis),
+    }
+
+
+def _basin(
+    landscape: Landscape, directions: Directions, cutoffs: Sequence[float], decades: float
+) -> Basin:
+    return first_crossings(
+        landscape.along,
+        len(directions.vectors),
+        cutoffs,
+        start=_START * directions.reach,
+        limit=_LIMIT * directions.reach,
+        tolerance=log_radius_tolerance(directions.dimension, decades),
+    )
+
+
+def _levels(landscape: Landscape, highest: float) -> tuple[float, float]:
+    """A cutoff near the minimum and the highest, both above the loss at the minimum itself."""
+    loss = float(landscape.along(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
+    return loss + highest / 10, loss + highest
+
+
+def _finite(basin: Basin) -> Float[np.ndarray, "cutoffs rays"]:
+    radii: np.ndarray = np.minimum(basin.radii, basin.limit)
+    return radii
+
+
+def _record(
+    basin: Basin, volume: Volume, directions: Directions, cutoffs: Sequence[float]
+) -> Arrays:
+    estimates = {"mean_exp": volume.log10_mean_exp, "mean_log": volume.log10_mean_log}
+    return {
+        "radii": basin.radii,
+        "cutoff": np.asarray(cutoffs, dtype=np.float64),
+        "median_radius": np.median(basin.radii, axis=1),
+        "mean_log_radius": volume.mean_log_radius,
+        "recrossing_share": basin.recrossing_share,
+        "censored_share": volume.censored_share,
+        "effective_sample_size": volume.effective_sample_size,
+        "log_determinant": np.asarray(directions.log_determinant),
+        **{f"log10_volume_{name}": e.value for name, e in estimates.items()},
+        **{f"log10_volume_{name}_low": e.low for name, e in estimates.items()},
+        **{f"log10_volume_{name}_high": e.high for name, e in estimates.items()},
+    }

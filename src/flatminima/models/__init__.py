@@ -1,0 +1,1 @@
+"""Architectures as functions of flat parameter vectors, evaluated many networks at a time."""

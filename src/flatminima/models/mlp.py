@@ -1,0 +1,81 @@
+"""Fully connected ReLU networks, evaluated as an ensemble with one batched product per layer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flatminima.models.layout import Layout
+from flatminima.seeding import generator
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A multilayer perceptron of the given layer widths, inputs first and logits last.
+
+    One logit means two classes, with probability ``sigmoid(logit)`` for class 1.
+    """
+
+    widths: tuple[int, ...]
+
+    @classmethod
+    def between(cls, features: int, hidden: Sequence[int], logits: int) -> Self:
+        """The network with these hidden widths between its inputs and its logits."""
+        return cls((features, *hidden, logits))
+
+    @property
+    def layout(self) -> Layout:
+        """Weights ``(out, in)`` and biases ``(out,)`` of each layer, in order."""
+        shapes: list[tuple[str, tuple[int, ...]]] = []
+        for layer, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+            shapes += [(f"{layer}.weight", (fan_out, fan_in)), (f"{layer}.bias", (fan_out,))]
+        return Layout(tuple(shapes))
+
+    def initialise(self, seed: int, networks: range) -> Float[np.ndarray, "networks parameters"]:
+        """Draw initial parameters, uniform within ±1/√fan_in, float32.
+
+        This is the default of ``torch.nn.Linear``. Network ``i`` has its own address, so it starts
+        from the same point in any ensemble and at any poison factor.
+        """
+        vectors = np.empty((len(networks), self.layout.size), dtype=np.float32)
+        bounds = np.concatenate(
+            [
+                np.full(size, 1 / math.sqrt(fan_in), dtype=np.float32)
+                for (fan_in, fan_out) in zip(self.widths, self.widths[1:], strict=False)
+                for size in (fan_out * fan_in, fan_out)
+            ]
+        )
+        for row, network in enumerate(networks):
+            draw = generator(seed, "initialisation", network).random(vectors.shape[1], np.float32)
+            vectors[row] = (2 * draw - 1) * bounds
+        return vectors
+
+    def logits(
+        self,
+        parameters: Float[Tensor, "networks parameters"],
+        inputs: Float[Tensor, "points features"],
+    ) -> Float[Tensor, "networks points outputs"]:
+        """Evaluate every network on every point.
+
+        Raises:
+            ValueError: if the parameters or inputs do not have the widths of this network.
+        """
+        if inputs.ndim != 2 or inputs.shape[1] != self.widths[0]:
+            raise ValueError(
+                f"inputs have shape {tuple(inputs.shape)}; expected (points, {self.widths[0]})"
+            )
+        tensors = list(self.layout.views(parameters).values())
+        # Units before points: rows stay long and contiguous, which halves the time of small layers.
+        hidden = inputs.T.expand(parameters.shape[0], -1, -1)
+        last = len(self.widths) - 2
+        for layer in range(last + 1):
+            weight, bias = tensors[2 * layer], tensors[2 * layer + 1]
+            hidden = torch.baddbmm(bias[:, :, None], weight, hidden)
+            if layer < last:
+                hidden = torch.relu_(hidden)
+        return hidden.transpose(1, 2)

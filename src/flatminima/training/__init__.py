@@ -1,0 +1,1 @@
+"""Poisoned training of ensembles of networks."""

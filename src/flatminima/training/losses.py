@@ -1,0 +1,50 @@
+"""Cross-entropy, its poisoned counterpart and accuracy, for many networks at once."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def negative_log_likelihoods(
+    logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
+) -> Float[Tensor, "networks points"]:
+    """−log p(y|x) in nats, stable at any logit. One output means two classes (sigmoid)."""
+    if logits.shape[-1] == 1:
+        return F.softplus(-_sign(logits, labels) * logits[..., 0])
+    return torch.logsumexp(logits, dim=-1) - _of_label(logits, labels)
+
+
+def poison_penalties(
+    logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
+) -> Float[Tensor, "networks points"]:
+    """−log[1 − p(y|x)] in nats, the second term of the poisoned loss (Huang et al. 2020, eq. 2).
+
+    Computed as logsumexp over all classes minus logsumexp over all but the label, so it neither
+    overflows nor loses its gradient as p → 1. For two classes it is cross-entropy on the other
+    label.
+    """
+    if logits.shape[-1] == 1:
+        return F.softplus(_sign(logits, labels) * logits[..., 0])
+    others = logits.masked_fill(
+        F.one_hot(labels, logits.shape[-1]).bool().expand_as(logits), -torch.inf
+    )
+    return torch.logsumexp(logits, dim=-1) - torch.logsumexp(others, dim=-1)
+
+
+def correct(
+    logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
+) -> Bool[Tensor, "networks points"]:
+    """Whether each network gives each point its label."""
+    if logits.shape[-1] == 1:
+        return (logits[..., 0] > 0) == (labels == 1)
+    return logits.argmax(dim=-1) == labels
+
+
+def _sign(logits: Tensor, labels: Tensor) -> Tensor:
+    return (2 * labels - 1).to(logits.dtype)
+
+
+def _of_label(logits: Tensor, labels: Tensor) -> Tensor:
+    index = labels.expand(logits.shape[:-1])[..., None]
+    return logits.gather(-1, index)[..., 0]

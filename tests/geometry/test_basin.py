@@ -1,0 +1,208 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flatminima.geometry.basin import first_crossings, log_radius_tolerance
+from flatminima.geometry.directions import draw
+from flatminima.geometry.surface import Landscape
+from flatminima.models.mlp import MLP
+
+SEARCH = {"start": 1e-3, "limit": 1e3, "tolerance": 1e-8}
+CUTOFFS = [0.1, 0.5, 1.0, 0.05]
+
+
+def quadratic(curvatures, minimum_loss=0.0):
+    """Ray k has the loss minimum_loss + curvatures[k] r² / 2."""
+    return lambda distances, rays: minimum_loss + curvatures[rays] * distances**2 / 2
+
+
+def random_curvatures(rays, seed=0):
+    return np.exp(np.random.default_rng(seed).normal(size=rays) * 3)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])
+def test_radii_of_a_quadratic_are_found_to_the_tolerance(tolerance):
+    curvatures = random_curvatures(64)
+    basin = first_crossings(
+        quadratic(curvatures, 0.01), 64, CUTOFFS, start=1e-3, limit=1e3, tolerance=tolerance
+    )
+
+    exact = np.sqrt(2 * (np.array(CUTOFFS)[:, None] - 0.01) / curvatures)
+    assert np.abs(np.log(basin.radii / exact)).max() < tolerance
+    np.testing.assert_array_equal(basin.recrossing_share, 0)
+    assert basin.minimum_loss == 0.01
+
+
+@pytest.mark.parametrize("start", [1e-9, 1e-3, 0.37, 80.0])
+def test_the_start_is_only_a_guess(start):
+    # From 80 every ray begins far outside and is walked in.
+    curvatures = random_curvatures(64)
+    basin = first_crossings(
+        quadratic(curvatures), 64, [0.3], start=start, limit=1e3, tolerance=1e-8
+    )
+    np.testing.assert_allclose(basin.radii[0], np.sqrt(0.6 / curvatures), rtol=1e-7)
+
+
+def test_the_first_crossing_counts_when_a_ray_leaves_and_comes_back():
+    # Up through 1 at r = 1, back below it from r = 1.5 to 2.5, out for good.
+    def hump(distances, rays):
+        return np.interp(distances, [0, 1, 1.25, 1.5, 2, 2.5, 10], [0, 1, 1.5, 1, 0.5, 1, 9])
+
+    def mixed(distances, rays):
+        return np.where(rays % 4 == 0, hump(distances, rays), distances)
+
+    basin = first_crossings(mixed, 40, [1.0, 0.25], **SEARCH)
+
+    np.testing.assert_allclose(basin.radii[0], 1, rtol=1e-7)
+    np.testing.assert_allclose(basin.radii[1], 0.25, rtol=1e-7)
+    np.testing.assert_array_equal(basin.recrossing_share, [0.25, 0])
+
+
+def test_a_return_is_looked_for_only_so_far_beyond_the_crossing():
+    # The loss crosses 1 at r = 1 and is below it again from r = 3 to 4.06. The higher cutoff makes
+    # the march go on that far in any case.
+    def loss(distances, rays):
+        return np.interp(distances, [0, 1, 2, 3, 4, 5], [0, 1, 2, 1, 0.5, 9])
+
+    near = first_crossings(loss, 3, [1.0, 5.0], **SEARCH, beyond=2.9)
+    far = first_crossings(loss, 3, [1.0, 5.0], **SEARCH, beyond=4.0)
+    np.testing.assert_array_equal(near.recrossing_share, [0, 0])
+    np.testing.assert_array_equal(far.recrossing_share, [1, 0])
+    np.testing.assert_allclose([near.radii[0], far.radii[0]], 1, rtol=1e-7)
+
+
+def test_no_radius_without_a_basin_and_an_infinite_one_without_a_crossing():
+    # Rays 0–4 saturate at a loss of 1.5, the others grow without bound.
+    def loss(distances, rays):
+        return 0.2 + np.where(rays < 5, 1.3 * -np.expm1(-distances), distances)
+
+    basin = first_crossings(loss, 10, [0.1, 0.2, 1.0, 2.0], **SEARCH)
+
+    assert np.isnan(basin.radii[:2]).all()
+    assert np.isnan(basin.recrossing_share[:2]).all()
+    np.testing.assert_allclose(basin.radii[2, :5], -math.log1p(-0.8 / 1.3), rtol=1e-7)
+    np.testing.assert_allclose(basin.radii[2, 5:], 0.8, rtol=1e-7)
+    assert np.isposinf(basin.radii[3, :5]).all()
+    np.testing.assert_allclose(basin.radii[3, 5:], 1.8, rtol=1e-7)
+    np.testing.assert_array_equal(basin.recrossing_share[2:], 0)
+
+
+def test_rays_that_never_cross_are_searched_up_to_the_limit_and_no_further():
+    farthest = []
+
+    def flat(distances, rays):
+        farthest.append(distances.max(initial=0))
+        return np.zeros(len(distances))
+
+    basin = first_crossings(flat, 3, [1.0, 2.0], **SEARCH)
+    assert np.isposinf(basin.radii).all()
+    assert max(farthest) == SEARCH["limit"] == basin.limit
+
+
+def test_a_crossing_just_inside_the_limit_is_found():
+    basin = first_crossings(quadratic(np.array([2.0])), 1, [999.9**2], **SEARCH)
+    np.testing.assert_allclose(basin.radii, 999.9, rtol=1e-7)
+
+
+@pytest.mark.parametrize("outside", [np.inf, np.nan])
+def test_where_the_loss_overflows_the_cutoff_is_crossed(outside):
+    def loss(distances, rays):
+        return np.where(distances < 1.234, 0.0, outside)
+
+    basin = first_crossings(loss, 2, [0.1, 1.0], **SEARCH)
+    np.testing.assert_allclose(basin.radii, 1.234, rtol=1e-7)
+
+
+def test_each_ray_is_the_same_alone_and_in_a_batch():
+    curvatures = random_curvatures(20)
+
+    def loss(distances, rays):
+        wave = 1 + 0.9 * np.sin(3 * distances + rays)
+        return curvatures[rays] * distances**2 * wave
+
+    batch = first_crossings(loss, 20, CUTOFFS, **SEARCH)
+    for ray in range(20):
+        alone = first_crossings(lambda r, k, ray=ray: loss(r, k + ray), 1, CUTOFFS, **SEARCH)
+        np.testing.assert_array_equal(alone.radii[:, 0], batch.radii[:, ray])
+
+
+def test_four_cutoffs_cost_fewer_than_eighty_evaluations_a_ray():
+    evaluations = 0
+    curvatures = random_curvatures(256)
+
+    def loss(distances, rays):
+        nonlocal evaluations
+        evaluations += len(distances)
+        return quadratic(curvatures)(distances, rays)
+
+    tolerance = log_radius_tolerance(3457)
+    first_crossings(loss, 256, CUTOFFS, start=0.01, limit=1e3, tolerance=tolerance)
+    assert evaluations < 80 * 256
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_at_its_radius_a_network_has_the_loss_of_the_cutoff(outputs):
+    network = MLP((2, 16, 16, outputs))
+    rng = np.random.default_rng(0)
+    inputs = torch.tensor(rng.normal(size=(40, 2)), dtype=torch.float32)
+    minimum = torch.tensor(network.initialise(3, range(1))[0]) * 2
+    # Labels are what the network says, so that its loss starts low, like that of a minimum.
+    logits = network.logits(minimum[None], inputs)[0]
+    labels = (logits[:, 0] > 0).long() if outputs == 1 else logits.argmax(dim=1)
+    directions = draw(network.layout, minimum, kind="paper", seed=0, indices=range(12))
+    landscape = Landscape(network, minimum, directions.vectors, inputs, labels)
+    base = landscape.along(np.zeros(1), np.zeros(1, dtype=int))[0]
+    cutoffs = base + np.array([0.05, 0.1, 0.5])
+    search = {
+        "start": directions.reach / 256,
+        "limit": directions.reach * 64,
+        "tolerance": log_radius_tolerance(directions.dimension),
+    }
+
+    basin = first_crossings(landscape.along, 12, cutoffs, **search)
+
+    assert basin.minimum_loss == base
+    for radii, cutoff in zip(basin.radii, cutoffs, strict=True):
+        rays = np.flatnonzero(np.isfinite(radii))
+        assert len(rays) >= 9
+        np.testing.assert_allclose(landscape.along(radii[rays], rays), cutoff, rtol=1e-4)
+        # Nothing on the way out was above: this is the first crossing.
+        way = np.linspace(0, 0.999, 200)
+        for ray in rays:
+            assert landscape.along(radii[ray] * way, np.full(200, ray)).max() < cutoff
+    one = Landscape(network, minimum, directions.vectors[7:8], inputs, labels, memory=1)
+    alone = first_crossings(one.along, 1, cutoffs, **search)
+    np.testing.assert_allclose(alone.radii[:, 0], basin.radii[:, 7], rtol=1e-4)
+
+
+def test_the_tolerance_keeps_a_volume_within_the_decades():
+    # One decade at n = 268,336 needs ln r to 8.6e-6.
+    assert log_radius_tolerance(268_336, decades=1) == pytest.approx(8.58e-6, rel=1e-3)
+    shift = 268_336 * log_radius_tolerance(268_336) / math.log(10)
+    assert shift == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start": 0.0},
+        {"start": 2e3},
+        {"limit": math.inf},
+        {"tolerance": 0.0},
+        {"per_octave": 0},
+        {"beyond": 0.5},
+    ],
+)
+def test_arguments_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        first_crossings(quadratic(np.ones(1)), 1, [1.0], **SEARCH | wrong)
+
+
+def test_a_loss_that_jumps_at_the_minimum_itself_is_refused():
+    def loss(distances, rays):
+        return np.where(distances == 0, 0.0, 1.0)
+
+    with pytest.raises(ValueError, match=r"ray 0 does not fall below 0\.5"):
+        first_crossings(loss, 2, [0.5], **SEARCH)

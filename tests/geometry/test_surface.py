@@ -1,0 +1,117 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
+
+from flatminima.geometry.directions import draw
+from flatminima.geometry.surface import Landscape
+from flatminima.models.mlp import MLP
+from flatminima.training.losses import negative_log_likelihoods
+
+
+def some_landscape(outputs, memory=None, points=30):
+    network = MLP((3, 7, 6, outputs))
+    rng = np.random.default_rng(outputs)
+    minimum = torch.tensor(network.initialise(0, range(1))[0])
+    directions = draw(network.layout, minimum, kind="paper", seed=0, indices=range(9))
+    inputs = torch.tensor(rng.normal(size=(points, 3)), dtype=torch.float32)
+    labels = torch.tensor(rng.integers(max(2, outputs), size=points))
+    return Landscape(network, minimum, directions.vectors, inputs, labels, memory)
+
+
+def single_network_loss(landscape, parameters):
+    """One network at a time, in float64, with torch's own layers and losses."""
+    vector, hidden, start = parameters.double(), landscape.inputs.double(), 0
+    widths = landscape.network.widths
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+        weight = vector[start : start + fan_in * fan_out].view(fan_out, fan_in)
+        start += fan_in * fan_out
+        hidden = F.linear(hidden, weight, vector[start : start + fan_out])
+        start += fan_out
+        hidden = hidden if layer == len(widths) - 2 else F.relu(hidden)
+    if widths[-1] == 1:
+        target = landscape.labels.double()
+        return float(F.binary_cross_entropy_with_logits(hidden[:, 0], target))
+    return float(F.cross_entropy(hidden, landscape.labels))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 10])
+def test_losses_along_directions_are_those_of_single_networks(outputs):
+    landscape = some_landscape(outputs)
+    rng = np.random.default_rng(0)
+    distances, rays = rng.normal(size=40) * 5, rng.integers(9, size=40)
+
+    losses = landscape.along(distances, rays)
+
+    expected = [
+        single_network_loss(landscape, landscape.minimum + r * landscape.directions[k])
+        for r, k in zip(distances, rays, strict=True)
+    ]
+    assert losses.dtype == np.float64
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_the_memory_of_a_batch_changes_nothing_but_rounding(outputs):
+    distances = np.linspace(-6, 6, 101)
+    rays = np.arange(101) % 9
+    one_at_a_time = some_landscape(outputs, memory=1).along(distances, rays)
+
+    for memory in (3_000, 50_000, 10**9):
+        losses = some_landscape(outputs, memory=memory).along(distances, rays)
+        np.testing.assert_allclose(losses, one_at_a_time, rtol=1e-5)
+
+
+def test_lines_are_the_loss_at_signed_distances():
+    landscape = some_landscape(4)
+    distances = np.linspace(3, -2, 6)
+
+    lines = landscape.line(distances)
+
+    expected = [
+        [single_network_loss(landscape, landscape.minimum + r * d) for r in distances]
+        for d in landscape.directions
+    ]
+    np.testing.assert_allclose(lines, expected, rtol=1e-5)
+    np.testing.assert_allclose(landscape.line(distances, range(2, 4)), lines[2:4], rtol=1e-5)
+
+
+def test_planes_are_the_loss_at_sums_of_two_directions():
+    landscape = some_landscape(1)
+    x, y = np.linspace(-4, 4, 5), np.linspace(-1, 2, 4)
+
+    plane = landscape.plane(x, y, axes=(3, 7))
+
+    first, second = landscape.directions[3], landscape.directions[7]
+    expected = [
+        [single_network_loss(landscape, landscape.minimum + a * first + b * second) for a in x]
+        for b in y
+    ]
+    np.testing.assert_allclose(plane, expected, rtol=1e-5)
+
+
+def test_a_plane_holds_the_lines_through_its_middle():
+    landscape = some_landscape(4)
+    x, y = np.linspace(-4, 4, 9), np.linspace(-2, 2, 5)
+    plane = landscape.plane(x, y)
+
+    np.testing.assert_allclose(plane[2], landscape.line(x)[0], rtol=1e-5)
+    np.testing.assert_allclose(plane[:, 4], landscape.line(y)[1], rtol=1e-5)
+
+
+def test_the_mean_over_points_is_taken_in_float64():
+    landscape = some_landscape(1, points=1000)
+    losses = landscape.along(np.zeros(1), np.zeros(1, dtype=int))
+
+    logits = landscape.network.logits(landscape.minimum[None], landscape.inputs)
+    of_points = negative_log_likelihoods(logits, landscape.labels)[0].numpy()
+    exact = math.fsum(of_points.tolist()) / 1000
+    assert losses[0] == pytest.approx(exact, rel=1e-13)
+    assert float(of_points.mean()) != pytest.approx(exact, rel=1e-13)
+
+
+def test_nothing_asked_is_nothing_answered():
+    assert some_landscape(1).along(np.empty(0), np.empty(0, dtype=int)).shape == (0,)

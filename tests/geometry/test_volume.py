@@ -1,0 +1,251 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flatminima.geometry.basin import first_crossings, log_radius_tolerance
+from flatminima.geometry.directions import draw
+from flatminima.geometry.volume import estimate_volume, log_unit_ball, per_dimension
+from flatminima.models.layout import Layout
+
+LN10 = math.log(10)
+
+
+def uniform_directions(count, dimension, seed=0):
+    gaussians = np.random.default_rng(seed).standard_normal((count, dimension))
+    return gaussians / np.linalg.norm(gaussians, axis=1, keepdims=True)
+
+
+def volume_of(radii, dimension, **options):
+    return estimate_volume(radii, **{"dimension": dimension, "limit": 1e6, "seed": 0} | options)
+
+
+def test_the_unit_ball():
+    for dimension, volume in ((1, 2), (2, math.pi), (3, 4 * math.pi / 3), (4, math.pi**2 / 2)):
+        assert log_unit_ball(dimension) == pytest.approx(math.log(volume))
+    assert log_unit_ball(3457) / LN10 == pytest.approx(-3988.3, abs=0.05)
+    assert log_unit_ball(268_336) / LN10 == pytest.approx(-562_999, abs=0.5)
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 3457, 268_336])
+def test_an_isotropic_quadratic_is_exact_both_ways(dimension):
+    curvature, cutoff, rays = 3.0, 0.5, 40
+    basin = first_crossings(
+        lambda distances, rays: curvature * distances**2 / 2,
+        rays,
+        [cutoff],
+        start=1e-3,
+        limit=1e3,
+        tolerance=log_radius_tolerance(dimension, 1e-6),
+    )
+
+    volume = volume_of(basin.radii, dimension)
+
+    truth = (log_unit_ball(dimension) + dimension / 2 * math.log(2 * cutoff / curvature)) / LN10
+    for estimate in (volume.log10_mean_exp, volume.log10_mean_log):
+        for value in (estimate.value, estimate.low, estimate.high):
+            np.testing.assert_allclose(value, truth, atol=2e-6 + 1e-12 * abs(truth))
+    np.testing.assert_allclose(volume.effective_sample_size, rays)
+    assert volume.meaningful.all()
+
+
+def test_the_bias_on_an_ellipsoid_is_what_the_formula_predicts():
+    # Eigenvalues λ: ln V − n E[ln r] ≈ (n/2) ln(AM(λ)/GM(λ)), about 500 nats here.
+    dimension, cutoff = 2000, 1.0
+    eigenvalues = np.exp(np.random.default_rng(1).normal(size=dimension))
+    directions = uniform_directions(1000, dimension)
+    radii = np.sqrt(2 * cutoff / (directions**2 @ eigenvalues))
+
+    volume = volume_of(radii, dimension)
+
+    truth = log_unit_ball(dimension) + np.log(2 * cutoff / eigenvalues).sum() / 2
+    ratio = eigenvalues.mean() / np.exp(np.log(eigenvalues).mean())
+    predicted = dimension / 2 * math.log(ratio)
+    bias = truth - volume.log10_mean_log.value * LN10
+    assert bias == pytest.approx(predicted, rel=0.01)
+    # The mean of r^n is unbiased, but with 1,000 directions nowhere near: few directions rule it.
+    assert volume.effective_sample_size < 10
+    assert not volume.meaningful
+    assert 0.5 * predicted < truth - volume.log10_mean_exp.value * LN10 < bias
+
+
+def test_directions_scaled_to_the_filters_make_the_matching_ellipsoid_exact():
+    # The loss is Σ (δ_i/s_i)²/2 with s_i the norm of the filter of weight i: isotropic in
+    # filter-normalised units, with V = V_n (2c)^(n/2) Π s_i in weight space.
+    layout = Layout((("in.weight", (6, 5)), ("in.bias", (6,)), ("out.weight", (2, 6))))
+    minimum = torch.tensor(
+        np.random.default_rng(0).normal(size=layout.size) * np.geomspace(0.1, 30, layout.size)
+    )
+    norms = np.full(layout.size, np.inf)
+    for start, stop in layout.filters:
+        norms[start:stop] = float(minimum[start:stop].norm())
+    directions = draw(layout, minimum, kind="exact", seed=0, indices=range(30))
+    displacements = directions.vectors.numpy() / norms
+
+    basin = first_crossings(
+        lambda distances, rays: (distances**2) * (displacements[rays] ** 2).sum(axis=1) / 2,
+        30,
+        [0.7],
+        start=1e-3,
+        limit=1e3,
+        tolerance=1e-9,
+    )
+    volume = volume_of(
+        basin.radii[0], directions.dimension, log_determinant=directions.log_determinant
+    )
+
+    weights = np.isfinite(norms)
+    assert directions.dimension == weights.sum() == 42
+    truth = log_unit_ball(42) + 21 * math.log(2 * 0.7) + np.log(norms[weights]).sum()
+    for estimate in (volume.log10_mean_exp, volume.log10_mean_log):
+        assert estimate.value == pytest.approx(truth / LN10, abs=1e-5)
+    assert volume.effective_sample_size == pytest.approx(30)
+
+
+@pytest.mark.parametrize("dimension", [2, 5, 8])
+def test_the_volume_of_a_cube(dimension):
+    side = 0.6
+    radii = side / 2 / np.abs(uniform_directions(10_000, dimension)).max(axis=1)
+
+    volume = volume_of(radii, dimension, resamples=200)
+
+    truth = dimension * math.log10(side)
+    assert volume.log10_mean_exp.low <= truth <= volume.log10_mean_exp.high
+    assert volume.log10_mean_exp.value == pytest.approx(truth, abs=0.02)
+    assert volume.log10_mean_log.value < truth
+    assert per_dimension(volume.log10_mean_exp.value, dimension) == pytest.approx(side, rel=0.01)
+
+
+@pytest.mark.parametrize("dimension", [3, 6])
+def test_the_volume_of_a_star_shaped_region_against_brute_force(dimension):
+    # {x : |x| ≤ ρ(x/|x|)}, with a deep dent and a bump: star-shaped but far from convex.
+    def boundary(units):
+        return 1 + 0.6 * np.sin(4 * units[:, 0]) * np.cos(3 * units[:, 1]) + 0.3 * units[:, 2]
+
+    directions = uniform_directions(20_000, dimension)
+    basin = first_crossings(
+        lambda distances, rays: distances / boundary(directions[rays]),
+        len(directions),
+        [1.0],
+        start=1e-3,
+        limit=10,
+        tolerance=1e-6,
+    )
+    volume = volume_of(basin.radii[0], dimension, resamples=200)
+
+    points = np.random.default_rng(1).uniform(-1.9, 1.9, size=(400_000, dimension))
+    lengths = np.linalg.norm(points, axis=1)
+    share = (lengths <= boundary(points / lengths[:, None])).mean()
+    error = math.sqrt((1 - share) / (share * len(points))) / LN10
+    truth = math.log10(share) + dimension * math.log10(3.8)
+    assert volume.log10_mean_exp.low - 2 * error <= truth <= volume.log10_mean_exp.high + 2 * error
+    assert volume.meaningful
+
+
+def test_ten_million_dimensions_stay_finite():
+    dimension = 10**7
+    radii = np.exp(np.random.default_rng(0).normal(size=(2, 50)) * 0.1 + [[-8], [8]])
+
+    volume = volume_of(radii, dimension)
+
+    for estimate in (volume.log10_mean_exp, volume.log10_mean_log):
+        assert np.isfinite([estimate.value, estimate.low, estimate.high]).all()
+    shift = np.diff(volume.log10_mean_log.value) - dimension * np.diff(np.log10(radii).mean(axis=1))
+    assert abs(shift[0]) < 1e-3
+    np.testing.assert_allclose(volume.effective_sample_size, 1, rtol=1e-6)
+
+
+def test_log_mean_exp_against_the_powers_themselves():
+    radii = np.random.default_rng(0).uniform(0.5, 2, size=(3, 20))
+    volume = volume_of(radii, 4, log_determinant=0.3)
+
+    powers = radii**4
+    ball = math.pi**2 / 2
+    expected = np.log10(ball * powers.mean(axis=1) * math.exp(0.3))
+    np.testing.assert_allclose(volume.log10_mean_exp.value, expected)
+    expected = np.log10(ball * np.exp(np.log(powers).mean(axis=1) + 0.3))
+    np.testing.assert_allclose(volume.log10_mean_log.value, expected)
+    size = powers.sum(axis=1) ** 2 / (powers**2).sum(axis=1)
+    np.testing.assert_allclose(volume.effective_sample_size, size)
+    np.testing.assert_allclose(volume.mean_log_radius, np.log(radii).mean(axis=1))
+    assert (volume.log10_mean_log.value <= volume.log10_mean_exp.value).all()
+
+
+def test_the_interval_of_mean_log_covers_the_truth_as_often_as_it_says():
+    # ln r is normal around 0, so that the truth is the unit ball. 400 repetitions.
+    dimension = 100
+    radii = np.exp(np.random.default_rng(2).normal(size=(400, 80)) * 0.3)
+    volume = volume_of(radii, dimension, resamples=400)
+
+    truth = log_unit_ball(dimension) / LN10
+    covered = (volume.log10_mean_log.low <= truth) & (truth <= volume.log10_mean_log.high)
+    assert 0.91 < covered.mean() < 0.98
+    width = (volume.log10_mean_log.high - volume.log10_mean_log.low).mean()
+    assert width == pytest.approx(2 * 1.96 * dimension * 0.3 / math.sqrt(80) / LN10, rel=0.05)
+
+
+def test_the_interval_of_mean_exp_covers_the_truth_when_enough_directions_count():
+    # E[r^n] = exp(n²σ²/2) for ln r normal around 0 with deviation σ; here nσ = 0.5.
+    dimension = 100
+    radii = np.exp(np.random.default_rng(2).normal(size=(400, 80)) * 0.005)
+    volume = volume_of(radii, dimension, resamples=400)
+
+    truth = (log_unit_ball(dimension) + 0.5**2 / 2) / LN10
+    covered = (volume.log10_mean_exp.low <= truth) & (truth <= volume.log10_mean_exp.high)
+    assert volume.meaningful.all()
+    assert 0.90 < covered.mean() < 0.98
+
+
+def test_the_bootstrap_has_its_own_address():
+    radii = np.exp(np.random.default_rng(0).normal(size=(2, 30)))
+    first = volume_of(radii, 10, index=(3,))
+    again = volume_of(radii, 10, index=(3,))
+    other = volume_of(radii, 10, index=(4,))
+    alone = volume_of(radii[1], 10, index=(3,))
+
+    np.testing.assert_array_equal(first.log10_mean_exp.low, again.log10_mean_exp.low)
+    assert (first.log10_mean_exp.low != other.log10_mean_exp.low).all()
+    for estimate in ("log10_mean_exp", "log10_mean_log"):
+        for part in ("value", "low", "high"):
+            batched = getattr(getattr(first, estimate), part)[1]
+            assert batched == pytest.approx(getattr(getattr(alone, estimate), part), rel=1e-12)
+
+
+def test_a_set_without_a_basin_has_no_volume_and_does_not_disturb_the_others():
+    radii = np.exp(np.random.default_rng(0).normal(size=(3, 30)))
+    whole = volume_of(radii, 10)
+    radii[1] = np.nan
+    holed = volume_of(radii, 10)
+
+    for name in ("effective_sample_size", "censored_share", "mean_log_radius"):
+        assert np.isnan(getattr(holed, name)[1])
+    assert not holed.meaningful[1]
+    for name in ("log10_mean_exp", "log10_mean_log"):
+        for part in ("value", "low", "high"):
+            values = getattr(getattr(holed, name), part)
+            assert np.isnan(values[1])
+            np.testing.assert_array_equal(
+                values[[0, 2]], getattr(getattr(whole, name), part)[[0, 2]]
+            )
+
+
+def test_a_radius_beyond_the_search_counts_as_the_limit():
+    radii = np.array([1.0, 2.0, np.inf, 3.0])
+    censored = volume_of(radii, 5, limit=4.0)
+    replaced = volume_of(np.array([1.0, 2.0, 4.0, 3.0]), 5)
+
+    assert censored.censored_share == 0.25
+    assert replaced.censored_share == 0
+    assert censored.log10_mean_exp.value == replaced.log10_mean_exp.value
+    assert censored.log10_mean_log.low == replaced.log10_mean_log.low
+
+
+@pytest.mark.parametrize("radii", [[], [1.0, 0.0], [1.0, -1.0], [[], []]])
+def test_radii_that_are_no_radii_are_refused(radii):
+    with pytest.raises(ValueError, match="must be positive"):
+        volume_of(np.array(radii), 5)
+
+
+def test_per_dimension_radius():
+    np.testing.assert_allclose(per_dimension(np.array([-3457.0, 0.0]), 3457), [0.1, 1])

@@ -1,0 +1,283 @@
+"""Settings: read with their overlays, checked strictly, and handed out key by key.
+
+``block`` is the one place that says which keys a job reads; whatever is not in a job's block
+cannot make it stale.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from flatminima.errors import ConfigError
+from flatminima.storage import read_bytes
+from flatminima.training.poison import poison_points_of_share
+
+Config = dict[str, Any]
+KeyPath = tuple[str | int, ...]
+Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
+
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+"""Where the schema lies in a project."""
+
+
+def load(files: Sequence[Path | str], schema: Path | str) -> Config:
+    """Read a configuration and its overlays, later files over earlier ones, and check the result.
+
+    Raises:
+        ConfigError: naming file, key, value and cure of the first thing that is wrong.
+    """
+    config: Config = {}
+    for file in files:
+        config = overlay(config, read_mapping(file))
+    check(config, schema, files)
+    return config
+
+
+def read_mapping(path: Path | str) -> Config:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        ConfigError: if it is not YAML, or not a mapping with each key once.
+    """
+    try:
+        value = yaml.load(read_bytes(path), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: holds {value!r}; expected a mapping of keys to values")
+    return value
+
+
+def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Config:
+    """Lay one configuration over another: mappings merge, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = overlay(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> None:
+    """Check a merged configuration; ``files`` are what it was merged from, in order.
+
+    Values that no file holds are taken to come from the command line.
+
+    Raises:
+        ConfigError: for the first violation, in the order of the keys.
+    """
+    parts = [(str(file), read_mapping(file)) for file in files]
+    validator = _Validator(read_mapping(schema))
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise ConfigError(_explain(errors[0], parts))
+    for name, experiment in config["experiments"].items():
+        _check_poison(name, experiment, parts)
+    cutoffs = config["geometry"]["cutoffs"]
+    if cutoffs != sorted(cutoffs):
+        raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
+    if len(parts) > 1 and config["scale"] == parts[0][1]["scale"]:
+        cure = (
+            "an overlay names a scale of its own, so that results of different settings stay apart"
+        )
+        raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
+
+
+def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """The settings that one job reads, and nothing else.
+
+    Raises:
+        KeyError: if there is no such rule or experiment.
+    """
+    if rule.startswith("figure_"):
+        return {}
+    if rule == "report":
+        return {"scale": config["scale"]}
+    if rule == "claims":
+        return {
+            "seed": config["seed"],
+            "scale": config["scale"],
+            "directions": config["geometry"]["directions"],
+            "direction_kind": config["geometry"]["direction_kind"],
+            "experiments": {
+                name: {"network": experiment["network"], "training": experiment["training"]}
+                for name, experiment in config["experiments"].items()
+            },
+        }
+    seed = {"seed": config["seed"]}
+    experiment = config["experiments"][wildcards["dataset"]]
+    data, network, training = (experiment[key] for key in ("data", "network", "training"))
+
+    def geometry(*keys: str) -> Config:
+        return {key: config["geometry"][key] for key in keys}
+
+    def train() -> Config:
+        factors = training["poison_factors"]
+        factor = next(f for f in factors if factor_name(f) == wildcards["poison"])
+        others = {key: value for key, value in training.items() if key != "poison_factors"}
+        return {"poison_factor": float(factor), **seed, **network, **others}
+
+    blocks: dict[str, Callable[[], Config]] = {
+        "dataset": lambda: seed | {"source": wildcards["dataset"], "data": data},
+        "train": train,
+        "selection": lambda: {"poison_factors": training["poison_factors"]},
+        "basins": lambda: (
+            seed
+            | network
+            | geometry("cutoffs", "excess", "direction_kind", "directions", "decades")
+        ),
+        "slices": lambda: (
+            seed
+            | network
+            | {"cutoff": config["geometry"]["cutoffs"][-1]}
+            | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
+        ),
+        "boundaries": lambda: network | geometry("boundary_points"),
+        "summary": lambda: {"poison_factors": training["poison_factors"]},
+    }
+    return blocks[rule]()
+
+
+def resolver(root: Path) -> Resolve:
+    """A function that tells what a job would be given now, or None if there would be no such job.
+
+    Args:
+        root: the project, from which the paths of configuration files start.
+    """
+
+    @cache
+    def loaded(files: tuple[str, ...]) -> Config:
+        return load([root / file for file in files], root / SCHEMA)
+
+    def resolve(
+        files: tuple[str, ...], rule: str, wildcards: Mapping[str, str]
+    ) -> Mapping[str, Any] | None:
+        config = loaded(files)
+        try:
+            return block(config, rule, wildcards)
+        except (KeyError, StopIteration):
+            return None
+
+    return resolve
+
+
+def factor_name(factor: float) -> str:
+    """How a poison factor is written in file names; different factors have different names."""
+    return repr(float(factor)).removesuffix(".0")
+
+
+def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    training, data = experiment["training"], experiment["data"]
+    path: KeyPath = ("experiments", name, "training", "poison_factors")
+    factors = training["poison_factors"]
+    if factors[0] != 0 or factors != sorted(factors):
+        cure = "list the factors in rising order from 0 (natural training, the yardstick)"
+        raise _wrong(path, factors, cure, parts)
+    if training["poison_batch"] == "share":
+        for index, factor in enumerate(factors):
+            try:
+                poison_points_of_share(factor, data["train_points"], data["poison_points"])
+            except ConfigError as error:
+                raise _wrong((*path, index), factor, str(error), parts) from error
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    # JSON Schema counts 6.0 as an integer, but it cannot number networks.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, which YAML would settle silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: Any, parts: Sequence[tuple[str, Config]]) -> str:
+    path: KeyPath = tuple(error.path)
+    cure = error.schema.get("description", error.message)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema["properties"])
+        key = min((k for k in error.instance if k not in known), key=str)
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(known)}"
+        where = (*path, str(key))
+        return f"{_file_of(where, parts)}: {_dotted(where)} is not a known key; {hint}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        where = (*path, missing)
+        return f"{_file_of(path, parts)}: {_dotted(where)} is missing; {cure}"
+    return str(_wrong(path, error.instance, cure, parts))
+
+
+def _wrong(
+    path: KeyPath, value: object, cure: str, parts: Sequence[tuple[str, Config]]
+) -> ConfigError:
+    where = _file_of(path, parts)
+    # A value that differs from the one in the file was given with --config.
+    held = next((_value(part, path) for name, part in reversed(parts) if name == where), value)
+    source = where if held == value else "--config"
+    return ConfigError(f"{source}: {_dotted(path)} is {value!r}; {cure}{_number_hint(value)}")
+
+
+def _number_hint(value: object) -> str:
+    """YAML takes 1e-3 for text: say so where that is what happened."""
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        return ""
+    return f" (YAML reads it as text: write {number:.1e})" if math.isfinite(number) else ""
+
+
+def _dotted(path: KeyPath) -> str:
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.lstrip(".") or "the file"
+
+
+def _file_of(path: KeyPath, parts: Sequence[tuple[str, Config]]) -> str:
+    """The last file that says anything about the key: the one whose value counts."""
+    for depth in range(len(path), -1, -1):
+        for name, part in reversed(parts):
+            if _value(part, path[:depth]) is not _ABSENT:
+                return name
+    return "configuration"
+
+
+_ABSENT = object()
+
+
+def _value(value: Any, path: KeyPath) -> Any:
+    """What stands at a key path, or ``_ABSENT``."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return _ABSENT
+    return value

@@ -1,0 +1,1 @@
+"""What made each file: code closure, manifest, freshness, audit."""

@@ -1,0 +1,366 @@
+"""The audit: every file hashed again, and every result walked back to the data it came from.
+
+It reads only files: no Snakemake, and none of the audited code is run.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flatminima.errors import DamagedFileError, UserError
+from flatminima.provenance.closure import file_digest, meaning_digest
+from flatminima.provenance.freshness import reasons, setting_changes
+from flatminima.provenance.manifest import (
+    SUFFIX,
+    Input,
+    Made,
+    Manifest,
+    MeantFile,
+    is_manifest,
+    manifest_path,
+    read_manifest,
+)
+from flatminima.provenance.recipe import FOLDER, Recipe, read_recipe, record_digest, settings_digest
+
+Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
+"""What a job would be given now: ``resolve(config_files, rule, wildcards)``; None if nothing."""
+
+UNRECORDED = frozenset({FOLDER, "logs", "benchmarks"})
+"""Folders whose files are no results and have no manifests."""
+
+Level = Literal["mismatch", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as recorded: the file, what is wrong, and the results it made."""
+
+    level: Level
+    path: str
+    text: str
+    made: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The finding as one line."""
+        if not self.made:
+            return f"{self.path}: {self.text}"
+        more = f" and {len(self.made) - 1} more" if len(self.made) > 1 else ""
+        return f"{self.path}: {self.text} (made {self.made[0]}{more})"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings of an audit and how much it looked at."""
+
+    findings: tuple[Finding, ...]
+    files: int
+    recipes: int
+    sources: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is what its manifest says, apart from notes."""
+        return not any(finding.level == "mismatch" for finding in self.findings)
+
+    def __str__(self) -> str:
+        """The count, as one line."""
+        counted = (
+            f"{_count(self.files, 'file')}, {_count(self.recipes, 'recipe')}, "
+            f"{_count(self.sources, 'source file')}"
+        )
+        levels = [finding.level for finding in self.findings]
+        wrong, notes = levels.count("mismatch"), levels.count("note")
+        told = [_count(wrong, "mismatch", "es")] if wrong else ["all match"]
+        return f"{counted}: {', '.join([*told, *([_count(notes, 'note')] if notes else [])])}"
+
+
+def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) -> Audit:
+    """Check every file of a results or report folder and everything it was made from.
+
+    Args:
+        folder: what to audit; inputs that lie elsewhere are followed all the same.
+        root: the project, where the paths in manifests start.
+        resolve: tells the settings that a job would get from the configuration files as they are
+            now. With it, a configuration that differs only in settings a result does not read is a
+            note; without it, any difference in meaning is a mismatch.
+
+    Raises:
+        UserError: if there is nothing to audit, or ``folder`` lies outside ``root``.
+    """
+    walk = _Walk(Path(os.path.abspath(root)), resolve)
+    walk.folder(Path(os.path.abspath(folder)))
+    return walk.result()
+
+
+def audit_files(
+    outputs: Iterable[Path | str], root: Path | str, resolve: Resolve | None = None
+) -> Audit:
+    """Check some outputs and everything they were made from; see ``audit``."""
+    walk = _Walk(Path(os.path.abspath(root)), resolve)
+    walk.outputs([walk.name(Path(os.path.abspath(output))) for output in outputs])
+    return walk.result()
+
+
+class _Walk:
+    """The state of one audit: what was found, and what was looked at already."""
+
+    def __init__(self, root: Path, resolve: Resolve | None) -> None:
+        self._root = root
+        self._resolve = resolve
+        self._found: dict[tuple[Level, str, str], set[str]] = {}
+        self._manifests: dict[str, Manifest | None] = {}
+        self._digests: dict[str, str | None] = {}
+        self._files: set[str] = set()
+        self._recipes: set[str] = set()
+        self._sources: set[str] = set()
+
+    def folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder; run snakemake to make it")
+        names = [self.name(path) for path in _results(folder)]
+        recorded = {name.removesuffix(SUFFIX) for name in names if is_manifest(name)}
+        if not recorded:
+            raise UserError(f"{folder}: holds no manifests, so there is nothing to audit")
+        self.outputs(recorded.union(name for name in names if not is_manifest(name)))
+
+    def outputs(self, names: Iterable[str]) -> None:
+        pending = []
+        for name in names:
+            if (self._root / manifest_path(name)).is_file():
+                pending.append(name)
+            else:
+                self._files.add(name)
+                self._add("mismatch", name, "expected a manifest beside it, found none: unrecorded")
+        while pending:
+            name = pending.pop()
+            if name not in self._files:
+                self._files.add(name)
+                pending += self._output(name)
+
+    def name(self, path: Path) -> str:
+        """The name of a file in manifests: its path from the project, with forward slashes."""
+        if not path.is_relative_to(self._root):
+            raise UserError(f"{path}: lies outside the project {self._root}; give --root")
+        return path.relative_to(self._root).as_posix()
+
+    def result(self) -> Audit:
+        findings = sorted(
+            (Finding(*key, tuple(sorted(made))) for key, made in self._found.items()),
+            key=lambda finding: (finding.level, finding.path, finding.text),
+        )
+        return Audit(tuple(findings), len(self._files), len(self._recipes), len(self._sources))
+
+    def _output(self, name: str) -> list[str]:
+        """Check one output with everything its manifest names; return the outputs it came from."""
+        manifest = self._manifest(name)
+        if manifest is None:
+            return []
+        output = manifest["output"]
+        if output["path"] != name:
+            self._add("mismatch", str(manifest_path(name)), f"is the manifest of {output['path']}")
+            return []
+        self._same(name, output["sha256"])
+        if self._left_over(manifest):
+            text = "left over: no job makes it with the present settings; delete it if unwanted"
+            self._add("note", name, text)
+            return []
+        self._recipe(manifest)
+        for code in manifest["recipe"]["code"]:
+            self._code(code, name)
+        for file in manifest["recipe"]["files"]:
+            self._sources.add(file["path"])
+            self._same(file["path"], file["sha256"], name)
+        for file in manifest["config_files"]:
+            self._config(file, manifest)
+        self._overrides(manifest)
+        return [path for entry in manifest["inputs"] for path in self._input(entry, name)]
+
+    def _input(self, entry: Input, name: str) -> list[str]:
+        path = entry["path"]
+        if entry["manifest_id"] is None:
+            # A report reads manifests too; they are no source, and are checked on their own.
+            if not is_manifest(path):
+                self._sources.add(path)
+            self._same(path, entry["sha256"], name)
+            return []
+        record = str(manifest_path(path))
+        if not (self._root / record).is_file():
+            self._add("mismatch", record, "expected the manifest of an input, found none", name)
+            self._same(path, entry["sha256"], name)
+            return []
+        upstream = self._manifest(path)
+        if upstream is None:
+            self._same(path, entry["sha256"], name)
+        elif upstream["id"] != entry["manifest_id"]:
+            self._add(
+                "mismatch",
+                name,
+                f"made from {path} with manifest {_short(entry['manifest_id'])}, "
+                f"found manifest {_short(upstream['id'])}: run snakemake again",
+            )
+        elif upstream["output"]["sha256"] != entry["sha256"]:
+            self._add(
+                "mismatch",
+                name,
+                f"made from {path}: expected sha256 {_short(entry['sha256'])}, "
+                f"its manifest has {_short(upstream['output']['sha256'])}",
+            )
+        return [path]
+
+    def _manifest(self, name: str) -> Manifest | None:
+        """The manifest of an output, or None once it has been reported as damaged."""
+        if name not in self._manifests:
+            try:
+                self._manifests[name] = read_manifest(self._root / manifest_path(name))
+            except DamagedFileError as error:
+                text = str(error).removeprefix(f"{self._root / manifest_path(name)}: ")
+                self._add("mismatch", str(manifest_path(name)), text)
+                self._manifests[name] = None
+        return self._manifests[name]
+
+    def _recipe(self, manifest: Manifest) -> None:
+        made = manifest["recipe"]
+        name = manifest["output"]["path"]
+        self._recipes.add(made["path"])
+        if record_digest(made["config"]) != made["config_sha256"]:
+            self._add("mismatch", str(manifest_path(name)), "the settings do not have their sha256")
+        if self._digest(made["path"]) != made["sha256"]:
+            self._differs(made["path"], made["sha256"], name, self._why(manifest))
+        elif not _agree(made, manifest, read_recipe(self._root / made["path"])):
+            self._add("mismatch", str(manifest_path(name)), f"contradicts {made['path']}")
+
+    def _why(self, manifest: Manifest) -> str:
+        """What changed in the recipe, in words, as far as it can be read."""
+        try:
+            return "; ".join(
+                reasons(manifest, read_recipe(self._root / manifest["recipe"]["path"]))
+            )
+        except UserError:
+            return "it is damaged: delete it and run snakemake again"
+
+    def _code(self, file: MeantFile, name: str) -> None:
+        sameness = self._sameness(file, meaning_digest)
+        if sameness == "meaning":
+            text = "differs from what made some files, but only in comments, docstrings or layout"
+            self._add("note", file["path"], text, name)
+        elif sameness == "none":
+            self._differs(file["path"], file["sha256"], name)
+
+    def _config(self, file: MeantFile, manifest: Manifest) -> None:
+        name = manifest["output"]["path"]
+        sameness = self._sameness(file, settings_digest)
+        if sameness == "meaning":
+            text = "differs from what made some files, but only in comments, order or layout"
+            self._add("note", file["path"], text, name)
+        elif sameness == "none":
+            try:
+                now = self._settings(manifest)
+            except UserError as error:
+                self._add("mismatch", file["path"], f"cannot be used: {error}", name)
+                return
+            if now is not None and record_digest(now) == manifest["recipe"]["config_sha256"]:
+                text = "differs from what made some files, in settings that they do not read"
+                self._add("note", file["path"], text, name)
+            else:
+                why = setting_changes(manifest["recipe"]["config"], now) if now is not None else ()
+                self._differs(file["path"], file["sha256"], name, "; ".join(why))
+
+    def _left_over(self, manifest: Manifest) -> bool:
+        """Whether no job makes this output any more, such as that of a removed poison factor."""
+        if self._resolve is None or any(
+            self._digest(file["path"]) is None for file in manifest["config_files"]
+        ):
+            return False
+        try:
+            return self._settings(manifest) is None
+        except UserError:
+            return False
+
+    def _overrides(self, manifest: Manifest) -> None:
+        """Find settings that were given on the command line and stand in no file."""
+        if any(self._sameness(f, settings_digest) == "none" for f in manifest["config_files"]):
+            return
+        try:
+            now = self._settings(manifest)
+        except UserError:
+            return
+        made = manifest["recipe"]
+        if now is not None and record_digest(now) != made["config_sha256"]:
+            why = "; ".join(setting_changes(made["config"], now))
+            text = f"made with settings that its configuration files do not give: {why}"
+            self._add("mismatch", manifest["output"]["path"], text)
+
+    def _settings(self, manifest: Manifest) -> Mapping[str, Any] | None:
+        """The settings that the job of a manifest would be given now, if that can be known."""
+        files = tuple(entry["path"] for entry in manifest["config_files"])
+        if self._resolve is None or any(self._digest(path) is None for path in files):
+            return None
+        return self._resolve(files, manifest["rule"], manifest["wildcards"])
+
+    def _sameness(
+        self, file: MeantFile, meaning: Callable[[Path], str]
+    ) -> Literal["bytes", "meaning", "none"]:
+        """How far a source file is still what it was when it was used."""
+        self._sources.add(file["path"])
+        if self._digest(file["path"]) == file["sha256"]:
+            return "bytes"
+        try:
+            same = meaning(self._root / file["path"]) == file["meaning_sha256"]
+        except UserError:
+            same = False
+        return "meaning" if same else "none"
+
+    def _same(self, path: str, expected: str, name: str = "") -> None:
+        if self._digest(path) != expected:
+            self._differs(path, expected, name)
+
+    def _differs(self, path: str, expected: str, name: str, why: str = "") -> None:
+        found = self._digest(path)
+        if found is None:
+            text = f"expected sha256 {_short(expected)}, found no such file"
+        else:
+            text = f"expected sha256 {_short(expected)}, found {_short(found)}"
+            text += f" ({why})" if why else ""
+        self._add("mismatch", path, text, name)
+
+    def _digest(self, path: str) -> str | None:
+        """The sha256 of a file, or None if it cannot be read."""
+        if path not in self._digests:
+            try:
+                self._digests[path] = file_digest(self._root / path)
+            except UserError:
+                self._digests[path] = None
+        return self._digests[path]
+
+    def _add(self, level: Level, path: str, text: str, made: str = "") -> None:
+        outputs = self._found.setdefault((level, path, text), set())
+        if made:
+            outputs.add(made)
+
+
+def _agree(made: Made, manifest: Manifest, recipe: Recipe) -> bool:
+    """Whether a manifest repeats what its recipe says."""
+    return recipe == {
+        "rule": manifest["rule"],
+        "wildcards": manifest["wildcards"],
+        "config": made["config"],
+        "code": {entry["path"]: entry["meaning_sha256"] for entry in made["code"]},
+        "files": {entry["path"]: entry["sha256"] for entry in made["files"]},
+    }
+
+
+def _results(folder: Path) -> Iterable[Path]:
+    """Every file under a folder that should be recorded, or records."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - UNRECORDED)
+        yield from (Path(parent, name) for name in sorted(names))
+
+
+def _short(digest: str | None) -> str:
+    return f"{(digest or 'none')[:12]}…"
+
+
+def _count(number: int, word: str, plural: str = "s") -> str:
+    return f"{number} {word}{'' if number == 1 else plural}"

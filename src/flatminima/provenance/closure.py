@@ -1,0 +1,220 @@
+"""The code that makes a file: every first-party module its script imports, and what each means.
+
+Imports are read from the syntax tree, not by running anything. A module's meaning is its syntax
+tree without comments, docstrings and layout, so that only edits that can change a result count.
+"""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from flatminima.errors import UserError
+from flatminima.storage import read_bytes
+
+_CHUNK = 1 << 20
+
+
+def import_closure(script: Path, source: Path) -> tuple[Path, ...]:
+    """List the script and every first-party file that importing it can run, sorted.
+
+    First-party are the packages and modules in ``source`` (the folder that holds the package) and
+    the modules beside the script. Imports inside functions and conditions count, and so does the
+    ``__init__.py`` of every package on the way.
+
+    Raises:
+        UserError: if a first-party module is missing, a file is not Python, or a module is imported
+            by a name that is computed, which no reader of the source can follow.
+    """
+    roots = (source, script.parent)
+    found: set[Path] = set()
+    pending = [script]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending.extend(_imported_files(path, script, roots))
+    return tuple(sorted(found))
+
+
+def meaning_digest(path: Path) -> str:
+    """Digest what a Python file means: sha256 of its syntax tree, as 64 hexadecimal digits.
+
+    Comments, docstrings, other bare strings, layout and quoting do not count. Empty fields are left
+    out, so a field that a later Python adds to a node does not change the digest; a Python that
+    builds another tree from the same text (as 3.12 does for some f-strings) does.
+
+    Raises:
+        UserError: if the file is missing or not valid Python.
+    """
+    return _meaning(read_bytes(path), str(path))
+
+
+def file_digest(path: Path | str) -> str:
+    """Return the sha256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises:
+        UserError: if the file is missing or may not be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path}: there is no such file; run snakemake to make it, or check the name"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()
+
+
+# Both caches are keyed by the text itself, so an edited file can never meet an old answer.
+@lru_cache(maxsize=1024)
+def _meaning(text: bytes, name: str) -> str:
+    return hashlib.sha256(_outline(_parse(text, name)).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _imports(text: bytes, name: str) -> tuple[tuple[int, str, tuple[str, ...], int], ...]:
+    """The imports of a module: level, module, imported names (none for ``import x``) and line."""
+    found: list[tuple[int, str, tuple[str, ...], int]] = []
+    for node in ast.walk(_parse(text, name)):
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name, (), node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names)
+            found.append((node.level, node.module or "", names, node.lineno))
+        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+            target = node.args[0] if node.args else None
+            if not (isinstance(target, ast.Constant) and isinstance(target.value, str)):
+                raise UserError(
+                    f"{name}:{node.lineno}: imports a module by a computed name, so what this code "
+                    "depends on cannot be read from it; import each module by its own name"
+                )
+            found.append((0, target.value, (), node.lineno))
+    return tuple(found)
+
+
+def _parse(text: bytes, name: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise UserError(
+            f"{name}:{error.lineno or 1}: not valid Python ({error.msg}); correct it and run again"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{name}: not valid Python ({error}); correct it and run again") from error
+
+
+def _called(node: ast.Call) -> str | None:
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) else None
+
+
+def _outline(value: object) -> str:
+    if isinstance(value, ast.AST):
+        fields = (
+            f"{name}={_outline(field)}"
+            for name, field in ast.iter_fields(value)
+            # kind tells u"" from "", and the type comments are comments.
+            if field is not None and field != [] and name not in ("kind", "type_comment")
+        )
+        # A constant None has a value that looks like an absent field; the type name keeps it apart.
+        return f"{type(value).__name__}({','.join(fields)})"
+    if isinstance(value, list):
+        return f"[{','.join(_outline(item) for item in value if not _bare_string(item))}]"
+    # Not repr: which characters it escapes depends on the Unicode tables of the Python version.
+    return f"{type(value).__name__}:{value!a}"
+
+
+def _bare_string(node: object) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _imported_files(path: Path, script: Path, roots: tuple[Path, ...]) -> Iterator[Path]:
+    text = read_bytes(path)
+    for level, module, names, line in _imports(text, str(path)):
+        where = f"{path}:{line}"
+        package = _package(path, roots[0]) if path != script else ()
+        if level > len(package):
+            raise UserError(
+                f"{where}: a relative import leaves the package; name the module in full"
+            )
+        base = package[: len(package) - level + 1] if level else ()
+        name = ".".join([*base, module] if module else base)
+        files = _located(name, roots, where)
+        yield from files
+        if files and files[-1].name == "__init__.py":
+            yield from _members(name, names, files[-1], where)
+
+
+def _package(path: Path, source: Path) -> tuple[str, ...]:
+    """The package that a file belongs to: its folder, counted from the source folder."""
+    return path.relative_to(source).parent.parts if path.is_relative_to(source) else ()
+
+
+def _located(name: str, roots: tuple[Path, ...], where: str) -> list[Path]:
+    """The files that ``import name`` runs, outermost package first; none if it is third-party."""
+    top, *_ = parts = name.split(".")
+    if top in sys.stdlib_module_names:
+        return []
+    root = next((r for r in roots if (r / top).is_dir() or (r / f"{top}.py").is_file()), None)
+    if root is None:
+        return []
+    files: list[Path] = []
+    for depth in range(1, len(parts) + 1):
+        base = root.joinpath(*parts[:depth])
+        package, plain = base / "__init__.py", base.parent / f"{base.name}.py"
+        if package.is_file():
+            files.append(package)
+        elif plain.is_file() and depth == len(parts):
+            files.append(plain)
+        else:
+            raise UserError(
+                f"{where}: imports {name}, but there is neither {plain} nor {package}; "
+                "restore the module or correct the import"
+            )
+    return files
+
+
+def _members(name: str, names: tuple[str, ...], package: Path, where: str) -> Iterator[Path]:
+    """The modules among the names imported from a package."""
+    folder = package.parent
+    for member in names:
+        nested, plain = folder / member / "__init__.py", folder / f"{member}.py"
+        if member == "*":
+            # Which modules a star brings in is settled when it runs; take all it could.
+            yield from (p for p in folder.glob("*.py"))
+            yield from folder.glob("*/__init__.py")
+        elif nested.is_file():
+            yield nested
+        elif plain.is_file():
+            yield plain
+        elif member not in _bound(read_bytes(package), str(package)):
+            raise UserError(
+                f"{where}: imports {name}.{member}, but there is neither {plain} nor {nested}, and "
+                f"{package} defines no such name; restore the module or correct the import"
+            )
+
+
+@lru_cache(maxsize=1024)
+def _bound(text: bytes, name: str) -> frozenset[str]:
+    """Every name that a module binds anywhere."""
+    bound: set[str] = set()
+    for node in ast.walk(_parse(text, name)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.partition(".")[0])
+    return frozenset(bound)

@@ -1,0 +1,155 @@
+"""The machine, the software and the state of the repository that a job ran in."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, TypedDict
+
+_MEBI = 1 << 20
+
+
+class Determinism(TypedDict):
+    """Switches of PyTorch that decide whether a repeated run gives the same bits."""
+
+    deterministic_algorithms: bool
+    cudnn_deterministic: bool
+    cudnn_benchmark: bool
+    float32_matmul_precision: str
+
+
+class Environment(TypedDict):
+    """Machine and software; ``determinism`` is null in jobs that do not use PyTorch."""
+
+    python: str
+    os: str
+    cpu: str
+    device: str
+    driver: str | None
+    threads: int
+    determinism: Determinism | None
+    packages: dict[str, str]
+
+
+class Git(TypedDict):
+    """Commit and whether the working tree differs from it; null where there is no repository."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+def environment(root: Path, device: str, threads: int) -> Environment:
+    """Describe machine and software of this process.
+
+    Args:
+        root: the project, whose ``pyproject.toml`` names the direct dependencies.
+        device: ``"cpu"`` or ``"cuda"``, where the job computed.
+        threads: how many threads the job was given.
+    """
+    torch = _torch()
+    on_gpu = torch is not None and device != "cpu"
+    return {
+        "python": platform.python_version(),
+        "os": platform.platform(),
+        "cpu": _cpu(),
+        "device": f"{device} ({torch.cuda.get_device_name()})" if torch and on_gpu else "cpu",
+        "driver": _driver(torch) if on_gpu else None,
+        "threads": threads if torch is None else torch.get_num_threads(),
+        "determinism": None if torch is None else _determinism(torch),
+        "packages": packages(root),
+    }
+
+
+def git(root: Path) -> Git:
+    """Commit and state of the repository that holds the project."""
+    commit = _git(root, "rev-parse", "HEAD")
+    status = _git(root, "status", "--porcelain") if commit else None
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+def packages(root: Path) -> dict[str, str]:
+    """Installed versions of the project's direct dependencies."""
+    project = root / "pyproject.toml"
+    if not project.is_file():
+        return {}
+    requirements = tomllib.loads(project.read_text("utf-8"))["project"].get("dependencies", [])
+    versions = {}
+    for requirement in requirements:
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Unlike ru_maxrss, this does not count what the parent held when it started the process.
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+        if peak:
+            return round(int(peak[1]) / 1024, 1)
+    import resource  # noqa: PLC0415 (not on every system)
+
+    maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(maximum / (_MEBI if sys.platform == "darwin" else 1024), 1)
+
+
+def peak_gpu_memory_mb(device: str) -> float | None:
+    """Largest memory PyTorch held on the GPU so far, in MiB; null on a CPU."""
+    torch = _torch()
+    if torch is None or device == "cpu":
+        return None
+    return round(int(torch.cuda.max_memory_allocated()) / _MEBI, 1)
+
+
+def _torch() -> Any:
+    """PyTorch if the job has loaded it, which takes seconds that other jobs must not pay."""
+    return sys.modules.get("torch")
+
+
+def _determinism(torch: Any) -> Determinism:
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        if model:
+            return model[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _driver(torch: Any) -> str:
+    version = Path("/proc/driver/nvidia/version")
+    found = re.search(r"\d+\.\d+[.\d]*", version.read_text()) if version.is_file() else None
+    return f"NVIDIA {found[0] if found else 'unknown'}, CUDA {torch.version.cuda}"
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 (fixed words)
+            ["git", *arguments],  # noqa: S607 (whichever git the user has)
+            cwd=root,
+            # Jobs run side by side; none may take the lock of the index.
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

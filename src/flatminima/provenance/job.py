@@ -1,0 +1,420 @@
+"""The frame around every workflow script: checked inputs, whole outputs, one manifest for each.
+
+This is the one module of the library that meets Snakemake, by the attributes of the object that its
+``script:`` directive leaves in a script.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO, cast
+
+from flatminima.errors import DamagedFileError, UserError
+from flatminima.progress import Progress
+from flatminima.provenance import environment
+from flatminima.provenance.closure import file_digest, meaning_digest
+from flatminima.provenance.manifest import (
+    SCHEMA,
+    File,
+    Input,
+    Made,
+    Manifest,
+    MeantFile,
+    is_manifest,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
+from flatminima.provenance.recipe import (
+    Recipe,
+    read_recipe,
+    record_digest,
+    results_of,
+    settings_digest,
+)
+from flatminima.storage import Arrays, read_arrays, read_json
+
+RECIPE = "recipe"
+"""The name of the input that holds the recipe."""
+
+_PACKAGE = __name__.partition(".")[0]
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a script is given: settings, and the paths of its inputs and outputs by name.
+
+    A path is a string, or a list of strings where the rule lists several files under one name.
+    """
+
+    rule: str
+    wildcards: Mapping[str, str]
+    config: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    threads: int
+    device: str
+    """``"cpu"`` or ``"cuda"``."""
+    command: str
+    config_files: tuple[str, ...]
+
+    def arrays(self, name: str) -> Arrays:
+        """Read the named arrays of an input."""
+        return read_arrays(self.inputs[name])
+
+    def record(self, name: str) -> Any:
+        """Read an input that is JSON."""
+        return read_json(self.inputs[name])
+
+    def progress(self, *words: str) -> Progress:
+        """Make a ``Report`` for library code, labelled with the wildcards and further words."""
+        # A number says nothing without its name; the name of a data set does.
+        told = [f"{k} {v}" if v[:1].isdigit() else v for k, v in self.wildcards.items()]
+        return Progress(" ".join([*told, *words]) or self.rule)
+
+
+def run(snakemake: Any, main: Callable[[Job], None]) -> None:
+    """Run ``main`` as the job that Snakemake describes, and leave with its exit status.
+
+    What is printed goes to the terminal and to the job's log. A ``UserError`` ends the job with its
+    message alone, anything else with a traceback; either way no output is left behind.
+    """
+    root = Path.cwd()
+    log = Path(str(snakemake.log[0])) if snakemake.log else None
+    try:
+        with _printing_to(log), _ending_on(signal.SIGTERM):
+            status = _attempt(lambda: execute(snakemake, main, root, guard=True))
+    except UserError as error:  # the log itself
+        print(error, file=sys.stderr)
+        _discard(_outputs(snakemake))
+        status = 1
+    sys.exit(status)
+
+
+def execute(
+    snakemake: Any, main: Callable[[Job], None], root: Path, *, guard: bool = False
+) -> None:
+    """Check the inputs, run ``main`` and write the manifests; on any failure remove the outputs.
+
+    Args:
+        snakemake: what Snakemake leaves in a script.
+        main: the script's work.
+        root: the project; relative paths start here and it is the working directory.
+        guard: make sure that all first-party code this process loaded is in the job's recipe.
+
+    Raises:
+        DamagedFileError: if an input is not what its job wrote.
+        UserError: if code or source files were edited after the run was planned.
+        RuntimeError: if ``main`` does not write an output, or the rule does not declare a manifest.
+    """
+    try:
+        started = time.time_ns()
+        inputs = dict(snakemake.input.items())
+        path = Path(str(inputs.pop(RECIPE)))
+        recipe = read_recipe(root / path)
+        job = _job(snakemake, recipe, inputs)
+        # Now, not when all is done: by then the next run's settings may be in the files.
+        record = _beginning(root, job, _made(root, path, recipe), results_of(path), started)
+        if guard:
+            _check_loaded(root, recipe)
+        # What an earlier run left must not pass for what this one writes.
+        _discard(root / output for output in _outputs(snakemake))
+        main(job)
+        if guard:
+            _check_loaded(root, recipe)
+        _finish(root, job, record, started)
+    except BaseException:
+        _discard(root / output for output in _outputs(snakemake))
+        raise
+
+
+def _job(snakemake: Any, recipe: Recipe, inputs: dict[str, Any]) -> Job:
+    declared = _outputs(snakemake)
+    outputs = {k: v for k, v in snakemake.output.items() if not is_manifest(_flat(v)[0])}
+    paths = [path for value in outputs.values() for path in _flat(value)]
+    untold = [path for path in paths if str(manifest_path(path)) not in declared]
+    if untold or not paths:
+        raise RuntimeError(
+            f"rule {recipe['rule']} must name its outputs and declare the manifest of each: "
+            f"{', '.join(untold) or 'it names none'}"
+        )
+    config_files = tuple(str(file) for file in snakemake.params.get("config_files") or ())
+    # The first is picked up without being named.
+    overlays = ["--configfile", *config_files[1:], "--"] if config_files[1:] else []
+    return Job(
+        rule=recipe["rule"],
+        wildcards=recipe["wildcards"],
+        config=recipe["config"],
+        inputs={name: _plain(value) for name, value in inputs.items()},
+        outputs={name: _plain(value) for name, value in outputs.items()},
+        threads=int(snakemake.threads),
+        device=_device(
+            snakemake.config.get("device", "auto"), int(snakemake.resources.get("gpu", 0))
+        ),
+        command=" ".join(["snakemake", "--cores", str(snakemake.threads), *overlays, paths[0]]),
+        config_files=config_files,
+    )
+
+
+def _device(setting: str, gpus: int) -> str:
+    """Where to compute: on the GPU if the rule asks, the setting allows and there is one."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or gpus == 0 or setting == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    if setting == "cuda":
+        raise UserError(
+            "config.yaml: device is cuda, but PyTorch finds no GPU; set device to auto or cpu"
+        )
+    return "cpu"
+
+
+def _made(root: Path, path: Path, recipe: Recipe) -> Made:
+    """The recipe as the manifest records it, once the code and files on disk are seen to match."""
+    code: list[MeantFile] = []
+    for name, meaning in recipe["code"].items():
+        found = meaning_digest(root / name)
+        if found != meaning:
+            raise _edited(name)
+        code.append({"path": name, "sha256": file_digest(root / name), "meaning_sha256": found})
+    files: list[File] = []
+    for name, digest in recipe["files"].items():
+        if file_digest(root / name) != digest:
+            raise _edited(name)
+        files.append({"path": name, "sha256": digest})
+    return {
+        "path": path.as_posix(),
+        "sha256": record_digest(recipe),
+        "config": recipe["config"],
+        "config_sha256": record_digest(recipe["config"]),
+        "code": code,
+        "files": files,
+    }
+
+
+def _edited(name: str) -> UserError:
+    return UserError(f"{name}: was edited after this run was planned; run snakemake again")
+
+
+def _checked(root: Path, inputs: Mapping[str, Any], results: Path) -> list[Input]:
+    """Record every input, once its bytes are seen to be those its manifest promises."""
+    read: list[Input] = []
+    for name, value in inputs.items():
+        for path in _flat(value):
+            digest = file_digest(root / path)
+            record = manifest_path(path)
+            source, made_by = None, None
+            if (root / record).is_file():
+                manifest = read_manifest(root / record)
+                if manifest["output"]["sha256"] != digest:
+                    raise DamagedFileError(
+                        f"{path}: not the file its job wrote: expected sha256 "
+                        f"{manifest['output']['sha256'][:12]}…, found {digest[:12]}…; "
+                        "delete it and run snakemake again"
+                    )
+                source, made_by = record.as_posix(), manifest["id"]
+            elif is_manifest(path):
+                read_manifest(root / path)
+            elif Path(path).is_relative_to(results):
+                raise DamagedFileError(
+                    f"{path}: has no manifest, so what made it is unknown; "
+                    "delete it and run snakemake again"
+                )
+            read.append(
+                {
+                    "name": name,
+                    "path": path,
+                    "sha256": digest,
+                    "manifest": source,
+                    "manifest_id": made_by,
+                }
+            )
+    return read
+
+
+def _check_loaded(root: Path, recipe: Recipe) -> None:
+    """Make sure that what ran is what the recipe names, for the closure is read without running."""
+    planned = {(root / name).resolve() for name in recipe["code"]}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.partition(".")[0] != _PACKAGE or file is None or Path(file).resolve() in planned:
+            continue
+        if not Path(file).resolve().is_relative_to(root.resolve()):
+            raise UserError(
+                f"{name} was loaded from {file}, which is not in this project ({root}); install "
+                "the package from here (pip install --editable .) or set PYTHONPATH=src"
+            )
+        raise UserError(
+            f"{name} was loaded, but nothing in the code of this job imports it by name, so edits "
+            "to it would go unnoticed; import it where it is used"
+        )
+
+
+def _beginning(root: Path, job: Job, made: Made, results: Path, started: int) -> dict[str, Any]:
+    """What every manifest of the job says about the state it began in."""
+    return {
+        "schema": SCHEMA,
+        "id": "",
+        "rule": job.rule,
+        "command": job.command,
+        "wildcards": dict(job.wildcards),
+        "recipe": made,
+        "config_files": [
+            {
+                "path": path,
+                "sha256": file_digest(root / path),
+                "meaning_sha256": settings_digest(root / path),
+            }
+            for path in job.config_files
+        ],
+        "seeds": dict(_seeds(job.config)),
+        "inputs": _checked(root, job.inputs, results),
+        "git": environment.git(root),
+        "started": timestamp(started),
+    }
+
+
+def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> None:
+    """Write the manifest of every output."""
+    paths = [path for value in job.outputs.values() for path in _flat(value)]
+    missing = [path for path in paths if not (root / path).is_file()]
+    if missing:
+        raise RuntimeError(f"the script of {job.rule} did not write {', '.join(missing)}")
+    digests = [file_digest(root / path) for path in paths]
+    # Clocks step back; an output that looked older than an input would be made again for nothing.
+    before = [record["recipe"]["path"], *(entry["path"] for entry in record["inputs"])]
+    newest = max((root / path).stat().st_mtime_ns for path in before)
+    now = max(time.time_ns(), started, newest)
+    common = {
+        **record,
+        "environment": environment.environment(root, job.device, job.threads),
+        "finished": timestamp(now),
+        "cpu_seconds": round(time.process_time(), 3),
+        "wall_seconds": round(max(time.time_ns() - started, 0) / 1e9, 3),
+        "peak_memory_mb": environment.peak_memory_mb(),
+        "peak_gpu_memory_mb": environment.peak_gpu_memory_mb(job.device),
+    }
+    for path, digest in zip(paths, digests, strict=True):
+        os.utime(root / path, ns=(now, now))
+        output = {
+            "path": path,
+            "sha256": digest,
+            "bytes": (root / path).stat().st_size,
+            "mtime_ns": now,
+        }
+        write_manifest(root, cast(Manifest, {**common, "output": output}))
+
+
+def timestamp(time_ns: int) -> str:
+    """Write a time in nanoseconds since 1970 as ISO 8601 in UTC, cut to microseconds."""
+    seconds, rest = divmod(time_ns, 10**9)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _seeds(value: object, *keys: str) -> Iterator[tuple[str, int]]:
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _seeds(entry, *keys, str(key))
+    elif keys and keys[-1] == "seed" and isinstance(value, int):
+        yield ".".join(keys), value
+
+
+def _outputs(snakemake: Any) -> list[str]:
+    return [path for _, value in snakemake.output.items() for path in _flat(value)]
+
+
+def _flat(value: Any) -> list[str]:
+    return [str(value)] if isinstance(value, str | os.PathLike) else [str(path) for path in value]
+
+
+def _plain(value: Any) -> str | list[str]:
+    return str(value) if isinstance(value, str | os.PathLike) else _flat(value)
+
+
+def _discard(paths: Any) -> None:
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _attempt(work: Callable[[], None]) -> int:
+    try:
+        work()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing of this job is left behind", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+@contextmanager
+def _ending_on(number: signal.Signals) -> Iterator[None]:
+    """Turn a signal into an interrupt, so that the outputs are removed on the way out."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextmanager
+def _printing_to(log: Path | None) -> Iterator[None]:
+    """Send what is printed to the log as well as to the terminal."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a β must not end a job.
+        cast(Any, stream).reconfigure(errors="backslashreplace")
+    if log is None:
+        yield
+        return
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        copy = log.open("w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise UserError(
+            f"{log}: the log cannot be written ({error.strerror}); "
+            f"check that {log.parent} is a folder you may write to"
+        ) from error
+    with copy:
+        out, err = (cast(TextIO, _Tee(stream, copy)) for stream in (sys.stdout, sys.stderr))
+        with redirect_stdout(out), redirect_stderr(err):
+            yield
+
+
+class _Tee:
+    """A text stream that writes to a terminal and to a log."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self._terminal = terminal
+        self._log = log
+
+    def write(self, text: str) -> int:
+        self._terminal.write(text)
+        self._log.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+        self._log.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._terminal, name)

@@ -1,0 +1,169 @@
+"""What a job is made from: the settings it reads, the code it runs and the source files it uses.
+
+A recipe changes when a result could; it is the file whose time tells Snakemake that a job is stale.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+import yaml
+
+from flatminima.errors import ConfigError, DamagedFileError, UserError
+from flatminima.provenance.closure import file_digest, import_closure, meaning_digest
+from flatminima.storage import canonical_json, read_bytes, write_bytes
+
+FOLDER = "recipes"
+"""The folder within the results of a scale that holds its recipes."""
+
+
+class Recipe(TypedDict):
+    """What a job is made from. Paths are relative to the project, with forward slashes."""
+
+    rule: str
+    wildcards: dict[str, str]
+    config: dict[str, Any]
+    code: dict[str, str]
+    files: dict[str, str]
+
+
+def build_recipe(
+    root: Path,
+    rule: str,
+    wildcards: Mapping[str, str],
+    config: Mapping[str, Any],
+    *,
+    script: Path | str,
+    files: Iterable[Path | str] = (),
+) -> Recipe:
+    """Write down what a job would be made from now.
+
+    Args:
+        root: the project; its package lies in ``root/src``.
+        rule: name of the rule.
+        wildcards: what tells this job from the others of its rule.
+        config: the settings that the job reads, and no others.
+        script: the job's script; like ``files`` relative to ``root``, or absolute within it.
+        files: source files it reads besides code (templates, text); a folder stands for every file
+            in it.
+
+    Raises:
+        UserError: if a file is missing or the code cannot be followed (see ``import_closure``).
+        ConfigError: if a setting cannot be written as JSON.
+    """
+    try:
+        settings = json.loads(canonical_json(config))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"settings of {rule}: {error}; use finite numbers, text and lists"
+        ) from error
+    return {
+        "rule": rule,
+        "wildcards": {name: str(value) for name, value in wildcards.items()},
+        "config": settings,
+        "code": {
+            _name(path, root): meaning_digest(path)
+            for path in import_closure(root / script, root / "src")
+        },
+        "files": {
+            _name(path, root): file_digest(path)
+            for entry in files
+            for path in _files_of(root / entry)
+        },
+    }
+
+
+def recipe_path(results: Path, rule: str, wildcards: Mapping[str, str]) -> Path:
+    """Where the recipe of a job lies: ``<results>/recipes/<rule>/<wildcard>/<wildcard>.json``.
+
+    Raises:
+        ValueError: if a wildcard would leave its folder.
+    """
+    parts = [rule, *(str(value) for value in wildcards.values())]
+    if any("/" in part or part in ("", ".", "..") for part in parts):
+        raise ValueError(f"{parts} cannot name a recipe; wildcards must be plain words")
+    # Not with_suffix: a wildcard such as 0.35 has a dot of its own.
+    return results.joinpath(FOLDER, *parts[:-1], f"{parts[-1]}.json")
+
+
+def results_of(recipe: Path) -> Path:
+    """The results folder that a recipe belongs to.
+
+    Raises:
+        ValueError: if the path is not that of a recipe.
+    """
+    for parent in recipe.parents:
+        if parent.name == FOLDER:
+            return parent.parent
+    raise ValueError(f"{recipe} does not lie in a folder named {FOLDER}")
+
+
+def write_recipe(path: Path, recipe: Recipe) -> bool:
+    """Write a recipe unless the file holds just these bytes already; say whether it was written."""
+    content = canonical_json(recipe)
+    if path.is_file() and read_bytes(path) == content:
+        return False
+    write_bytes(path, content)
+    return True
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        UserError: if it is missing.
+        DamagedFileError: if it is not what ``write_recipe`` writes.
+    """
+    content = read_bytes(path)
+    try:
+        recipe = json.loads(content)
+        whole = canonical_json(recipe) == content and recipe.keys() == Recipe.__annotations__.keys()
+    except (ValueError, AttributeError):
+        whole = False
+    if not whole:
+        raise DamagedFileError(
+            f"{path}: not a recipe as the workflow writes it; delete it and run snakemake again"
+        )
+    return cast(Recipe, recipe)
+
+
+def record_digest(record: Any) -> str:
+    """Sha256 of a record's canonical JSON; of a recipe, that of its file."""
+    return hashlib.sha256(canonical_json(record)).hexdigest()
+
+
+def settings_digest(path: Path | str) -> str:
+    """Digest what a YAML file says: sha256 over its values, blind to comments, order and layout.
+
+    Raises:
+        UserError: if the file is missing or not YAML.
+    """
+    try:
+        settings = yaml.safe_load(read_bytes(path))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({reason}); correct it and run again") from error
+    return hashlib.sha256(_plain(settings).encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{','.join(sorted(f'{_plain(k)}:{_plain(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(_plain(item) for item in value)}]"
+    return ascii(value)
+
+
+def _name(path: Path, root: Path) -> str:
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError as error:
+        raise UserError(f"{path}: lies outside the project {root}; move it there") from error
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))

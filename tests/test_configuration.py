@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flatminima.configuration import block, factor_name, load, overlay
+from flatminima.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = ROOT / "config.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def config():
+    return load([DEFAULT], SCHEMA)
+
+
+@pytest.mark.parametrize("scale", sorted((ROOT / "workflow" / "scales").glob("*.yaml")), ids=str)
+def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
+    loaded = load([DEFAULT, scale], SCHEMA)
+    assert loaded["scale"] == scale.stem != config()["scale"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("experiments: {swiss_roll: {training: {poison_factors: [0, 1.2]}}}",
+         "over.yaml: experiments.swiss_roll.training.poison_factors[1] is 1.2; "
+         "a poison factor is a fraction in [0, 1)"),
+        ("experiments: {swiss_roll: {training: {poison_factors: [0, 1]}}}",
+         "over.yaml: experiments.swiss_roll.training.poison_factors[1] is 1; "
+         "a poison factor is a fraction in [0, 1)"),
+        ("experiments: {digits: {training: {poison_factors: [0, -0.1]}}}",
+         "poison_factors[1] is -0.1; a poison factor is a fraction in [0, 1)"),
+        ("experiments: {digits: {training: {poison_factors: [0.1, 0.5]}}}",
+         "poison_factors is [0.1, 0.5]; list the factors in rising order from 0"),
+        ("experiments: {digits: {training: {poison_factors: [0, 0.8]}}}",
+         "poison_factors[1] is 0.8; with 400 training points this takes 1600 poison points, "
+         "but there are 1000"),
+        ("experiments: {digits: {training: {seeds: 0}}}",
+         "over.yaml: experiments.digits.training.seeds is 0; the number of networks"),
+        ("experiments: {digits: {training: {seed: 3}}}",
+         "over.yaml: experiments.digits.training.seed is not a known key; did you mean seeds?"),
+        ("colour: red", "over.yaml: colour is not a known key; the keys here are device, "),
+        ("seed: yes", "over.yaml: seed is True; the root seed is a whole number"),
+        ("seed: 1\nseed: 2", "the key 'seed' stands twice"),
+        ("geometry: {cutoffs: [1.0, 0.5]}", "list the cutoffs in rising order"),
+        ("geometry: 3", "over.yaml: geometry is 3; how basins are measured"),
+        ("scale: ../x", "over.yaml: scale is '../x'; the name of a run's folder"),
+        ("experiments: {digits: {training: {seeds: 6.0}}}",
+         "training.seeds is 6.0; the number of networks per poison factor is a whole number"),
+        ("experiments: {digits: {training: {learning_rate: .nan}}}",
+         "training.learning_rate is nan; the learning rate is a number above 0"),
+        ("experiments: {digits: {training: {learning_rate: 1e-3}}}",
+         "learning_rate is '1e-3'; the learning rate is a number above 0 "
+         "(YAML reads it as text: write 1.0e-03)"),
+        ("experiments: {digits: {training: {poison_factors: [0, 0.001]}}}",
+         "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
+        ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
+        ("a: [", "over.yaml: not valid YAML"),
+        ("- a", "over.yaml: holds ['a']; expected a mapping"),
+        ("", "over.yaml: holds None; expected a mapping"),
+    ],
+)  # fmt: skip
+def test_a_wrong_overlay_is_told_by_file_key_value_and_cure(tmp_path, text, message):
+    (tmp_path / "over.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+    assert message in str(caught.value)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    whole = yaml.safe_load(DEFAULT.read_text())
+    del whole["experiments"]["digits"]["training"]["steps"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(ConfigError, match=r"experiments\.digits\.training\.steps is missing"):
+        load([tmp_path / "config.yaml"], SCHEMA)
+
+
+def test_the_error_names_the_file_whose_value_counts(tmp_path):
+    (tmp_path / "one.yaml").write_text("seed: -1")
+    (tmp_path / "two.yaml").write_text("device: cpu")
+    with pytest.raises(ConfigError, match=r"one\.yaml: seed is -1"):
+        load([DEFAULT, tmp_path / "one.yaml", tmp_path / "two.yaml"], SCHEMA)
+
+
+def test_overlays_merge_mappings_and_replace_lists():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+    assert overlay(base, {"a": {"c": [5]}}) == {"a": {"b": 1, "c": [5]}, "d": 3}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+
+
+def test_a_train_block_holds_one_factor_and_nothing_of_geometry_or_of_the_others():
+    wildcards = {"dataset": "swiss_roll", "poison": "0.15"}
+    before = block(config(), "train", wildcards)
+    assert before["poison_factor"] == 0.15
+    changed = config()
+    changed["geometry"]["directions"] = 9
+    changed["device"] = "cpu"
+    changed["experiments"]["digits"]["training"]["seeds"] = 9
+    changed["experiments"]["swiss_roll"]["training"]["poison_factors"] = [0, 0.15, 0.9]
+    assert block(changed, "train", wildcards) == before
+    changed["experiments"]["swiss_roll"]["training"]["hold"] = 0.9
+    assert block(changed, "train", wildcards) != before
+
+
+def test_factor_names_tell_factors_apart_and_are_short():
+    assert factor_name(0) == "0"
+    assert factor_name(0.35) == "0.35"
+    assert factor_name(0.1) != factor_name(0.1000001)

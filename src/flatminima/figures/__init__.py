@@ -1,0 +1,1 @@
+"""Figures: arrays in, pictures out. Nothing is computed here, and torch is never imported."""

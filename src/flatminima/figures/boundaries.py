@@ -1,0 +1,92 @@
+"""Decision boundaries for a rising generalization gap (Huang et al. 2020, figure 6)."""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+
+TAKEN = (
+    "axis_x",
+    "axis_y",
+    "probability",
+    "poison_factor",
+    "train_accuracy",
+    "test_accuracy",
+    "train_inputs",
+    "train_labels",
+)
+EDGE, BETWEEN, TITLE, WORDS, LEGEND = 0.08, 0.1, 0.24, 0.54, 0.2
+"""Inches around the figure, between panels, above a panel, below it, and for the legend."""
+
+LARGEST = 2.2
+"""Greatest side of a panel in inches, for rows of few networks."""
+
+
+def collect(boundaries: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn from the boundaries of one two-dimensional dataset.
+
+    Args:
+        boundaries: arrays of ``boundaries/<dataset>``; accuracies are shares of one.
+
+    Raises:
+        KeyError: if an array is missing.
+    """
+    return {name: boundaries[name] for name in TAKEN}
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """A panel per network in the order of its generalization gap, which stands above it."""
+    gap = _gap(data)
+    order = np.argsort(gap, kind="stable")
+    columns = min(len(gap), 2 if look.narrow else 6)
+    rows = math.ceil(len(gap) / columns)
+    free = look.width - 2 * EDGE - (columns - 1) * BETWEEN
+    side = min(LARGEST, free / columns)
+    row = TITLE + side + WORDS
+    figure = Figure(figsize=(look.width, rows * row + LEGEND + EDGE))
+    for place, network in enumerate(order):
+        down, across = divmod(place, columns)
+        axes = style.place(figure, EDGE + across * (side + BETWEEN), down * row + TITLE, side, side)
+        style.decision(axes, data, data["probability"][network], look, size=0.8 + 0.75 * side)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(f"gap {style.points(gap[network])} points", pad=4)
+        train, test = (
+            style.percent(float(data[f"{part}_accuracy"][network])) for part in ("train", "test")
+        )
+        axes.set_xlabel(
+            f"poison {float(data['poison_factor'][network]):g}\ntrain {train}\ntest {test}",
+            loc="left",
+        )
+    figure.legend(
+        handles=style.class_handles(look, size=4.0),
+        loc="lower left",
+        bbox_to_anchor=(EDGE / look.width, 0),
+        borderaxespad=0.3,
+        borderpad=0,
+        handlelength=1,
+        ncols=2,
+    )
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    gap = _gap(data)
+    order = np.argsort(gap, kind="stable")
+    panels = [
+        f"{style.points(gap[i])} points at poison factor {float(data['poison_factor'][i]):g}"
+        for i in order
+    ]
+    return (
+        f"Decision boundaries of {len(gap)} networks over the same {len(data['train_labels'])} "
+        f"training points, ordered by generalization gap: {style.names(panels)}."
+    )
+
+
+def _gap(data: Data) -> np.ndarray:
+    return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)

@@ -1,0 +1,453 @@
+"""The look of every figure: colours, type, sizes, and marks that mean the same thing everywhere.
+
+Nothing here touches pyplot or leaves a setting behind: a figure is drawn inside ``context(look)``,
+which starts from Matplotlib's own defaults, so that neither a user's matplotlibrc nor a notebook's
+settings change a byte.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+Data = Mapping[str, np.ndarray]
+
+LOSS = "loss (nats)"
+GAP = "generalization gap (percentage points)"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one theme. Pairs differ in hue and lightness under every common colour blindness.
+
+    Minima are blue and orange (after Okabe and Ito); classes are purple and green (after
+    ColorBrewer's PRGn), so that a class is never taken for a minimum.
+    """
+
+    ink: str
+    muted: str
+    faint: str
+    good: str
+    bad: str
+    between: str
+    classes: tuple[str, str]
+    field: tuple[str, str, str]
+    loss: tuple[str, ...]
+    cutoffs: tuple[str, ...]
+
+
+PALETTES = {
+    "light": Palette(
+        ink="#1b1f24",
+        muted="#59616b",
+        faint="#d4d9df",
+        good="#0069a8",
+        bad="#c84c00",
+        between="#8d8790",
+        classes=("#762a83", "#1b7837"),
+        field=("#d9c4e2", "#f6f5f7", "#bfe0c4"),
+        loss=("#f3f5f7", "#c3cbd4", "#828e9c", "#475361", "#1c242e"),
+        cutoffs=("#57ab9b", "#1f7f70", "#073c35"),
+    ),
+    "dark": Palette(
+        ink="#e6e9ed",
+        muted="#a3abb5",
+        faint="#3d444d",
+        good="#5cb3ec",
+        bad="#f08a3c",
+        between="#9a939e",
+        classes=("#cf9fdd", "#7fce92"),
+        field=("#4b3256", "#1f2328", "#234a30"),
+        loss=("#14181d", "#323c48", "#5f6d7c", "#9aa6b3", "#dfe5eb"),
+        cutoffs=("#2f8174", "#45b7a2", "#8fe0cf"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Which of the four renderings of a figure is drawn."""
+
+    theme: Literal["light", "dark"] = "light"
+    layout: Literal["wide", "narrow"] = "wide"
+
+    @property
+    def palette(self) -> Palette:
+        """Colours of the theme."""
+        return PALETTES[self.theme]
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the figure is one column wide, to be read on a phone."""
+        return self.layout == "narrow"
+
+    @property
+    def width(self) -> float:
+        """Width of the whole figure in inches."""
+        return 3.4 if self.narrow else 7.2
+
+
+Draw = Callable[[Data, Look], Figure]
+
+
+@contextmanager
+def context(look: Look) -> Iterator[None]:
+    """Settings under which a figure is drawn and saved; the former ones come back afterwards."""
+    palette = look.palette
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "font.family": "DejaVu Sans",
+                "font.size": 8.0,
+                "axes.titlesize": 8.5,
+                "axes.titlelocation": "left",
+                "axes.titlepad": 6.0,
+                "axes.labelsize": 8.0,
+                "axes.labelcolor": palette.ink,
+                "axes.edgecolor": palette.muted,
+                "axes.facecolor": "none",
+                "axes.linewidth": 0.7,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "xtick.labelsize": 8.0,
+                "ytick.labelsize": 8.0,
+                "xtick.color": palette.muted,
+                "ytick.color": palette.muted,
+                "xtick.labelcolor": palette.ink,
+                "ytick.labelcolor": palette.ink,
+                "xtick.major.width": 0.7,
+                "ytick.major.width": 0.7,
+                "text.color": palette.ink,
+                "legend.fontsize": 8.0,
+                "legend.frameon": False,
+                "legend.handlelength": 1.6,
+                "legend.columnspacing": 1.4,
+                "lines.linewidth": 1.4,
+                "lines.solid_capstyle": "round",
+                "figure.facecolor": "none",
+                "figure.constrained_layout.w_pad": 0.06,
+                "figure.constrained_layout.h_pad": 0.06,
+                "path.simplify_threshold": 0.25,
+                "svg.hashsalt": "flatminima",
+                "svg.fonttype": "path",
+                "pdf.fonttype": 42,
+            }
+        )
+        yield
+
+
+def styled(draw: Draw) -> Draw:
+    """Make a drawing function use the project's settings wherever it is called from."""
+
+    @functools.wraps(draw)
+    def inside(data: Data, look: Look) -> Figure:
+        with context(look):
+            return draw(data, look)
+
+    return inside
+
+
+def figure(look: Look, height: float) -> Figure:
+    """An empty figure of the look's width and the given height, both in inches."""
+    return Figure(figsize=(look.width, height), layout="constrained")
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place given in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes(
+        (left / across, 1 - (top + height) / down, width / across, height / down)
+    )
+
+
+def field_map(look: Look) -> LinearSegmentedColormap:
+    """Restrained diverging map for a probability: class 0 at 0, neutral at ½, class 1 at 1."""
+    return LinearSegmentedColormap.from_list("field", look.palette.field)
+
+
+def loss_map(look: Look) -> LinearSegmentedColormap:
+    """Sequential neutral map: the page's own colour where the loss is low."""
+    return LinearSegmentedColormap.from_list("loss", look.palette.loss)
+
+
+def poison_colours(look: Look, poison: Float[np.ndarray, " factors"]) -> list[str]:
+    """A colour per poison factor: the good minimum's at 0, the bad one's at the highest."""
+    palette = look.palette
+    ramp = LinearSegmentedColormap.from_list("poison", (palette.good, palette.between, palette.bad))
+    most = float(np.max(poison))
+    return [to_hex(ramp(float(factor) / most if most > 0 else 0.0)) for factor in poison]
+
+
+def cutoff_colours(look: Look, count: int) -> list[str]:
+    """A single-hue ramp for rising fixed cutoffs, stronger for higher ones."""
+    ramp = LinearSegmentedColormap.from_list("cutoffs", look.palette.cutoffs)
+    return [to_hex(ramp(i / (count - 1) if count > 1 else 1.0)) for i in range(count)]
+
+
+def spread(
+    values: Float[np.ndarray, "groups seeds"],
+) -> tuple[
+    Float[np.ndarray, " groups"], Float[np.ndarray, " groups"], Float[np.ndarray, " groups"]
+]:
+    """Mean, least and greatest finite value of each group; NaN where a group has none."""
+    finite = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    mean, low, high = (np.full(len(finite), np.nan) for _ in range(3))
+    some = ~np.isnan(finite).all(axis=1)
+    mean[some] = np.nanmean(finite[some], axis=1)
+    low[some] = np.nanmin(finite[some], axis=1)
+    high[some] = np.nanmax(finite[some], axis=1)
+    return mean, low, high
+
+
+def band(
+    axes: Axes,
+    x: Float[np.ndarray, " groups"],
+    values: Float[np.ndarray, "groups seeds"],
+    colour: str,
+    **line: Any,
+) -> Line2D:
+    """Draw the mean over seeds as a line and the least to greatest value as a band behind it.
+
+    Groups are joined in the order of ``x``. Values that are not finite enter neither; ``marks``
+    shows them at the edge of the axes.
+    """
+    order = np.argsort(x, kind="stable")
+    mean, low, high = (part[order] for part in spread(values))
+    x = np.asarray(x, dtype=np.float64)[order]
+    shown = ~np.isnan(mean)
+    axes.fill_between(
+        x[shown], low[shown], high[shown], color=colour, alpha=0.16, linewidth=0, zorder=1
+    )
+    (drawn,) = axes.plot(x[shown], mean[shown], color=colour, zorder=2, **line)
+    return drawn
+
+
+def marks(
+    axes: Axes,
+    x: Float[np.ndarray, " networks"],
+    y: Float[np.ndarray, " networks"],
+    filled: Bool[np.ndarray, " networks"],
+    colour: str,
+    *,
+    marker: str = "o",
+    edges: tuple[float, float] = (0.0, 1.0),
+) -> None:
+    """Draw a mark per network: filled or hollow, at an edge of the axes if ``y`` is not finite.
+
+    ``edges`` are the two heights for such marks, as fractions of the axes' height: the first for
+    NaN and −inf, the second for +inf.
+    """
+    finite = np.isfinite(y)
+    above = np.isposinf(y)
+    within = axes.get_xaxis_transform()
+    for full, name in ((True, "_filled"), (False, "_hollow")):
+        look: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": marker,
+            "markersize": 3.2,
+            "markeredgewidth": 0.8,
+            "markeredgecolor": colour,
+            "markerfacecolor": colour if full else "none",
+            "alpha": 0.85,
+            "label": name,
+        }
+        chosen = filled == full
+        axes.plot(x[chosen & finite], y[chosen & finite], zorder=3, **look)
+        for here, height in ((~finite & ~above, edges[0]), (above, edges[1])):
+            if (chosen & here).any():
+                axes.plot(
+                    x[chosen & here],
+                    np.full(int((chosen & here).sum()), height),
+                    transform=within,
+                    clip_on=False,
+                    zorder=3,
+                    **look,
+                )
+
+
+def decision(
+    axes: Axes,
+    data: Data,
+    probability: Float[np.ndarray, "rows columns"],
+    look: Look,
+    size: float,
+) -> None:
+    """Draw a classifier of the plane: probability of class 1 in tints, its ½ contour, the points.
+
+    Args:
+        data: holds ``axis_x`` (columns,), ``axis_y`` (rows,), ``train_inputs`` (points, 2) and
+            ``train_labels`` (points,), 0 or 1.
+        probability: of class 1 at every place of the grid.
+        size: of the training points in typographic points, round for class 0, square for 1.
+    """
+    x, y = data["axis_x"], data["axis_y"]
+    # A bad minimum's boundary is so jagged that as vectors it weighs megabytes.
+    levels = (0, 0.05, 0.25, 0.75, 0.95, 1)
+    axes.contourf(x, y, probability, levels=levels, cmap=field_map(look), zorder=-2)
+    if np.min(probability) < 0.5 < np.max(probability):
+        ink = look.palette.ink
+        axes.contour(x, y, probability, (0.5,), colors=(ink,), linewidths=0.25 * size, zorder=-1)
+    axes.set_rasterization_zorder(0)
+    for label, marker in enumerate("os"):
+        chosen = data["train_inputs"][data["train_labels"] == label]
+        axes.plot(
+            chosen[:, 0],
+            chosen[:, 1],
+            linestyle="none",
+            marker=marker,
+            markersize=size,
+            markeredgewidth=0,
+            color=look.palette.classes[label],
+            label=f"_class {label}",
+        )
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+    axes.spines[["top", "right"]].set_visible(True)
+
+
+def heading(axes: Axes, kind: str, below: str, look: Look) -> None:
+    """Title a panel "Good minimum" or "Bad minimum" in its colour, with plain words below."""
+    axes.set_title(below)
+    axes.annotate(
+        f"{kind.capitalize()} minimum",
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 18 + 10 * below.count("\n")),
+        textcoords="offset points",
+        color=getattr(look.palette, kind),
+        weight="bold",
+        size=9,
+    )
+
+
+def class_handles(look: Look, size: float) -> list[Line2D]:
+    """Legend entries of the two classes, with marks as ``decision`` draws them."""
+    return [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=marker,
+            markersize=size,
+            markeredgewidth=0,
+            color=look.palette.classes[label],
+            label=f"class {label}",
+        )
+        for label, marker in enumerate("os")
+    ]
+
+
+def exact(data: Data) -> bool:
+    """Whether directions are uniform on the sphere in filter-normalised coordinates."""
+    return bool(data["exact"].all())
+
+
+def distance(data: Data, *, lines: bool = False) -> str:
+    """What a distance or radius is, for an axis; over two lines where the axis is short.
+
+    Along ``paper`` directions it is a Euclidean length, along ``exact`` ones it counts in units of
+    the norms of the filters.
+    """
+    words = "filter-normalised{}distance" if exact(data) else "distance in{}weight space"
+    return words.format("\n" if lines else " ")
+
+
+def superscript(exponent: int) -> str:
+    """10 to the power of an integer, in characters that stay readable when small."""
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def decades(axis: Axis, low: float, high: float, most: int = 6) -> None:
+    """Put ticks of a log axis that spans ``low`` to ``high`` at whole decades, at most ``most``.
+
+    An axis of less than two and a half decades has ticks at 1, 2 and 5 times them as well.
+    """
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if high / low > 10**2.5:
+        step = max(1, math.ceil((last - first + 1) / most))
+        ticks = [10.0**n for n in range(first, last + 1, step)]
+    else:
+        every = [m * 10.0**n for n in range(first - 2, last + 2) for m in (1, 2, 5)]
+        ticks = [tick for tick in every if low <= tick <= high]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: decade(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def decade(value: float) -> str:
+    """A tick's number: plain between a thousandth and ten thousand, a power of ten beyond."""
+    exponent = math.log10(value)
+    if -3.5 < exponent < 4.5:
+        return f"{value:,g}"
+    return superscript(round(exponent))
+
+
+def number(value: float) -> str:
+    """A number for a sentence: three significant digits, whole from a hundred, a true minus."""
+    if not math.isfinite(value):
+        return "no finite value"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 99.95:
+        text = f"{value:.3g}"
+    elif abs(value) < 1e-3:
+        digits, _, exponent = f"{value:.1e}".partition("e")
+        text = f"{digits.removesuffix('.0')} × {superscript(int(exponent))}"
+    else:
+        text = f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def nats(loss: float) -> str:
+    """A loss with its unit."""
+    amount = number(loss)
+    return f"{amount} nat" if amount == "1" else f"{amount} nats"
+
+
+def percent(fraction: float) -> str:
+    """A share of one in per cent, with as many digits as it takes for a miss not to read 100%."""
+    digits = 1
+    text = f"{100 * fraction:.{digits}f}"
+    while fraction < 1 and float(text) >= 100 and digits < 9:
+        digits += 1
+        text = f"{100 * fraction:.{digits}f}"
+    return text.removesuffix(".0").replace("-", "−") + "%"
+
+
+def points(gap: float) -> str:
+    """A difference of two shares of one in percentage points, to one decimal."""
+    text = f"{100 * gap:.1f}"
+    return ("0.0" if text == "-0.0" else text).replace("-", "−")
+
+
+def bare(axes: Axes) -> None:
+    """Remove ticks and numbers, keep a thin frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[["top", "right"]].set_visible(True)
+
+
+def text(array: np.ndarray) -> str:
+    """The string that a zero-dimensional array holds."""
+    return str(array.item())
+
+
+def names(parts: Sequence[str]) -> str:
+    """Join names as a sentence does: "a", "a and b", "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,1 @@
+"""Measurements, claims and the article built from them."""

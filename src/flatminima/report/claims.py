@@ -1,0 +1,304 @@
+"""Claims of the sources as data, set beside what was measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from flatminima.errors import ConfigError
+from flatminima.report.measurements import FAILED, Measurement
+
+Comparison = Literal["at_least", "at_most"]
+Outcome = Literal["holds", "partly", "fails"]
+Why = Literal["threshold", "interval"]
+Verdict = Literal[
+    "reproduced",
+    "partly",
+    "not reproduced",
+    "measured at smaller scale",
+    "measured on other data",
+    "not measured",
+]
+
+_PLAIN: dict[Outcome, Verdict] = {
+    "holds": "reproduced",
+    "partly": "partly",
+    "fails": "not reproduced",
+}
+
+
+@dataclass(frozen=True)
+class Original:
+    """On what the source measured: data set, networks per poison factor, rays per minimum.
+
+    Counts that the claim does not rest on are None.
+    """
+
+    dataset: str
+    seeds: int | None = None
+    directions: int | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a source and what would bear it out.
+
+    Attributes:
+        id: name, with a part after a dot where a claim has parts.
+        cite: key of the source among the references.
+        source: the place in it, for a reader.
+        statement: what is claimed, in this project's words.
+        expected: what the source reports.
+        figure: stem of the figure that shows it here.
+        dataset: where it is measured here.
+        original: where the source measured it.
+        measurement: name of the number that decides.
+        comparison: whether that number should be at least or at most the thresholds.
+        reproduced, partly: thresholds, in the unit of the measurement.
+        beyond: a value that the whole interval must lie beyond for the claim to hold; for
+            instance 0 for a correlation whose sign is claimed. None: the interval decides nothing.
+    """
+
+    id: str
+    cite: str
+    source: str
+    statement: str
+    expected: str
+    figure: str
+    dataset: str
+    original: Original
+    measurement: str
+    comparison: Comparison
+    reproduced: float
+    partly: float
+    beyond: float | None = None
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A number that a source gives, for sentences that compare with it."""
+
+    value: float
+    unit: str
+    cite: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims, the numbers quoted from the sources, and the scales too small to judge by."""
+
+    claims: tuple[Claim, ...]
+    quoted: Mapping[str, Quoted]
+    small_scales: tuple[str, ...]
+
+
+def parse(document: Mapping[str, Any], source: str) -> Claims:
+    """Check and read claims; ``source`` names the file in errors.
+
+    Raises:
+        ConfigError: naming the claim, the key, the value and the cure.
+    """
+    _keys(document, ("small_scales", "quoted", "claims"), (), source)
+    small = document["small_scales"]
+    if not isinstance(small, list) or not all(isinstance(scale, str) for scale in small):
+        raise ConfigError(f"{source}: small_scales is {small!r}; give a list of names of scales")
+    quoted = {
+        name: _quoted(entry, f"{source}: quoted.{name}")
+        for name, entry in _mapping(document["quoted"], f"{source}: quoted").items()
+    }
+    if not isinstance(document["claims"], list):
+        raise ConfigError(f"{source}: claims is not a list; begin each claim with '- id:'")
+    claims = tuple(
+        _claim(entry, f"{source}: claims[{index}]")
+        for index, entry in enumerate(document["claims"])
+    )
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.id in seen:
+            raise ConfigError(f"{source}: the id {claim.id!r} occurs twice; ids must differ")
+        seen.add(claim.id)
+    return Claims(claims, quoted, tuple(small))
+
+
+def outcome(claim: Claim, measurement: Measurement) -> tuple[Outcome | None, Why | None]:
+    """Whether the measured number bears the claim out, and why only partly where it does.
+
+    The outcome is None if there is no number. A claim is borne out partly if the number misses the
+    ``threshold``, or reaches it with an ``interval`` that does not exclude chance. Thresholds
+    themselves count as reached. Where the claim names a value that the interval must lie beyond, a
+    number without an interval, or with one that reaches that value, bears it out partly.
+    """
+    if measurement.value is None:
+        return None, None
+    sign = 1 if claim.comparison == "at_least" else -1
+    if sign * (measurement.value - claim.partly) < 0:
+        return "fails", None
+    if sign * (measurement.value - claim.reproduced) < 0:
+        return "partly", "threshold"
+    if claim.beyond is not None:
+        near = measurement.low if claim.comparison == "at_least" else measurement.high
+        if near is None or sign * (near - claim.beyond) <= 0:
+            return "partly", "interval"
+    return "holds", None
+
+
+def judge(
+    claims: Claims, measurements: Mapping[str, Measurement], *, scale: str
+) -> list[dict[str, Any]]:
+    """Set every claim beside its measurement.
+
+    A claim measured on other data than the source's, or with fewer networks or rays, is never
+    ``reproduced``: its verdict says so, and its outcome says whether the claim holds there.
+
+    Returns:
+        One JSON record per claim, in order.
+
+    Raises:
+        ConfigError: if a claim names a measurement that is unknown although its data set was
+            measured.
+    """
+    datasets = {measurement.dataset for measurement in measurements.values()}
+    records = []
+    for claim in claims.claims:
+        measurement = measurements.get(claim.measurement)
+        if measurement is None:
+            if claim.dataset in datasets:
+                raise ConfigError(
+                    f"the claim {claim.id} rests on {claim.measurement}, which is not measured; "
+                    "name a measurement of results/<scale>/measurements.json"
+                )
+            measurement = Measurement(None, "", claim.dataset, note=FAILED)
+        found, why = outcome(claim, measurement)
+        smaller = _smaller(claim, measurements, scale in claims.small_scales)
+        records.append(
+            {
+                "id": claim.id,
+                "cite": claim.cite,
+                "source": claim.source,
+                "statement": claim.statement,
+                "expected": claim.expected,
+                "measured": measurement.value,
+                "interval": None
+                if measurement.low is None or measurement.high is None
+                else [measurement.low, measurement.high],
+                "interval_kind": measurement.interval,
+                "unit": measurement.unit,
+                "runs": measurement.runs,
+                "dataset": claim.dataset,
+                "original_dataset": claim.original.dataset,
+                "verdict": _verdict(claim, found, bool(smaller)),
+                "outcome": found,
+                "why": why,
+                "smaller": smaller,
+                "figure": claim.figure,
+                "measurement": claim.measurement,
+                "comparison": claim.comparison,
+                "thresholds": {"reproduced": claim.reproduced, "partly": claim.partly},
+                "note": measurement.note,
+            }
+        )
+    return records
+
+
+def _verdict(claim: Claim, found: Outcome | None, smaller: bool) -> Verdict:
+    if found is None:
+        return "not measured"
+    if claim.dataset != claim.original.dataset:
+        return "measured on other data"
+    if smaller:
+        return "measured at smaller scale"
+    return _PLAIN[found]
+
+
+def _smaller(
+    claim: Claim, measurements: Mapping[str, Measurement], small: bool
+) -> list[dict[str, Any]]:
+    """What is smaller here than in the source: the counts, or the whole scale."""
+    reasons: list[dict[str, Any]] = [{"what": "scale"}] if small else []
+    for what, original, name in (
+        ("networks per poison factor", claim.original.seeds, "seeds"),
+        ("directions", claim.original.directions, "setting.directions"),
+    ):
+        here = measurements.get(f"{claim.dataset}.{name}")
+        if original and here and here.value is not None and here.value < original:
+            reasons.append({"what": what, "here": here.value, "original": original})
+    return reasons
+
+
+def _claim(entry: Any, where: str) -> Claim:
+    required = tuple(
+        name for name in Claim.__dataclass_fields__ if name not in ("original", "beyond")
+    )
+    entry = dict(_mapping(entry, where))
+    if isinstance(entry.get("id"), str):
+        where = f"{where} ({entry['id']})"
+    _keys(entry, (*required, "original"), ("beyond",), where)
+    texts = (
+        *("id", "cite", "source", "statement", "expected"),
+        *("figure", "dataset", "measurement"),
+    )
+    for name in texts:
+        _text(entry[name], f"{where}.{name}")
+    numbers = [name for name in ("reproduced", "partly", "beyond") if name in entry]
+    for name in numbers:
+        _number(entry[name], f"{where}.{name}")
+    if entry["comparison"] not in get_args(Comparison):
+        raise ConfigError(
+            f"{where}.comparison is {entry['comparison']!r}; it is at_least or at_most"
+        )
+    sign = 1 if entry["comparison"] == "at_least" else -1
+    if sign * (entry["reproduced"] - entry["partly"]) < 0:
+        raise ConfigError(
+            f"{where}: partly is {entry['partly']}, a stricter threshold than reproduced, "
+            f"{entry['reproduced']}, for {entry['comparison']}; swap them"
+        )
+    original = _mapping(entry["original"], f"{where}.original")
+    _keys(original, ("dataset",), ("seeds", "directions"), f"{where}.original")
+    _text(original["dataset"], f"{where}.original.dataset")
+    for name in ("seeds", "directions"):
+        count = original.get(name, 1)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(
+                f"{where}.original.{name} is {count!r}; give a whole number, 1 or more"
+            )
+    entry |= {name: float(entry[name]) for name in numbers}
+    return Claim(**{**entry, "original": Original(**original)})
+
+
+def _quoted(entry: Any, where: str) -> Quoted:
+    entry = _mapping(entry, where)
+    _keys(entry, ("value", "unit", "cite", "where"), (), where)
+    _number(entry["value"], f"{where}.value")
+    for name in ("unit", "cite", "where"):
+        _text(entry[name], f"{where}.{name}")
+    return Quoted(float(entry["value"]), entry["unit"], entry["cite"], entry["where"])
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} is {value!r}; expected keys with values")
+    return value
+
+
+def _keys(
+    entry: Mapping[str, Any], required: Sequence[str], optional: Sequence[str], where: str
+) -> None:
+    for name in required:
+        if name not in entry:
+            raise ConfigError(f"{where} has no {name}; add it")
+    for name in entry:
+        if name not in required and name not in optional:
+            raise ConfigError(
+                f"{where} has an unknown key {name!r}; "
+                f"known ones are {', '.join((*required, *optional))}"
+            )
+
+
+def _text(value: Any, where: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where} is {value!r}; give a text")
+
+
+def _number(value: Any, where: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where} is {value!r}; give a number")

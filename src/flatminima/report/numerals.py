@@ -1,0 +1,136 @@
+"""Numbers as a reader meets them: rounded honestly, with true minus signs."""
+
+import math
+
+from flatminima.report.measurements import Measurement
+
+UNMEASURED = "not measured"
+
+_WORDS = (
+    "none",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+
+FORMATS = ("percent", "points", "whole", "word", "plain", "correlation", "times")
+
+_OF_UNIT = {
+    "fraction": "percent",
+    "count": "whole",
+    "decades": "whole",
+    "correlation": "correlation",
+    "ratio": "times",
+}
+
+
+def format_of(unit: str) -> str:
+    """The format that a unit asks for."""
+    return _OF_UNIT.get(unit, "plain")
+
+
+def written(value: float | None, form: str) -> str:
+    """A number in one of ``FORMATS``.
+
+    ``percent`` and ``points`` take fractions of one; ``word`` spells counts up to twelve; ``plain``
+    keeps three significant digits; ``times`` is for ratios and keeps the digits that set a ratio
+    near 1 apart from 1.
+
+    Raises:
+        ValueError: if there is no such format.
+    """
+    if form not in FORMATS:
+        raise ValueError(f"number format {form!r} is unknown; use one of {', '.join(FORMATS)}")
+    if value is None or not math.isfinite(value):
+        return UNMEASURED
+    if form == "percent":
+        text = _percent(value)
+    elif form == "points":
+        text = _trimmed(f"{100 * value:.1f}")
+    elif form == "whole" or (form == "word" and not _has_word(value)):
+        text = f"{value:,.0f}"
+    elif form == "word":
+        text = _WORDS[int(value)]
+    elif form == "correlation":
+        # Rounding must not turn an imperfect order into a perfect one.
+        text = f"{value:.2f}" if abs(value) == 1 else f"{math.trunc(value * 100) / 100:.2f}"
+    elif form == "times":
+        text = _ratio(value)
+    else:
+        text = _significant(value, 3)
+    text = "0" if text in ("-0", "-0.0") else text
+    return text.replace("-", "−")
+
+
+def spanned(low: float | None, high: float | None, form: str) -> str:
+    """An interval in one of ``FORMATS``; empty where there is none."""
+    if low is None or high is None:
+        return ""
+    a, b = written(low, form), written(high, form)
+    if a == b:
+        return a
+    if "−" in a + b:
+        return f"{a} to {b}"
+    return f"{a.removesuffix('%')}–{b}" if b.endswith("%") else f"{a}–{b}"
+
+
+def described(measurement: Measurement, name: str) -> str:
+    """What a number is, for the title of its link."""
+    parts = [name]
+    span = spanned(measurement.low, measurement.high, format_of(measurement.unit))
+    if span:
+        parts.append(f"{measurement.interval}: {span}")
+    if measurement.runs:
+        parts.append(f"{measurement.runs} network{'s' if measurement.runs > 1 else ''}")
+    if measurement.note:
+        parts.append(measurement.note)
+    return "; ".join(parts)
+
+
+def _has_word(value: float) -> bool:
+    return float(value).is_integer() and 0 <= value < len(_WORDS)
+
+
+def _percent(fraction: float) -> str:
+    """One decimal, and more where that would round a miss up to 100%."""
+    digits = 1
+    text = f"{100 * fraction:.{digits}f}"
+    while fraction < 1 and float(text) >= 100 and digits < 9:
+        digits += 1
+        text = f"{100 * fraction:.{digits}f}"
+    return _trimmed(text) + "%"
+
+
+def _ratio(value: float) -> str:
+    """Two significant digits of the distance from 1 when near it, else three of the whole."""
+    distance = abs(value - 1)
+    if 1e-9 < distance < 0.1:
+        return _trimmed(f"{value:.{1 - math.floor(math.log10(distance))}f}")
+    return _significant(value, 3)
+
+
+def _significant(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    # From the digits as rounded: 9.999e-8 to three digits is 1.00e-7.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    if exponent >= digits:
+        return f"{value:,.0f}"
+    if exponent < -4:  # further down, leading zeros are hard to count
+        mantissa = _trimmed(f"{value / 10.0**exponent:.{digits - 1}f}")
+        power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{mantissa} × 10{power}"
+    return _trimmed(f"{value:.{max(0, digits - 1 - exponent)}f}")
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,267 @@
+"""Publishing: the page and what lies beside it, from whatever a run has made so far."""
+
+import importlib.metadata
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import UndefinedError
+
+from flatminima.configuration import read_mapping, resolver
+from flatminima.errors import UserError
+from flatminima.figures import basins, boundaries, gap, margins
+from flatminima.provenance.audit import audit_files
+from flatminima.provenance.environment import git
+from flatminima.provenance.freshness import Status, status
+from flatminima.provenance.manifest import Manifest, manifest_path, read_manifest
+from flatminima.report import article
+from flatminima.report.checks import run_checks
+from flatminima.report.claims import judge, parse
+from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
+from flatminima.storage import read_bytes, read_json, write_bytes, write_json
+
+ALTS: Mapping[str, Callable[[Any], str]] = {
+    "margins": margins.alt,
+    "boundaries": boundaries.alt,
+    "gap-swiss_roll": gap.alt,
+    "gap-digits": gap.alt,
+    "basins-swiss_roll": basins.alt,
+    "basins-digits": basins.alt,
+}
+"""The figures of the article and how each is put into words."""
+
+PAGE = "index.html"
+RECORDS = ("measurements.json", "claims.json")
+PROVENANCE = "provenance.json"
+
+
+def publish(results: Path, *, root: Path, source: Path, scale: str) -> Path:
+    """Write the page of a finished run into ``results/report``.
+
+    Args:
+        results: results folder of the scale, relative to the project.
+        root: the project.
+        source: folder of templates, style, claims and references.
+        scale: name of the scale.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: if a file that is there is damaged.
+    """
+    jobs = status(results, root)
+    measured, records = _numbers(results)
+    state, why = _state_of_numbers(results, jobs)
+    pages = _Pages(results, root, source, scale)
+    return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
+
+
+def publish_partial(results: Path, *, root: Path, source: Path) -> Path:
+    """Write the page of a run that failed, without manifests, so that the next run makes it anew.
+
+    What is missing or damaged becomes a labelled gap, and the page begins by saying so.
+
+    Raises:
+        UserError: if the page cannot be written or its sources are damaged.
+    """
+    pages = _Pages(results, root, source, results.name, partial=True)
+    damage: tuple[str, ...] = ()
+    try:
+        jobs = status(results, root)
+    except UserError as error:
+        jobs, damage = [], tuple(str(error).splitlines())
+    state, why = _state_of_numbers(results, jobs)
+    why = damage or why
+    measured: Measurements = {}
+    records = None
+    if state != "missing":
+        try:
+            measured, records = _numbers(results)
+            page = pages.compose(measured, records, jobs, article.Notice(True, state, why))
+            return pages.write(page)
+        # Numbers of an earlier run may lack what the text of today speaks of.
+        except (UserError, KeyError, UndefinedError) as error:
+            fault = str(error).strip("'\"")
+            why = (f"those of an earlier run cannot be shown ({fault})", *why)
+    return pages.write(pages.compose({}, None, jobs, article.Notice(True, "missing", why)))
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page and the records beside it, before anything is written."""
+
+    html: str
+    measurements: Mapping[str, Any]
+    claims: Sequence[Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """Where a page is made from and to; ``partial`` pages forgive what is missing or damaged."""
+
+    results: Path
+    root: Path
+    source: Path
+    scale: str
+    partial: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return self.results / "report"
+
+    def compose(
+        self,
+        measured: Measurements,
+        records: Sequence[Mapping[str, Any]] | None,
+        jobs: Sequence[Status],
+        notice: article.Notice,
+    ) -> _Page:
+        """The page; without ``records`` the claims are judged by what was measured."""
+        claims = parse(read_mapping(self.source / "claims.yaml"), str(self.source / "claims.yaml"))
+        if records is None:
+            records = judge(claims, measured, scale=self.scale)
+        figures = _figures(self.folder / "figures", jobs, forgiving=self.partial)
+        shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
+        shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
+        made = [path for path in shown if manifest_path(path).is_file()]
+        manifests = ancestry(made, forgiving=self.partial)
+        audit = audit_files(made, self.root, resolver(self.root))
+        commit = git(self.root)
+        run = article.Run(
+            scale=self.scale,
+            commit=commit["commit"],
+            dirty=commit["dirty"],
+            made=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            command="make report" + ("" if self.scale == "laptop" else f" SCALE={self.scale}"),
+            version=importlib.metadata.version("flatminima"),
+        )
+        checks = run_checks(
+            manifests,
+            findings=[str(found) for found in audit.findings if found.level == "mismatch"],
+            audited=audit.files,
+            lock=locked_versions(self.root / "requirements.lock"),
+            scale=self.scale,
+            small_scales=claims.small_scales,
+        )
+        html = article.build(
+            self.source / "templates",
+            run=run,
+            measurements=measured,
+            claims=records,
+            quoted=claims.quoted,
+            references=read_mapping(self.source / "references.yaml"),
+            figures=figures,
+            manifests=manifests,
+            checks=checks,
+            notice=notice,
+        )
+        return _Page(
+            html, as_records(measured), records, article.provenance(run, checks, manifests)
+        )
+
+    def write(self, page: _Page) -> Path:
+        """Write the page with what lies beside it, and return its path."""
+        folder = self.folder
+        if self.partial:
+            # At once before the files change: no manifest may stand beside what it is not about.
+            for name in (PAGE, *article.ASSETS, *RECORDS, PROVENANCE):
+                manifest_path(folder / name).unlink(missing_ok=True)
+        for name in article.ASSETS:
+            write_bytes(folder / name, read_bytes(self.source / "static" / name))
+        write_json(folder / RECORDS[0], page.measurements)
+        write_json(folder / RECORDS[1], page.claims)
+        write_json(folder / PROVENANCE, page.provenance)
+        write_bytes(folder / PAGE, page.html.encode())
+        return folder / PAGE
+
+
+def ancestry(outputs: Iterable[Path], *, forgiving: bool = False) -> dict[str, Manifest]:
+    """The manifests of some outputs and of everything they were made from, by path.
+
+    Raises:
+        UserError: if one is missing or damaged, unless ``forgiving``, which leaves it out.
+    """
+    found: dict[str, Manifest] = {}
+    seen: set[str] = set()
+    pending = [path.as_posix() for path in outputs]
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            found[path] = read_manifest(manifest_path(path), check_form=False)
+        except UserError:
+            if not forgiving:
+                raise
+            continue
+        pending += [entry["path"] for entry in found[path]["inputs"] if entry["manifest_id"]]
+    return found
+
+
+def locked_versions(path: Path) -> dict[str, str] | None:
+    """The version of each package in a lock file, by lower-case name; None without the file."""
+    if not path.is_file():
+        return None
+    pins = re.findall(r"^([\w.-]+)==([\w.+!-]+)", read_bytes(path).decode(), re.MULTILINE)
+    return {name.lower().replace("_", "-"): version for name, version in pins}
+
+
+def _numbers(results: Path) -> tuple[Measurements, Sequence[Mapping[str, Any]] | None]:
+    """What was measured, nothing if nothing was, and the verdicts if they were given."""
+    measurements, claims = (results / name for name in RECORDS)
+    if not measurements.is_file():
+        return {}, None
+    measured = from_records(read_json(measurements), str(measurements))
+    return measured, read_json(claims) if claims.is_file() else None
+
+
+def _state_of_numbers(
+    results: Path, jobs: Sequence[Status]
+) -> tuple[article.State, tuple[str, ...]]:
+    """Whether the measurements are those of this run, and why not."""
+    if not (results / RECORDS[0]).is_file():
+        return "missing", (FAILED,)
+    job = next((job for job in jobs if job.rule == "claims"), None)
+    if job is None:
+        return "stale", ("nothing records what they were made from",)
+    if job.state == "fresh":
+        return "fresh", ()
+    return "stale", job.reasons or ("nothing records what they were made from",)
+
+
+def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[article.Figure]:
+    by_output = {output: job for job in jobs for output in job.outputs}
+    figures = []
+    for stem, alt in ALTS.items():
+        job = by_output.get((folder / f"{stem}.svg").as_posix())
+        figures.append(
+            article.figure(
+                folder,
+                stem,
+                alt=_alt(folder / f"{stem}.npz", alt, forgiving=forgiving),
+                state=job.state if job else "stale",
+                why=job.reasons if job else ("nothing records what it was made from",),
+            )
+        )
+    return figures
+
+
+def _alt(path: Path, alt: Callable[[Any], str], *, forgiving: bool) -> str:
+    if not path.is_file():
+        return ""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return alt(data)
+    except (OSError, ValueError, KeyError) as error:
+        if forgiving:
+            return ""
+        raise UserError(
+            f"{path}: not the data of a figure ({error}); delete it and run snakemake again"
+        ) from error

@@ -1,0 +1,41 @@
+"""One table per data set: every number of every network, stacked over poison factors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flatminima.storage import Arrays
+
+_OF_MINIMA = (
+    "train_accuracy",
+    "test_accuracy",
+    "train_loss",
+    "test_loss",
+    "gradient_norm",
+    "converged",
+)
+
+_OF_ALL = ("weights", "exact")
+
+
+def summarise(
+    factors: Sequence[float], minima: Sequence[Arrays], basins: Sequence[Arrays]
+) -> Arrays:
+    """Stack what was measured at each poison factor.
+
+    Returns:
+        ``poison_factor`` (factors,); per network (factors, networks) the accuracies, losses,
+        ``gradient_norm``, ``converged`` and ``gap``, the training less the test accuracy; per
+        cutoff (factors, networks, cutoffs) everything that a survey of basins gives, except the
+        radii themselves; and what is the same for all: ``weights`` (1,), the dimension n, and
+        ``exact`` (1,), whether the directions were uniform on the sphere.
+    """
+    per_network = {name: np.stack([part[name] for part in minima]) for name in _OF_MINIMA}
+    of_basins = [name for name in basins[0] if name not in ("radii", *_OF_ALL)]
+    return {
+        "poison_factor": np.asarray(factors, dtype=np.float64),
+        **per_network,
+        "gap": per_network["train_accuracy"] - per_network["test_accuracy"],
+        **{name: np.stack([part[name] for part in basins]) for name in of_basins},
+        **{name: basins[0][name] for name in _OF_ALL if name in basins[0]},
+    }

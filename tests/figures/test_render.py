@@ -1,0 +1,169 @@
+"""The same arrays give the same bytes, and a failed figure leaves what was there."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from flatminima.errors import UserError
+from flatminima.figures import basins as figure_of_basins
+from flatminima.figures import boundaries as figure_of_boundaries
+from flatminima.figures import gap, margins, render, style
+
+ELSEWHERE = """
+import hashlib, importlib, json, sys
+import numpy as np
+from flatminima.figures import render
+digests = {}
+for name, suffixes in json.loads(sys.argv[2]).items():
+    draw = importlib.import_module(f"flatminima.figures.{name}").draw
+    with np.load(f"{sys.argv[1]}/{name}.npz", allow_pickle=False) as data:
+        for suffix in suffixes:
+            picture = render.picture(draw, dict(data), suffix)
+            digests[name + suffix] = hashlib.sha256(picture).hexdigest()
+print(json.dumps({"digests": digests, "modules": sorted(sys.modules)}))
+"""
+
+
+@pytest.fixture
+def figures(summary, slices, boundaries, basins, selection):
+    return {
+        "gap": (gap, gap.collect(summary, "swiss_roll")),
+        "margins": (margins, margins.collect(slices, boundaries, selection)),
+        "boundaries": (figure_of_boundaries, figure_of_boundaries.collect(boundaries)),
+        "basins": (
+            figure_of_basins,
+            figure_of_basins.collect(slices, *basins, selection, "swiss_roll"),
+        ),
+    }
+
+
+def simple(data, look):
+    with style.context(look):
+        figure = style.figure(look, 1.0)
+        figure.add_subplot().plot(data["x"], data["y"], label="line")
+        return figure
+
+
+TWO = {suffix: render.LOOKS[suffix] for suffix in (".svg", ".dark.svg")}
+SIMPLE = {"x": np.arange(4.0), "y": np.array([1.0, np.nan, 2.0, 0.5])}
+
+
+def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_path):
+    """Another hash seed, from the .npz that the reader gets; neither torch nor pyplot is loaded."""
+    asked = {
+        "gap": [".svg", ".pdf"],
+        "margins": [".narrow.dark.svg"],
+        "boundaries": [".pdf"],
+        "basins": [".dark.svg"],
+    }
+    digests = {}
+    for name, suffixes in asked.items():
+        module, data = figures[name]
+        (tmp_path / f"{name}.npz").write_bytes(render.archive(data))
+        for suffix in suffixes:
+            picture = render.picture(module.draw, data, suffix)
+            digests[name + suffix] = hashlib.sha256(picture).hexdigest()
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(asked)],
+        env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    elsewhere = json.loads(done.stdout)
+    assert elsewhere["digests"] == digests
+    assert not {"torch", "matplotlib.pyplot"} & set(elsewhere["modules"])
+
+
+def test_render_writes_every_rendering_and_the_data(tmp_path):
+    written = render.render(simple, SIMPLE, tmp_path / "figures" / "one.two")
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert names == sorted(f"one.two{suffix}" for suffix in render.SUFFIXES)
+    assert [path.name.removeprefix("one.two") for path in written] == list(render.SUFFIXES)
+    first = {path: path.read_bytes() for path in written}
+    time.sleep(1.1)  # zip archives and PDFs know the second in which they were made
+    render.render(simple, SIMPLE, tmp_path / "figures" / "one.two")
+    assert {path: path.read_bytes() for path in written} == first
+
+
+def test_pictures_have_the_asked_size_and_background():
+    light = render.picture(simple, SIMPLE, ".svg").decode()
+    assert 'width="518.4pt"' in light
+    assert 'width="244.8pt"' in render.picture(simple, SIMPLE, ".narrow.svg").decode()
+    assert "<dc:date>" not in light
+    assert "<text" not in light
+    background = re.search(r'<g id="patch_1">(.*?)</g>', light, re.DOTALL)
+    assert background is None or "fill: none" in background.group(1)
+    dark = render.picture(simple, SIMPLE, ".dark.svg").decode()
+    assert style.PALETTES["dark"].ink in dark
+    assert style.PALETTES["dark"].ink not in light
+    png = render.picture(simple, SIMPLE, ".png")
+    assert int.from_bytes(png[16:20], "big") == 1440  # 7.2 inches at 200 dots
+    assert b"CreationDate" not in render.picture(simple, SIMPLE, ".pdf")
+
+
+def test_archive_round_trip_without_pickle():
+    data = {
+        "dataset": np.array("swiss_roll"),
+        "scalar": np.array(0.5),
+        "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "flags": np.array([True, False]),
+        "odd": np.array([np.nan, np.inf, -0.0]),
+        "file": np.arange(3),
+    }
+    content = render.archive(data)
+    assert content == render.archive(data)
+    with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+        assert list(loaded) == list(data)
+        for name, array in data.items():
+            assert loaded[name].dtype == array.dtype
+            assert loaded[name].tobytes() == array.tobytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as pack:
+        assert {member.date_time for member in pack.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_objects_are_not_archived():
+    with pytest.raises(ValueError, match="allow_pickle"):
+        render.archive({"x": np.array([{}], dtype=object)})
+
+
+def test_a_failed_figure_leaves_the_old_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "LOOKS", TWO)
+    stem = tmp_path / "one"
+    render.render(simple, SIMPLE, stem)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fails_in_the_dark(data, look) -> Figure:
+        if look.theme == "dark":
+            raise ValueError("no light")
+        return simple(data, look)
+
+    with pytest.raises(ValueError, match="no light"):
+        render.render(fails_in_the_dark, SIMPLE | {"y": np.arange(4.0)}, stem)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "LOOKS", TWO)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UserError, match="taken"):
+        render.render(simple, SIMPLE, tmp_path / "taken" / "one")
+
+
+def test_modules_offer_what_the_report_needs(figures):
+    for module, data in figures.values():
+        assert all(isinstance(array, np.ndarray) for array in data.values())
+        assert len(module.alt(data)) > 100
+        assert Path(module.__file__).parent.name == "figures"

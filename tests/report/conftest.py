@@ -1,0 +1,372 @@
+"""A made-up run, small and complete: arrays with known structure, pictures, manifests."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import yaml
+from matplotlib.figure import Figure
+
+from flatminima.report import article
+from flatminima.report.checks import run_checks
+from flatminima.report.claims import judge, parse
+from flatminima.report.measurements import as_records, describe, measure
+from flatminima.seeding import generator
+from flatminima.storage import write_json
+
+ROOT = Path(__file__).parents[2]
+STEMS = (
+    "margins",
+    "gap-swiss_roll",
+    "boundaries",
+    "basins-swiss_roll",
+    "gap-digits",
+    "basins-digits",
+)
+
+
+def made_up_summary(factors, seeds, *, weights, test_at_most, missed=0, seed=0):
+    """Accuracies fall and basins shrink with the poison factor; a few networks miss points."""
+    random = generator(seed, "made-up summary")
+    factors = np.array(factors)
+    shape = (len(factors), seeds)
+    strength = (factors / factors.max())[:, None]
+    test = 0.985 - (0.985 - test_at_most) * strength**0.6 + 0.008 * random.standard_normal(shape)
+    train = np.ones(shape)
+    train.flat[train.size - missed :] = 0.995
+    loss = 1e-4 + 0.05 * strength * (1 + 0.2 * random.random(shape))
+    cutoff = np.stack([np.full(shape, c) for c in (0.1, 0.5, 1.0)] + [loss + 0.1], axis=-1)
+    radius = (
+        3.2 * (1 - 0.85 * strength[..., None] ** 0.5)
+        + 0.1 * random.standard_normal(shape)[..., None]
+    ) * np.array([0.6, 0.9, 1.1, 0.7])
+    mean_log = weights * np.log10(radius) - 1.3 * weights
+    return {
+        "poison_factor": factors,
+        "train_accuracy": train,
+        "test_accuracy": test,
+        "gap": train - test,
+        "converged": train == 1,
+        "train_loss": loss,
+        "test_loss": 2 * loss,
+        "gradient_norm": 1 + 5 * random.random(shape),
+        "cutoff": cutoff,
+        "median_radius": radius,
+        "mean_log_radius": np.log(radius),
+        "log10_volume_mean_exp": mean_log + 0.25 * weights,
+        "log10_volume_mean_exp_low": mean_log + 0.24 * weights,
+        "log10_volume_mean_exp_high": mean_log + 0.26 * weights,
+        "log10_volume_mean_log": mean_log,
+        "log10_volume_mean_log_low": mean_log - 5,
+        "log10_volume_mean_log_high": mean_log + 5,
+        "effective_sample_size": 1 + 0.5 * random.random(radius.shape),
+        "recrossing_share": 0.02 * random.random(radius.shape),
+        "censored_share": np.zeros(radius.shape),
+        "weights": np.array([weights]),
+    }
+
+
+def made_up_inputs():
+    """Everything that measuring takes."""
+    summaries = {
+        "swiss_roll": made_up_summary(
+            [0, 0.02, 0.05, 0.1, 0.2, 0.35], 8, weights=3457, test_at_most=0.12, missed=2
+        ),
+        "digits": made_up_summary(
+            [0, 0.1, 0.2, 0.35, 0.5, 0.7], 6, weights=8160, test_at_most=0.25, seed=1
+        ),
+    }
+    selections = {}
+    slices = {}
+    for dataset, summary in summaries.items():
+        test = summary["test_accuracy"]
+        ends = {"good": (0, int(test[0].argmax())), "bad": (len(test) - 1, 0)}
+        selections[dataset] = {
+            role: {"poison": float(summary["poison_factor"][f]), "seed": i}
+            for role, (f, i) in ends.items()
+        }
+        distance = np.geomspace(1e-3, 30, 121)
+        slices[dataset] = {
+            "ray_distance": distance,
+            "ray_loss": np.stack(
+                [
+                    summary["train_loss"][ends[role]] + (distance / width) ** 2 * np.ones((12, 1))
+                    for role, width in (("good", 4.0), ("bad", 0.5))
+                ]
+            ),
+        }
+    boundaries = {"swiss_roll": made_up_boundaries(summaries["swiss_roll"])}
+    training = {
+        "steps": 30000,
+        "learning_rate": 0.0058,
+        "hold": 0.5,
+        "gradient_clip": 8.0,
+        "poison_batch": "whole",
+    }
+    settings = {
+        "swiss_roll": describe(
+            made_up_points(200, 2000, 300, 200, features=2, classes=2),
+            hidden=[23, 16, 26, 32, 28, 31],
+            training=training,
+            directions=256,
+            direction_kind="paper",
+        ),
+        "digits": describe(
+            made_up_points(400, 397, 1, 1000, features=64, classes=10),
+            hidden=[48, 48, 48],
+            training={**training, "steps": 2000, "poison_batch": "share"},
+            directions=256,
+            direction_kind="paper",
+        ),
+    }
+    return {
+        "summaries": summaries,
+        "selections": selections,
+        "slices": slices,
+        "boundaries": boundaries,
+        "settings": settings,
+    }
+
+
+def made_up_boundaries(summary):
+    """Class 1 within a disc around each of its points; the discs shrink as the gap rises."""
+    axis = np.linspace(-3, 3, 121)
+    x, y = np.meshgrid(axis, axis)
+    ones = np.stack(np.meshgrid([-2, 0, 2], [-2, 0, 2]), axis=-1).reshape(-1, 2)
+    zeros = np.array([[-1.0, -1.0], [1.0, 1.0]])
+    away = np.min([np.hypot(x - a, y - b) for a, b in ones], axis=0)
+
+    def picture(radius):
+        return 1 / (1 + np.exp(8 * (away - radius)))
+
+    return {
+        "axis_x": axis,
+        "axis_y": axis,
+        "probability": np.stack([picture(r) for r in (0.9, 0.7, 0.6, 0.5, 0.3, 0.2)]),
+        "good_probability": picture(0.9),
+        "bad_probability": picture(0.2),
+        "train_inputs": np.concatenate([ones, zeros]),
+        "train_labels": np.array([1] * len(ones) + [0] * len(zeros)),
+        "poison_factor": summary["poison_factor"],
+        "train_accuracy": np.ones(6),
+        "test_accuracy": np.linspace(0.99, 0.12, 6),
+    }
+
+
+def made_up_points(train, test, sets, poison, *, features, classes):
+    return {
+        "train_inputs": np.zeros((train, features)),
+        "train_labels": np.arange(train) % classes,
+        "test_labels": np.zeros(test, int),
+        "poison_labels": np.zeros((sets, poison), int),
+    }
+
+
+def read_yaml(name):
+    return yaml.safe_load((ROOT / "report" / name).read_text())
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def made_up_manifest(path, rule, inputs=(), *, config=None, wildcards=None, dirty=False):
+    """A manifest of the form that jobs write; ``inputs`` are other such manifests."""
+    return {
+        "schema": 1,
+        "id": digest(path + "id"),
+        "output": {"path": path, "sha256": digest(path), "bytes": 1, "mtime_ns": 1},
+        "rule": rule,
+        "command": f"snakemake {path}",
+        "wildcards": wildcards or {},
+        "recipe": {
+            "path": f"results/laptop/recipes/{rule}.json",
+            "sha256": digest(rule),
+            "config": config or {"seed": 1906},
+            "config_sha256": digest("config"),
+            "code": [
+                {
+                    "path": f"src/flatminima/{rule}.py",
+                    "sha256": digest(rule),
+                    "meaning_sha256": digest(rule),
+                }
+            ],
+            "files": [],
+        },
+        "config_files": [],
+        "seeds": {"seed": 1906},
+        "inputs": [
+            {
+                "name": "recipe",
+                "path": f"results/laptop/recipes/{rule}.json",
+                "sha256": digest(rule),
+                "manifest": None,
+                "manifest_id": None,
+            },
+            *(
+                {
+                    "name": other["rule"],
+                    "path": other["output"]["path"],
+                    "sha256": other["output"]["sha256"],
+                    "manifest": other["output"]["path"] + ".manifest.json",
+                    "manifest_id": other["id"],
+                }
+                for other in inputs
+            ),
+        ],
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": dirty},
+        "environment": {
+            "python": "3.11.2",
+            "os": "Linux",
+            "cpu": "made-up CPU",
+            "device": "cpu",
+            "driver": None,
+            "threads": 1,
+            "determinism": None,
+            "packages": {"numpy": "2.4.0", "torch": "2.13.0+cpu"},
+        },
+        "started": "2026-01-02T03:04:05.000000Z",
+        "finished": "2026-01-02T03:05:06.000000Z",
+        "cpu_seconds": 3.5,
+        "wall_seconds": 2.25,
+        "peak_memory_mb": 210.0,
+        "peak_gpu_memory_mb": None,
+    }
+
+
+def made_up_manifests():
+    """Manifests of a run, from the data to six pictures, by path."""
+    made = {}
+
+    def add(path, rule, *inputs, **more):
+        path = f"results/laptop/{path}"
+        made[path] = made_up_manifest(path, rule, inputs, **more)
+        return made[path]
+
+    for dataset in ("swiss_roll", "digits"):
+        data = add(f"datasets/{dataset}.safetensors", "dataset")
+        minima = [
+            add(f"minima/{dataset}/{poison}.safetensors", "train", data)
+            for poison in ("0", "0.1", "0.35")
+        ]
+        basins = [
+            add(m["output"]["path"].split("/", 2)[2].replace("minima", "basins"), "basins", m, data)
+            for m in minima
+        ]
+        summary = add(f"summaries/{dataset}.safetensors", "summary", *minima, *basins)
+        for stem in STEMS:
+            if (dataset == "digits") == ("digits" in stem):
+                add(
+                    f"report/figures/{stem}.svg",
+                    "figure",
+                    summary,
+                    data,
+                    wildcards={"figure": stem},
+                    config={"figure": stem, "title": HOSTILE},
+                )
+    return made
+
+
+HOSTILE = '"><script>document.title="owned"</script><img src=x onerror="document.title=1">'
+
+
+def draw_pictures(folder):
+    """Six small figures with all their variants and downloads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem in STEMS:
+        for suffix in (*article.VARIANTS, "png", "pdf"):
+            ink = "#e6e9ed" if "dark" in suffix else "#1b1f24"
+            with matplotlib.rc_context({"text.color": ink, "axes.edgecolor": ink}):
+                picture = Figure(figsize=(3.4, 4) if "narrow" in suffix else (7.2, 4))
+                axes = picture.subplots()
+                axes.set_facecolor("none")
+                axes.plot(np.linspace(0, 1, 9) ** 2, color="#0069a8")
+                axes.plot(np.linspace(1, 0, 9) ** 2, color="#c84c00")
+                axes.set_title(f"{stem}.{suffix}")
+                picture.savefig(
+                    folder / f"{stem}.{suffix}",
+                    dpi=60,
+                    facecolor="white" if suffix in ("png", "pdf") else "none",
+                )
+        np.savez(folder / f"{stem}.npz", x=np.arange(3))
+        write_json(folder / f"{stem}.svg.manifest.json", {})
+
+
+@pytest.fixture(scope="session")
+def inputs():
+    return made_up_inputs()
+
+
+@pytest.fixture(scope="session")
+def measurements(inputs):
+    return measure(**inputs, seed=1906, resamples=200)
+
+
+@pytest.fixture(scope="session")
+def claims():
+    return parse(read_yaml("claims.yaml"), "report/claims.yaml")
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures") / "figures"
+    draw_pictures(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compose(measurements, claims, pictures):
+    """Render the page from the made-up run, with parts replaced."""
+
+    def render(scale="laptop", **changes):
+        numbers = changes.pop("measurements", measurements)
+        manifests = changes.pop("manifests", made_up_manifests())
+        arguments = {
+            "run": article.Run(
+                scale=scale,
+                commit="0123456789abcdef0123456789abcdef01234567",
+                dirty=False,
+                made="2026-01-02T03:06:07Z",
+                version="0.1.0",
+            ),
+            "measurements": numbers,
+            "claims": judge(claims, numbers, scale=scale),
+            "quoted": claims.quoted,
+            "references": read_yaml("references.yaml"),
+            "figures": [
+                article.figure(pictures, stem, alt=f"Curves named {stem}.") for stem in STEMS
+            ],
+            "manifests": manifests,
+            "checks": run_checks(
+                manifests,
+                findings=[],
+                audited=len(manifests),
+                lock={"numpy": "2.4.0", "torch": "2.13.0"},
+                scale=scale,
+                small_scales=claims.small_scales,
+            ),
+        } | changes
+        return article.build(ROOT / "report" / "templates", **arguments)
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def site(compose, measurements, claims, pictures):
+    """The page with everything beside it, as a folder."""
+    folder = pictures.parent
+    (folder / "index.html").write_text(compose())
+    for name in article.ASSETS:
+        (folder / name).write_bytes((ROOT / "report" / "static" / name).read_bytes())
+    write_json(folder / "measurements.json", as_records(measurements))
+    write_json(folder / "claims.json", judge(claims, measurements, scale="laptop"))
+    write_json(folder / "provenance.json", {})
+    return folder
+
+
+def visible_text(html):
+    """The words of a page without tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))

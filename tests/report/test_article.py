@@ -1,0 +1,330 @@
+import dataclasses
+import html as html_module
+import re
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
+
+from flatminima.report import article
+from flatminima.report.claims import judge
+from flatminima.report.measurements import Measurement, measure
+
+from .conftest import HOSTILE, ROOT, STEMS, made_up_manifests, visible_text
+
+TEMPLATES = ROOT / "report" / "templates"
+
+
+def test_every_number_on_the_page_is_a_measurement(compose, measurements):
+    page = compose()
+    names = {
+        html_module.unescape(title).partition(";")[0]
+        for title in re.findall(r'<a class="number" href="measurements.json" title="([^"]*)"', page)
+    }
+    assert len(names) > 100
+    assert names <= measurements.keys()
+
+
+def test_no_number_is_typed_into_the_text():
+    for file in sorted(TEMPLATES.rglob("*.j2")):
+        text = file.read_text()
+        text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", text, flags=re.DOTALL)
+        text = re.sub(r"<(head|math)\b.*?</\1>", " ", text, flags=re.DOTALL)
+        text = re.sub(r"<[^>]*>", " ", text)
+        assert not re.findall(r"\S*\d\S*", text.replace("sha256", "")), file
+
+
+def test_a_changed_measurement_changes_the_sentence(compose, measurements):
+    name = "swiss_roll.good.test_accuracy"
+    changed = dataclasses.replace(measurements[name], value=0.9712)
+    page = compose(measurements={**measurements, name: changed})
+    assert "97.1%" in page
+    assert "97.1%" not in compose()
+
+
+def test_an_unknown_number_is_an_error(compose, measurements):
+    part = {n: m for n, m in measurements.items() if n != "swiss_roll.weights"}
+    with pytest.raises(KeyError, match=r"unknown measurement swiss_roll\.weights"):
+        compose(measurements=part)
+
+
+def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
+    def build(body):
+        (tmp_path / "index.html.j2").write_text(body)
+        return article.build(
+            tmp_path,
+            run=article.Run("laptop", None, None, "2026"),
+            measurements={"d.x": Measurement(0.5, "fraction", "d")},
+            claims=[],
+            quoted={},
+            references={},
+            figures=[],
+            manifests={},
+            checks=[],
+        )
+
+    assert ">50%</a>" in build("{{ number('d.x') }}")
+    for body in ("{{ number('d.y') }}", "{{ number('e.x') }}", "{{ outcome('z') }}"):
+        with pytest.raises(KeyError, match="unknown"):
+            build(body)
+    for body in ("{{ source('z') }}", "{{ cite('z') }}", "{{ picture('z') }}"):
+        with pytest.raises(KeyError):
+            build(body)
+    with pytest.raises(UndefinedError):
+        build("{{ nothing_of_the_kind }}")
+    with pytest.raises(ValueError, match="number format"):
+        build("{{ number('d.x', 'roman') }}")
+
+
+def test_everything_from_outside_is_escaped(compose):
+    run = article.Run(HOSTILE, HOSTILE, False, "2026-01-01", version=HOSTILE)
+    claims_of = {"run": run}
+    figures = [article.Figure(stem, state="missing", why=(HOSTILE,), alt=HOSTILE) for stem in STEMS]
+    page = compose(**claims_of, figures=figures)
+    assert HOSTILE in html_module.unescape(page)
+    assert page.count("<script") == 1
+    assert '<script src="report.js" defer>' in page
+    assert "<img" not in page
+    assert "onerror=&#34;" in page
+
+
+def test_the_settings_of_a_figure_are_escaped(compose):
+    page = compose()
+    assert "&lt;script&gt;document.title" in page
+    assert page.count("<script") == 1
+
+
+def test_the_policy_leaves_no_hole(compose):
+    page = compose()
+    assert f'content="{html_module.escape(article.POLICY)}"'.replace("&#x27;", "&#39;") in page
+    assert "unsafe" not in article.POLICY
+    assert "http" not in article.POLICY
+    assert not re.search(r"<[^>]*\s(style|on\w+)=", page)
+    assert "<style" not in page
+    assert not re.search(r'(?:src|srcset)="(?:https?:)?//', page)
+
+
+def test_words_follow_the_numbers(compose, measurements):
+    good = visible_text(compose())
+    assert "Both estimates say that natural basins are larger" in good
+    assert "as the paper's slices show it" in good
+    against = dict(measurements)
+    for name, measurement in measurements.items():
+        if measurement.unit == "correlation":
+            against[name] = dataclasses.replace(
+                measurement,
+                value=-measurement.value,
+                low=measurement.high and -measurement.high,
+                high=measurement.low and -measurement.low,
+            )
+        elif "volume_difference" in name:
+            against[name] = dataclasses.replace(measurement, value=-10.0, low=-20.0, high=-5.0)
+        elif "ratio" in name:
+            against[name] = dataclasses.replace(measurement, value=0.8, low=0.7, high=0.9)
+        elif name in ("swiss_roll.bad.train_accuracy", "swiss_roll.bad.test_accuracy"):
+            against[name] = dataclasses.replace(measurement, value=0.9)
+        elif name == "swiss_roll.most_poisoned.reaching":
+            against[name] = dataclasses.replace(measurement, value=0.0)
+    bad = visible_text(compose(measurements=against))
+    for words in (
+        "so it has not fitted them all",
+        "not clearly the flatter one",
+        "does not rise with the factor",
+        "The radius does not fall with the gap at every cutoff",
+        "natural basins are not larger",
+        "the volume does not fall with the gap",
+        "The pattern of the paper is not there",
+        "these images do not show the disparity",
+        "shown only nearly",
+    ):
+        assert words in bad
+    for words in ("worse than tossing a coin", "as the paper's slices show it", "is there again"):
+        assert words not in bad
+
+
+def test_an_interval_that_reaches_chance_is_told_apart_from_a_missed_threshold(
+    compose, measurements
+):
+    ratio = "digits.headline.radius_ratio.mean_log"
+    missed = dataclasses.replace(measurements[ratio], value=1.05, low=1.02, high=1.06)
+    unsure = dataclasses.replace(measurements[ratio], value=1.3, low=0.9, high=1.6)
+    text = visible_text(compose(measurements={**measurements, ratio: missed}))
+    assert "points the same way and is smaller" in text
+    text = visible_text(compose(measurements={**measurements, ratio: unsure}))
+    assert "is as large on average, but these networks do not rule out" in text
+    assert "Chance is not ruled out" in text
+    name = "swiss_roll.headline.volume_difference.mean_exp"
+    unsure = dataclasses.replace(measurements[name], low=None, high=None)
+    text = visible_text(compose(measurements={**measurements, name: unsure}))
+    assert "larger on average than the most poisoned ones, but" in text
+
+
+def test_only_exact_directions_give_volumes_and_bounds_of_them(compose, measurements):
+    paper = visible_text(compose())
+    assert "and by nothing beyond it" in paper
+    assert "lower bound of the volume" not in paper
+    exactly = dict(measurements)
+    for dataset in ("swiss_roll", "digits"):
+        name = f"{dataset}.setting.exact_directions"
+        exactly[name] = dataclasses.replace(measurements[name], value=1.0)
+    text = visible_text(compose(measurements=exactly))
+    assert "estimates a lower bound of the volume" in text
+    assert "Distances are in filter-normalised units" in text
+    assert "own average" not in text
+
+
+def test_without_bad_minima_none_are_promised(compose, measurements):
+    assert "some are made to order" in visible_text(compose())
+    name = "swiss_roll.most_poisoned.share_bad"
+    none = dataclasses.replace(measurements[name], value=0.0)
+    assert "to order" not in visible_text(compose(measurements={**measurements, name: none}))
+    name = "swiss_roll.most_poisoned.fitted_test_accuracy"
+    for value, words in (
+        (0.7, "generalize worse than every natural one"),
+        (0.99, "did not lead to bad minima"),
+    ):
+        changed = dataclasses.replace(measurements[name], value=value)
+        assert words in visible_text(compose(measurements={**measurements, name: changed}))
+
+
+def test_a_notice_stands_above_everything(compose):
+    assert 'class="notice"' not in compose()
+    page = compose(notice=article.Notice(True, "stale", ("config seed: 1 → 2",)))
+    text = visible_text(page)
+    assert page.index('class="notice"') < page.index("<h1>")
+    assert "The run failed" in text
+    assert "come from an earlier run and are out of date: config seed: 1 → 2." in text
+    figures = [article.Figure(stem) for stem in STEMS]
+    text = visible_text(
+        compose(measurements={}, manifests={}, figures=figures, notice=article.Notice(True))
+    )
+    assert f"Missing figures: {', '.join(STEMS)}." in text
+
+
+def test_sentences_leave_paths_and_names_alone():
+    assert article.sentence("audited 3 files") == "Audited 3 files"
+    assert article.sentence("a.npz: gone in Rome") == "a.npz: gone in Rome"
+    assert article.sentence("results/a: Gone") == "results/a: Gone"
+    assert article.sentence("") == ""
+
+
+def test_networks_that_missed_points_are_reported(compose, measurements):
+    text = visible_text(compose())
+    assert re.search(r"Of 48 networks, 46 fit every one of their training points; 2 miss", text)
+    assert re.search(r"All 36 networks fit every one of their training images", text)
+
+
+def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims):
+    part = {n: m for n, m in measurements.items() if m.dataset == "swiss_roll"}
+    figures = [article.Figure(stem) for stem in STEMS if "digits" in stem] + [
+        article.Figure(stem, why=("the job swiss failed",))
+        for stem in STEMS
+        if "digits" not in stem
+    ]
+    page = compose(measurements=part, figures=figures)
+    text = visible_text(page)
+    assert (
+        "Everything about images could not be measured in this run: a job that it rests on failed"
+        in text
+    )
+    assert text.count("This figure is missing.") == 6
+    assert "The job swiss failed" in text
+    assert "Not measured" in text
+    nothing = visible_text(compose(measurements={}, manifests={}))
+    assert "Everything about the swiss roll in this section could not be measured" in nothing
+    assert "22 could not be measured" in nothing
+
+
+def test_missing_slices_and_boundaries_leave_labelled_gaps(compose, inputs):
+    part = measure(**{**inputs, "slices": {}, "boundaries": {}}, seed=1, resamples=50)
+    text = visible_text(compose(measurements=part))
+    assert "The slices through these minima could not be measured" in text
+    assert "The margin along this row could not be measured" in text
+
+
+def test_the_smallest_scale_says_so(compose):
+    text = visible_text(compose(scale="smoke"))
+    assert "Measured at smaller scale" in text
+    assert "✓ Reproduced" not in text
+    assert "the run is too small to judge by" in text
+    assert "for tests, not for conclusions" in text
+
+
+def test_states_of_figures(compose, pictures):
+    figures = [article.figure(pictures, stem) for stem in STEMS]
+    figures[0] = article.figure(
+        pictures, STEMS[0], state="stale", why=("training.steps was 30000 and is 20000",)
+    )
+    figures[1] = article.figure(pictures.parent, STEMS[1])
+    text = visible_text(compose(figures=figures))
+    assert "Stale: training.steps was 30000 and is 20000" in text
+    assert text.count("This figure is missing.") == 1
+    assert "Reduced: digits stand in for SVHN; 256 directions in place of 3,000" in text
+    assert "Reduced: 8 networks per poison factor in place of 10" in text
+
+
+def test_a_figure_is_found_with_its_sizes(pictures):
+    found = article.figure(pictures, "margins", alt="what is seen")
+    assert found.state == "fresh"
+    assert set(found.suffixes) == {*article.VARIANTS, *article.DOWNLOADS}
+    assert found.sizes["svg"] == (518, 288)
+    assert found.sizes["narrow.svg"][0] < found.sizes["narrow.svg"][1]
+    assert found.file("dark.svg") == "figures/margins.dark.svg"
+    with pytest.raises(ValueError, match="viewBox"):
+        article.picture_size(b"<html>")
+
+
+def test_bibtex(claims):
+    references = {
+        "a1": {"kind": "article", "short": "A", "author": ["B, C", "D, E"], "title": "T", "year": 1}
+    }
+    assert article.bibtex(references, "a1") == (
+        "@article{a1,\n  author = {B, C and D, E},\n  title = {T},\n  year = {1}\n}"
+    )
+    own = article.own_bibtex(article.Run("paper", "abc", True, "2026-05-05", version="9"))
+    assert "year = {2026}" in own
+    assert "note = {Report at paper scale, commit abc, with uncommitted changes}" in own
+
+
+def test_every_verdict_and_origin_is_on_the_page(compose, claims, measurements):
+    page = compose()
+    text = html_module.unescape(visible_text(page))
+    for record in judge(claims, measurements, scale="laptop"):
+        assert f'id="claim-{record["id"]}"' in page
+        assert " ".join(record["statement"].split()) in text
+        assert record["verdict"].capitalize() in text
+    for manifest in made_up_manifests().values():
+        if "/figures/" in manifest["output"]["path"]:
+            assert manifest["output"]["sha256"] in page
+
+
+def test_links_within_the_page_have_targets(compose):
+    page = compose()
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_the_page_is_the_same_twice(compose):
+    assert compose() == compose()
+
+
+def test_the_page_keeps_its_weight(compose):
+    """Without pictures; the budget leaves room for twice the claims and figures."""
+    static = sum((ROOT / "report" / "static" / name).stat().st_size for name in article.ASSETS)
+    assert len(compose().encode()) + static < 400_000
+
+
+def test_provenance_is_one_record():
+    manifests = made_up_manifests()
+    record = article.provenance(article.Run("laptop", None, None, "2026"), [], manifests)
+    assert record["run"]["scale"] == "laptop"
+    assert record["manifests"] == manifests
+
+
+def test_templates_parse_strictly():
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=True
+    )
+    environment.filters["sentence"] = article.sentence
+    for name in environment.list_templates():
+        environment.get_template(name)

@@ -1,0 +1,145 @@
+"""The page of a run that failed, whatever is missing, from files as jobs leave them."""
+
+import json
+import shutil
+
+import pytest
+
+from flatminima.provenance.manifest import manifest_path, write_manifest
+from flatminima.provenance.recipe import record_digest, write_recipe
+from flatminima.report.claims import judge
+from flatminima.report.measurements import as_records
+from flatminima.report.publication import ancestry, publish, publish_partial
+from flatminima.storage import write_bytes, write_json
+
+from .conftest import ROOT, digest, made_up_manifest, made_up_manifests, visible_text
+
+PAGE = "results/laptop/report/index.html"
+NUMBERS = ("results/laptop/measurements.json", "results/laptop/claims.json")
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch, pictures, measurements, claims):
+    """A finished run in a folder of its own, with true manifests and recipes."""
+    monkeypatch.chdir(tmp_path)
+    manifests = made_up_manifests()
+    summaries = [found for path, found in manifests.items() if "/summaries/" in path]
+    for path in NUMBERS:
+        manifests[path] = made_up_manifest(path, "claims", summaries)
+    shutil.copytree(pictures, "results/laptop/report/figures")
+    for file in tmp_path.rglob("*.manifest.json"):
+        file.unlink()
+    for file in tmp_path.rglob("*.npz"):
+        file.unlink()  # made-up data have no words
+    write_json(NUMBERS[0], as_records(measurements))
+    write_json(NUMBERS[1], judge(claims, measurements, scale="laptop"))
+    ids = {}
+    for path, record in manifests.items():
+        file = tmp_path / path
+        if not file.exists():
+            write_bytes(file, path.encode())
+        recipe = {
+            "rule": record["rule"],
+            "wildcards": record["wildcards"],
+            "config": record["recipe"]["config"],
+            "code": {entry["path"]: entry["meaning_sha256"] for entry in record["recipe"]["code"]},
+            "files": {},
+        }
+        name = "claims" if path in NUMBERS else digest(path)[:12]
+        made = record["recipe"]
+        made["path"] = f"results/laptop/recipes/{name}.json"
+        made["sha256"] = record_digest(recipe)
+        made["config_sha256"] = record_digest(made["config"])
+        write_recipe(tmp_path / made["path"], recipe)
+        record["inputs"][0] |= {"path": made["path"], "sha256": made["sha256"]}
+        for entry in record["inputs"][1:]:
+            entry["manifest_id"] = ids[entry["path"]]
+        record["output"]["bytes"] = file.stat().st_size
+        ids[path] = write_manifest(tmp_path, record)["id"]
+    return tmp_path
+
+
+def partial(root):
+    page = publish_partial(
+        (root / "results/laptop").relative_to(root), root=root, source=ROOT / "report"
+    )
+    return visible_text(page.read_text())
+
+
+def test_a_finished_run_needs_no_notice(finished):
+    publish(
+        (finished / "results/laptop").relative_to(finished),
+        root=finished,
+        source=ROOT / "report",
+        scale="laptop",
+    )
+    page = (finished / PAGE).read_text()
+    assert 'class="notice"' not in page
+    assert "Stale" not in visible_text(page)
+
+
+def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):
+    lost = manifest_path("results/laptop/minima/digits/0.1.safetensors")
+    lost.unlink()
+    text = partial(finished)
+    assert "The run failed" in text
+    assert "numbers and verdicts below come from an earlier run" in text
+    assert "Figures of an earlier run, out of date: gap-digits, basins-digits." in text
+    recorded = json.loads((finished / "results/laptop/report/provenance.json").read_text())
+    assert "results/laptop/minima/digits/0.1.safetensors" not in recorded["manifests"]
+    assert "results/laptop/minima/digits/0.35.safetensors" in recorded["manifests"]
+
+
+def test_a_damaged_manifest_is_left_out(finished):
+    manifest_path("results/laptop/summaries/digits.safetensors").write_bytes(b"{}")
+    text = partial(finished)
+    assert "damaged manifest" in text
+    assert "numbers and verdicts below come from an earlier run" in text
+
+
+def test_changed_settings_make_the_numbers_those_of_an_earlier_run(finished):
+    path = finished / "results/laptop/recipes/claims.json"
+    recipe = json.loads(path.read_text())
+    write_recipe(path, {**recipe, "config": {"seed": 7}})
+    assert "are out of date: config seed: 1906 → 7" in partial(finished)
+
+
+def test_nothing_at_all_still_makes_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = partial(tmp_path)
+    assert "There are no numbers and verdicts" in text
+    assert text.count("This figure is missing.") == 6
+    assert "22 not measured" in text
+
+
+def test_numbers_that_no_longer_fit_the_page_are_left_out(finished, measurements):
+    part = {name: found for name, found in measurements.items() if not name.endswith("share_good")}
+    write_json(NUMBERS[0], as_records(part))
+    (finished / NUMBERS[1]).unlink()
+    text = partial(finished)
+    assert "those of an earlier run cannot be shown" in text
+    assert "22 not measured" in text
+    (finished / NUMBERS[0]).write_bytes(b"{")
+    assert "those of an earlier run cannot be shown" in partial(finished)
+
+
+def test_manifests_of_the_page_go_only_when_it_is_replaced(finished, monkeypatch):
+    own = manifest_path(PAGE)
+    own.write_bytes(b"{}")  # damaged, but that is not the point
+    monkeypatch.setattr("flatminima.report.article.build", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        partial(finished)
+    assert own.exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(finished)
+    partial(finished)
+    assert not own.exists()
+
+
+def test_ancestry_asks_for_every_manifest_unless_told_otherwise(finished):
+    figure = finished / "results/laptop/report/figures/gap-digits.svg"
+    manifest_path(finished / "results/laptop/datasets/digits.safetensors").unlink()
+    start = [figure.relative_to(finished)]
+    with pytest.raises(Exception, match=r"datasets/digits\.safetensors"):
+        ancestry(start)
+    assert len(ancestry(start, forgiving=True)) == 8

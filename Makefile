@@ -1,0 +1,73 @@
+# Two commands do the work: `make report` and `make test`. Both make .venv on first use.
+
+SCALE  ?= laptop
+CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTHON ?= python3
+
+BIN       := .venv/bin
+READY     := .venv/.ready
+OVERLAY   := $(wildcard workflow/scales/$(SCALE).yaml)
+# Further words for Snakemake, such as ARGS=--dry-run
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
+             $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lint format why audit lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@echo "SCALE=smoke|laptop|paper and CORES=n choose the size of the run (now $(SCALE), $(CORES))"
+
+report: $(READY) scale-exists ## make the report of SCALE, running only what is stale
+	@$(SNAKEMAKE)
+	@echo "report: $(CURDIR)/results/$(SCALE)/report/index.html"
+
+test: $(READY) lint ## lint, types, unit tests, DAG tests and the smoke scale end to end
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check --compact-diff Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(READY) ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+why: $(READY) scale-exists ## say for each stale thing what changed
+	@plan=$$($(SNAKEMAKE) --dry-run --quiet all 2>&1) || { echo "$$plan" >&2; exit 1; }
+	@$(BIN)/flatminima why results/$(SCALE)
+
+audit: $(READY) ## re-hash every file of SCALE and walk every figure back to its data
+	@$(BIN)/flatminima audit results/$(SCALE)
+
+# Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
+lock: ## resolve the dependencies anew and write requirements.lock
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet torch==2.13.0
+	.venv-lock/bin/pip install --quiet ".[test]" setuptools
+	rm -rf build
+	.venv-lock/bin/pip freeze --all --exclude flatminima --exclude pip \
+	  | sed 's/^\(torch==[0-9.]*\).*/\1/' > requirements.lock
+	rm -rf .venv-lock
+
+clean: ## remove the environment and Snakemake's cache; results stay
+	rm -rf .venv .snakemake
+
+.PHONY: scale-exists
+scale-exists:
+	@test "$(SCALE)" = laptop -o -n "$(OVERLAY)" || { \
+	  echo "SCALE=$(SCALE): there is no workflow/scales/$(SCALE).yaml; choose one of laptop" \
+	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

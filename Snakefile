@@ -1,0 +1,26 @@
+# The map: settings, rooms, and what a run makes in the end.
+# `snakemake --cores 8 --resources gpu=1` regenerates what is stale and nothing else.
+
+
+import sys
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/geometry.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+onerror:
+    shell("{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} || true")
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output.page,

@@ -1,0 +1,156 @@
+"""One finished run: what it leaves, what the audit finds, and that it can be repeated."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+
+from flatminima.storage import read_arrays
+
+RESULTS = "results/smoke"
+RECORDED = [
+    "report/index.html",
+    "report/figures/margins.svg",
+    "report/figures/gap-digits.npz",
+    "report/figures/basins-swiss_roll.narrow.dark.svg.manifest.json",
+    "measurements.json",
+    "summaries/digits.safetensors",
+    "selection/swiss_roll.json",
+    "basins/swiss_roll/0.35.safetensors",
+    "minima/digits/0.5.safetensors",
+    "minima/digits/0.5.safetensors.manifest.json",
+    "datasets/swiss_roll.safetensors",
+    "recipes/train/digits/0.5.json",
+]
+
+
+def flip(path, place):
+    """Flip the lowest bit of one byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+
+
+def test_every_file_is_recorded_and_the_audit_passes(finished):
+    done = finished.audit()
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ files, \d+ recipes, \d+ source files: all match\n$", done.stdout)
+    assert finished.audit(f"{RESULTS}/report").returncode == 0
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_one_flipped_byte_in_the_results_is_found_and_named(finished, name):
+    path = finished.root / RESULTS / name
+    before, times = path.read_bytes(), path.stat()
+    try:
+        flip(path, 0.7)
+        done = finished.audit()
+        assert done.returncode == 1
+        assert name in done.stdout
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("src/flatminima/training/losses.py", "dim=-1) - ", "dim=-2) - "),
+        ("workflow/scripts/figure_gap.py", 'arrays("summary")', 'arrays("summarx")'),
+        ("report/templates/index.html.j2", "<h1>", "<h2>"),
+        ("report/claims.yaml", "partly: 0.98", "partly: 0.99"),
+        ("config.yaml", "noise: 0.5", "noise: 0.4"),
+        ("workflow/scales/smoke.yaml", "directions: 16", "directions: 17"),
+    ],
+)
+def test_one_changed_byte_in_a_source_is_found_and_named(project, name, old, new):
+    project.edit(name, old, new)
+    done = project.audit()
+    assert done.returncode == 1
+    assert f"mismatch  {name}" in done.stdout
+
+
+def test_a_comment_passes_the_audit_with_a_note(project):
+    project.edit("src/flatminima/training/losses.py", "import torch\n", "import torch  # yes\n")
+    project.edit("config.yaml", "seed: 1906", "seed: 1906 # yes, this one;")
+    done = project.audit()
+    assert done.returncode == 0
+    assert "note      src/flatminima/training/losses.py" in done.stdout
+    assert "note      config.yaml" in done.stdout
+
+
+def test_what_a_removed_factor_left_over_is_a_note(project):
+    project.edit("workflow/scales/smoke.yaml", "[0, 0.5], seeds: 2", "[0, 0.4], seeds: 2")
+    assert project.make().returncode == 0
+    done = project.audit()
+    assert done.returncode == 0, done.stdout
+    assert "minima/digits/0.5.safetensors: left over" in done.stdout
+
+
+def test_figures_drawn_again_have_the_same_bytes(project):
+    figures = project.root / RESULTS / "report" / "figures"
+    before = {
+        path.name: path.read_bytes() for path in figures.glob("*") if "manifest" not in path.name
+    }
+    assert len(before) == 6 * 7
+    for name in before:
+        (figures / name).unlink()
+    done = project.make()
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = {
+        path.name: path.read_bytes() for path in figures.glob("*") if "manifest" not in path.name
+    }
+    assert after == before
+
+
+def test_jobs_that_draw_or_report_do_not_import_torch(finished):
+    for path in (finished.root / RESULTS / "report").rglob("*.manifest.json"):
+        manifest = json.loads(path.read_text())
+        assert manifest["environment"]["determinism"] is None, path
+
+
+def test_numbers_of_the_report_are_those_of_the_arrays(finished):
+    """Guards against one data set's numbers standing under another's name."""
+    results = finished.root / RESULTS
+    measurements = json.loads((results / "report" / "measurements.json").read_text())
+    for dataset in ("swiss_roll", "digits"):
+        summary = read_arrays(results / "summaries" / f"{dataset}.safetensors")
+        minima = read_arrays(results / "minima" / dataset / "0.safetensors")
+        expected = {
+            "weights": summary["weights"][0],
+            "natural.test_accuracy": minima["test_accuracy"].mean(),
+            "most_poisoned.gap": summary["gap"][-1].mean(),
+            "poison.max": summary["poison_factor"][-1],
+        }
+        for name, value in expected.items():
+            assert measurements[f"{dataset}.{name}"]["value"] == pytest.approx(float(value))
+    assert measurements["swiss_roll.weights"]["value"] == 3457
+
+
+def test_networks_of_one_seed_start_alike_at_every_poison_factor(finished):
+    """The histories differ, the first weights do not: they come from the same address."""
+    recipes = [
+        json.loads((finished.root / RESULTS / f"recipes/train/digits/{factor}.json").read_text())
+        for factor in ("0", "0.5")
+    ]
+    settings = [recipe["config"] for recipe in recipes]
+    for key in ("seed", "seeds", "hidden"):
+        assert settings[0][key] == settings[1][key]
+    parameters = [
+        read_arrays(finished.root / RESULTS / f"minima/digits/{factor}.safetensors")["parameters"]
+        for factor in ("0", "0.5")
+    ]
+    close = np.linalg.norm(parameters[0] - parameters[1], axis=1)
+    apart = np.linalg.norm(parameters[0] - parameters[1][::-1], axis=1)
+    assert (close < apart).all()
+
+
+def test_scales_keep_their_files_apart(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    before = {path: path.stat().st_mtime_ns for path in (project.root / RESULTS).rglob("*")}
+    assert project.make("--dry-run", scale=None).returncode == 0
+    assert (project.root / "results" / "laptop" / "recipes").is_dir()
+    after = {path: path.stat().st_mtime_ns for path in (project.root / RESULTS).rglob("*")}
+    assert after == before

@@ -1,0 +1,97 @@
+import os
+
+from snakemake.exceptions import WorkflowError
+
+from flatminima import configuration, devices
+from flatminima.errors import UserError
+from flatminima.provenance.freshness import settle
+
+# As the manifests record them: relative to the project.
+CONFIG_FILES = [
+    os.path.relpath(file)
+    for file in ["config.yaml", *(workflow.overwrite_configfiles or [])]
+]
+
+try:
+    configuration.check(config, configuration.SCHEMA, CONFIG_FILES)
+    RESULTS = f"results/{config['scale']}"
+    # Gives results the times their manifests record, so that Snakemake's look at times tells the
+    # truth after a copy, a fresh clone or a touch.
+    LEDGER = settle(RESULTS, root=workflow.basedir)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+DATASETS = list(config["experiments"])
+
+# Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
+GPU = int(devices.wants_gpu(config["device"]))
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    poison="[0-9.e-]+",
+
+
+# Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.
+container: "docker://python:3.11"
+
+
+def recipe(name, *files):
+    """The input function of a rule's recipe: what its job is made from besides its other inputs.
+
+    The recipe file is rewritten only when its content changes, so its time says what is stale.
+    """
+
+    def recipe_of(wildcards):
+        wildcards = dict(wildcards)
+        settings = configuration.block(config, name, wildcards)
+        try:
+            return LEDGER.recipe(
+                name, wildcards, settings, f"workflow/scripts/{name}.py", files
+            )
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+    return recipe_of
+
+
+def recorded(**outputs):
+    """Outputs of a rule together with the manifest that its job writes beside each."""
+    manifests = {
+        f"{name}_manifest": f"{path}.manifest.json" for name, path in outputs.items()
+    }
+    return {**outputs, **manifests}
+
+
+def all_factors(pattern):
+    """An input function: one file per poison factor of the job's data set, in rising order."""
+
+    def files(wildcards):
+        training = config["experiments"][wildcards.dataset]["training"]
+        names = map(configuration.factor_name, training["poison_factors"])
+        return expand(pattern, dataset=wildcards.dataset, poison=names)
+
+    return files
+
+
+def pictures(stem):
+    """The files of one figure: light and dark, wide and narrow, for print, and the plotted data."""
+    return recorded(
+        svg=f"{stem}.svg",
+        dark_svg=f"{stem}.dark.svg",
+        narrow_svg=f"{stem}.narrow.svg",
+        narrow_dark_svg=f"{stem}.narrow.dark.svg",
+        png=f"{stem}.png",
+        pdf=f"{stem}.pdf",
+        npz=f"{stem}.npz",
+    )
+
+
+def of_dataset(pattern, dataset):
+    """The one file of a pattern that belongs to a data set."""
+    return expand(pattern, dataset=dataset)[0]
+
+
+def extreme_factors(pattern):
+    """An input function: the files of the smallest and the largest poison factor."""
+    return lambda wildcards: [all_factors(pattern)(wildcards)[i] for i in (0, -1)]

@@ -1,0 +1,83 @@
+FIGURES = f"{RESULTS}/report/figures"
+# The data set whose points lie in the plane, so that a decision boundary can be drawn.
+PLANAR = "swiss_roll"
+
+
+rule figure_margins:
+    input:
+        recipe=recipe("figure_margins"),
+        slices=of_dataset(rules.slices.output.slices, PLANAR),
+        boundaries=of_dataset(rules.boundaries.output.boundaries, PLANAR),
+        selection=of_dataset(rules.selection.output.selection, PLANAR),
+    output:
+        **pictures(f"{FIGURES}/margins"),
+    log:
+        f"{RESULTS}/logs/figure_margins.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_margins.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing a good and a bad minimum"
+    script:
+        "../scripts/figure_margins.py"
+
+
+rule figure_boundaries:
+    input:
+        recipe=recipe("figure_boundaries"),
+        boundaries=of_dataset(rules.boundaries.output.boundaries, PLANAR),
+    output:
+        **pictures(f"{FIGURES}/boundaries"),
+    log:
+        f"{RESULTS}/logs/figure_boundaries.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_boundaries.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing decision boundaries for rising gap"
+    script:
+        "../scripts/figure_boundaries.py"
+
+
+rule figure_gap:
+    input:
+        recipe=recipe("figure_gap"),
+        summary=rules.summary.output.summary,
+    output:
+        **pictures(f"{FIGURES}/gap-{{dataset}}"),
+    log:
+        f"{RESULTS}/logs/figure_gap/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_gap/{{dataset}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing gap, radius and volume of {wildcards.dataset}"
+    script:
+        "../scripts/figure_gap.py"
+
+
+rule figure_basins:
+    input:
+        recipe=recipe("figure_basins"),
+        slices=rules.slices.output.slices,
+        basins=extreme_factors(rules.basins.output.basins),
+        selection=rules.selection.output.selection,
+    output:
+        **pictures(f"{FIGURES}/basins-{{dataset}}"),
+    log:
+        f"{RESULTS}/logs/figure_basins/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_basins/{{dataset}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the loss along many directions of {wildcards.dataset}"
+    script:
+        "../scripts/figure_basins.py"

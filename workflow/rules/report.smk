@@ -1,0 +1,58 @@
+rule claims:
+    input:
+        recipe=recipe("claims", "report/claims.yaml"),
+        claims=ancient("report/claims.yaml"),
+        datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),
+        summaries=expand(rules.summary.output.summary, dataset=DATASETS),
+        selections=expand(rules.selection.output.selection, dataset=DATASETS),
+        slices=expand(rules.slices.output.slices, dataset=DATASETS),
+        boundaries=expand(rules.boundaries.output.boundaries, dataset=PLANAR),
+    output:
+        **recorded(
+            measurements=f"{RESULTS}/measurements.json",
+            claims=f"{RESULTS}/claims.json",
+        ),
+    log:
+        f"{RESULTS}/logs/claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/claims.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Setting every claim beside its measurement"
+    script:
+        "../scripts/claims.py"
+
+
+rule report:
+    input:
+        recipe=recipe("report", "report", "requirements.lock"),
+        figures=[
+            *rules.figure_margins.output,
+            *rules.figure_boundaries.output,
+            *expand(rules.figure_gap.output, dataset=DATASETS),
+            *expand(rules.figure_basins.output, dataset=DATASETS),
+        ],
+        measurements=rules.claims.output.measurements,
+        claims=rules.claims.output.claims,
+    output:
+        **recorded(
+            page=f"{RESULTS}/report/index.html",
+            style=f"{RESULTS}/report/report.css",
+            script=f"{RESULTS}/report/report.js",
+            measurements=f"{RESULTS}/report/measurements.json",
+            claims=f"{RESULTS}/report/claims.json",
+            provenance=f"{RESULTS}/report/provenance.json",
+        ),
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Writing the report"
+    script:
+        "../scripts/report.py"

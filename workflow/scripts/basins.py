@@ -1,0 +1,30 @@
+import torch
+
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.geometry.survey import basins
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import write_arrays
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    tensors = (job.arrays("minima")["parameters"], dataset.train_inputs, dataset.train_labels)
+    measured = basins(
+        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        *(torch.from_numpy(array).to(job.device) for array in tensors),
+        cutoffs=config["cutoffs"],
+        excess=config["excess"],
+        kind=config["direction_kind"],
+        directions=config["directions"],
+        decades=config["decades"],
+        seed=config["seed"],
+        report=job.progress("basins"),
+    )
+    write_arrays(job.outputs["basins"], measured)
+
+
+run(snakemake, main)

@@ -1,0 +1,42 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flatminima.configuration import read_mapping
+from flatminima.provenance.job import Job, run
+from flatminima.report.claims import judge, parse
+from flatminima.report.measurements import as_records, describe, measure
+from flatminima.storage import read_arrays, read_json, write_json
+
+
+def main(job: Job) -> None:
+    config = job.config
+
+    def by_dataset(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
+        # Files are named after their data set; no order of theirs is to be relied upon.
+        return {Path(path).stem: read(path) for path in job.inputs[name]}
+
+    settings = {
+        name: describe(
+            dataset,
+            hidden=config["experiments"][name]["network"]["hidden"],
+            training=config["experiments"][name]["training"],
+            directions=config["directions"],
+            direction_kind=config["direction_kind"],
+        )
+        for name, dataset in by_dataset("datasets", read_arrays).items()
+    }
+    measurements = measure(
+        by_dataset("summaries", read_arrays),
+        by_dataset("selections", read_json),
+        by_dataset("slices", read_arrays),
+        by_dataset("boundaries", read_arrays),
+        settings,
+        seed=config["seed"],
+    )
+    claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"])
+    write_json(job.outputs["measurements"], as_records(measurements))
+    write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))
+
+
+run(snakemake, main)

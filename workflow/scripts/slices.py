@@ -1,0 +1,37 @@
+import numpy as np
+import torch
+
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.geometry.survey import slices
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import read_arrays, write_arrays
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    selection = job.record("selection")
+    # In the order of rising poison factor: the good one is in the first file, the bad in the last.
+    minima = job.inputs["minima"]
+    pair = [
+        read_arrays(minima[0])["parameters"][selection["good"]["seed"]],
+        read_arrays(minima[-1])["parameters"][selection["bad"]["seed"]],
+    ]
+    tensors = (np.stack(pair), dataset.train_inputs, dataset.train_labels)
+    cut = slices(
+        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        *(torch.from_numpy(array).to(job.device) for array in tensors),
+        highest=config["cutoff"],
+        kind=config["direction_kind"],
+        directions=config["slice_directions"],
+        points=config["slice_points"],
+        plane_points=config["plane_points"],
+        seed=config["seed"],
+    )
+    write_arrays(job.outputs["slices"], cut)
+
+
+run(snakemake, main)

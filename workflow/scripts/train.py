@@ -1,0 +1,33 @@
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import write_arrays
+from flatminima.training.ensemble import Schedule, train
+from flatminima.training.poison import poison_points_of_share
+
+
+def main(job: Job) -> None:
+    config, factor = job.config, job.config["poison_factor"]
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    model = MLP.between(dataset.features, config["hidden"], dataset.logits)
+    poison_points = dataset.poison_labels.shape[1]
+    if config["poison_batch"] == "share":
+        poison_points = poison_points_of_share(factor, len(dataset.train_labels), poison_points)
+    minima = train(
+        model,
+        model.initialise(config["seed"], range(config["seeds"])),
+        dataset,
+        poison_factor=factor,
+        poison_points=poison_points,
+        schedule=Schedule(
+            **{key: config[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")}
+        ),
+        device=job.device,
+        report=job.progress("training"),
+    )
+    write_arrays(job.outputs["minima"], minima.arrays())
+
+
+run(snakemake, main)

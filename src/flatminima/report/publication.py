@@ -240,14 +240,16 @@ def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[a
     by_output = {output: job for job in jobs for output in job.outputs}
     figures = []
     for stem, alt in ALTS.items():
-        job = by_output.get((folder / f"{stem}.svg").as_posix())
+        picture = folder / f"{stem}.svg"
+        job = by_output.get(picture.as_posix())
+        unrecorded = ("nothing records what it was made from",) if picture.is_file() else (FAILED,)
         figures.append(
             article.figure(
                 folder,
                 stem,
                 alt=_alt(folder / f"{stem}.npz", alt, forgiving=forgiving),
                 state=job.state if job else "stale",
-                why=job.reasons if job else ("nothing records what it was made from",),
+                why=job.reasons if job else unrecorded,
             )
         )
     return figures

@@ -209,7 +209,9 @@ def test_sentences_leave_paths_and_names_alone():
 
 def test_networks_that_missed_points_are_reported(compose, measurements):
     text = visible_text(compose())
-    assert re.search(r"Of 48 networks, 46 fit every one of their training points; 2 miss", text)
+    assert re.search(
+        r"Of 48 networks, 46 fit every one of their training points\. Any other, 2 in all", text
+    )
     assert re.search(r"All 36 networks fit every one of their training images", text)
 
 

@@ -3,7 +3,9 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +52,32 @@ def write_bytes(path: Path | str, content: bytes) -> None:
         raise
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """Read a whole file.
+@contextmanager
+def open_to_read(path: Path | str) -> Iterator[BufferedReader]:
+    """Open a file's bytes, for files too large to hold at once.
 
     Raises:
         UserError: if it is missing or may not be read.
     """
-    path = Path(path)
     try:
-        return path.read_bytes()
+        with Path(path).open("rb") as stream:
+            yield stream
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: there is no such file; run snakemake to make it, or check the name"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        UserError: if it is missing or may not be read.
+    """
+    with open_to_read(path) as stream:
+        return stream.read()
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -434,13 +434,6 @@ def points(gap: float) -> str:
     return ("0.0" if text == "-0.0" else text).replace("-", "−")
 
 
-def bare(axes: Axes) -> None:
-    """Remove ticks and numbers, keep a thin frame."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[["top", "right"]].set_visible(True)
-
-
 def text(array: np.ndarray) -> str:
     """The string that a zero-dimensional array holds."""
     return str(array.item())

@@ -54,6 +54,10 @@ class Landscape:
     labels: Int[Tensor, " points"]
     memory: int | None = None
 
+    def at_minimum(self) -> float:
+        """The loss at the minimum itself."""
+        return float(self.along(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
+
     def along(
         self, distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
     ) -> Float[np.ndarray, " places"]:

@@ -56,8 +56,9 @@ def basins(
     for number, minimum in enumerate(minima):
         scaled = scale(units, minimum)
         landscape = Landscape(network, minimum, scaled.vectors, inputs, labels)
-        loss = float(landscape.along(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
-        basin = _basin(landscape, scaled, [*cutoffs, loss + excess], decades)
+        loss = landscape.at_minimum()
+        levels = [*cutoffs, loss + excess]
+        basin = _basin(landscape, scaled, levels, decades)
         volume = estimate_volume(
             basin.radii,
             dimension=scaled.dimension,
@@ -66,7 +67,7 @@ def basins(
             log_determinant=scaled.log_determinant,
             index=(number,),
         )
-        rows.append(_record(basin, volume, scaled, [*cutoffs, loss + excess]))
+        rows.append(_record(basin, volume, scaled, levels))
         if report is not None:
             report(number + 1, len(minima), f"basin of minimum {number}, loss {loss:.3g}")
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -91,9 +92,9 @@ def slices(
 ) -> Arrays:
     """Slice the loss around a good and a bad minimum, both along the same random numbers.
 
-    Both are drawn on the same axes: out to twice the median radius at which the good minimum
-    reaches ``highest``, and, on logarithmic axes, from a tenth of the smallest radius at a tenth of
-    ``highest`` to ten times the largest at ``highest``.
+    Both are drawn on the same axes: out to twice the median radius at which the loss has risen by
+    ``highest`` from the good minimum, and, on logarithmic axes, from a tenth of the smallest radius
+    at a rise of a tenth of ``highest`` to ten times the largest at a rise of ``highest``.
 
     Returns:
         ``distance`` (points,), ``loss_1d`` (2, directions, points), ``ray_distance`` (points,),
@@ -102,17 +103,18 @@ def slices(
         (1,), whether directions are of the exact kind.
     """
     units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
+    scaled = [scale(units, minimum) for minimum in pair]
     landscapes = [
-        Landscape(network, minimum, scale(units, minimum).vectors, inputs, labels)
-        for minimum in pair
+        Landscape(network, minimum, around.vectors, inputs, labels)
+        for minimum, around in zip(pair, scaled, strict=True)
     ]
-    basins = [
-        _basin(landscape, scale(units, minimum), _levels(landscape, highest), decades=1.0)
-        for landscape, minimum in zip(landscapes, pair, strict=True)
+    radii = [
+        _finite(_basin(landscape, around, _levels(landscape, highest), decades=1.0))
+        for landscape, around in zip(landscapes, scaled, strict=True)
     ]
-    extent = 2 * float(np.median(_finite(basins[0])[-1]))
-    near = min(float(_finite(basin)[0].min()) for basin in basins) / 10
-    far = max(float(_finite(basin)[-1].max()) for basin in basins) * 10
+    extent = 2 * float(np.median(radii[0][-1]))
+    near = min(float(nearer.min()) for nearer, _ in radii) / 10
+    far = max(float(farther.max()) for _, farther in radii) * 10
     distance = np.linspace(-extent, extent, points)
     ray_distance = np.geomspace(near, far, points)
     plane = np.linspace(-extent, extent, plane_points)
@@ -180,7 +182,7 @@ def _basin(
 
 def _levels(landscape: Landscape, highest: float) -> tuple[float, float]:
     """A cutoff near the minimum and the highest, both above the loss at the minimum itself."""
-    loss = float(landscape.along(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
+    loss = landscape.at_minimum()
     return loss + highest / 10, loss + highest
 
 

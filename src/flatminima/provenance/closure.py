@@ -12,9 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from flatminima.errors import UserError
-from flatminima.storage import read_bytes
-
-_CHUNK = 1 << 20
+from flatminima.storage import open_to_read, read_bytes
 
 
 def import_closure(script: Path, source: Path) -> tuple[Path, ...]:
@@ -58,18 +56,8 @@ def file_digest(path: Path | str) -> str:
     Raises:
         UserError: if the file is missing or may not be read.
     """
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: there is no such file; run snakemake to make it, or check the name"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return digest.hexdigest()
+    with open_to_read(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 # Both caches are keyed by the text itself, so an edited file can never meet an old answer.

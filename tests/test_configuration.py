@@ -38,7 +38,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "poison_factors[1] is 0.8; with 400 training points this takes 1600 poison points, "
          "but there are 1000"),
         ("experiments: {digits: {training: {seeds: 0}}}",
-         "over.yaml: experiments.digits.training.seeds is 0; the number of networks"),
+         "over.yaml: experiments.digits.training.seeds is 0; it must be a whole number"),
         ("experiments: {digits: {training: {seed: 3}}}",
          "over.yaml: experiments.digits.training.seed is not a known key; did you mean seeds?"),
         ("colour: red", "over.yaml: colour is not a known key; the keys here are device, "),
@@ -48,7 +48,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("geometry: 3", "over.yaml: geometry is 3; how basins are measured"),
         ("scale: ../x", "over.yaml: scale is '../x'; the name of a run's folder"),
         ("experiments: {digits: {training: {seeds: 6.0}}}",
-         "training.seeds is 6.0; the number of networks per poison factor is a whole number"),
+         "training.seeds is 6.0; it must be a whole number"),
         ("experiments: {digits: {training: {learning_rate: .nan}}}",
          "training.learning_rate is nan; the learning rate is a number above 0"),
         ("experiments: {digits: {training: {learning_rate: 1e-3}}}",

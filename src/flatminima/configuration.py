@@ -78,8 +78,12 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(errors[0], parts))
-    for name, experiment in config["experiments"].items():
-        _check_poison(name, experiment, parts)
+    for name in poisoned(config):
+        _check_poison(name, config["experiments"][name], parts)
+    gaps = config["experiments"]["rings"]["training"]["gaps"]
+    if gaps != sorted(gaps):
+        path = ("experiments", "rings", "training", "gaps")
+        raise _wrong(path, gaps, "list the gaps in rising order", parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -88,6 +92,15 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
             "an overlay names a scale of its own, so that results of different settings stay apart"
         )
         raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
+
+
+def poisoned(config: Config) -> list[str]:
+    """The experiments that train at a row of poison factors, in order."""
+    return [
+        name
+        for name, experiment in config["experiments"].items()
+        if "poison_factors" in experiment.get("training", {})
+    ]
 
 
 def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
@@ -107,13 +120,13 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             "directions": config["geometry"]["directions"],
             "direction_kind": config["geometry"]["direction_kind"],
             "experiments": {
-                name: {"network": experiment["network"], "training": experiment["training"]}
-                for name, experiment in config["experiments"].items()
+                name: {key: config["experiments"][name][key] for key in ("network", "training")}
+                for name in poisoned(config)
             },
         }
     seed = {"seed": config["seed"]}
     experiment = config["experiments"][wildcards["dataset"]]
-    data, network, training = (experiment[key] for key in ("data", "network", "training"))
+    data, network, training = (experiment.get(key) for key in ("data", "network", "training"))
 
     def geometry(*keys: str) -> Config:
         return {key: config["geometry"][key] for key in keys}

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
-from flatminima.report.measurements import as_records, describe, measure
+from flatminima.report.measurements import as_records
+from flatminima.report.poisoned import describe, measure
 from flatminima.seeding import generator
 from flatminima.storage import write_json
 

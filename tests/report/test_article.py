@@ -7,7 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 
 from flatminima.report import article
 from flatminima.report.claims import judge
-from flatminima.report.measurements import Measurement, measure
+from flatminima.report.measurements import Measurement
+from flatminima.report.poisoned import measure
 
 from .conftest import HOSTILE, ROOT, STEMS, made_up_manifests, visible_text
 

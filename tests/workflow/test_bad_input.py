@@ -19,7 +19,7 @@ def said(done):
         ("[0, 0.35], seeds: 2", "[0, 1.2], seeds: 2",
          "workflow/scales/smoke.yaml: experiments.swiss_roll.training.poison_factors[1] is 1.2; "
          "a poison factor is a fraction in [0, 1)"),
-        ("[0, 0.35], seeds: 2", "[0, 0.35], seeds: 0", "training.seeds is 0; the number of"),
+        ("[0, 0.35], seeds: 2", "[0, 0.35], seeds: 0", "training.seeds is 0; it must be"),
         ("directions: 16", "direction: 16", "geometry.direction is not a known key; did you mean"),
         ("directions: 16", "directions: many", "geometry.directions is 'many'; the number of"),
     ],

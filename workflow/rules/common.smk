@@ -21,7 +21,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-DATASETS = list(config["experiments"])
+# The data sets on which networks are trained at a row of poison factors.
+DATASETS = configuration.poisoned(config)
 
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))

@@ -5,7 +5,8 @@ from typing import Any
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
 from flatminima.report.claims import judge, parse
-from flatminima.report.measurements import as_records, describe, measure
+from flatminima.report.measurements import as_records
+from flatminima.report.poisoned import describe, measure
 from flatminima.storage import read_arrays, read_json, write_json
 
 

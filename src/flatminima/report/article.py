@@ -149,7 +149,7 @@ def build(
     Args:
         templates: folder of ``index.html.j2``.
         run: the run as a whole.
-        measurements: what :func:`flatminima.report.measurements.measure` gave.
+        measurements: what :func:`flatminima.report.poisoned.measure` gave.
         claims: what :func:`flatminima.report.claims.judge` gave.
         quoted: numbers of the sources.
         references: the sources by key, with ``kind``, ``short`` and the fields of BibTeX.

@@ -1,20 +1,16 @@
-"""The numbers that sentences and claims quote: named values with intervals, from arrays alone."""
+"""Measurements: numbers with what is needed to judge them, and the statistics behind them."""
 
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
-from scipy.spatial import KDTree
+from jaxtyping import Float
 from scipy.stats import rankdata
 
 from flatminima.errors import DamagedFileError
-from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
 from flatminima.seeding import generator
-from flatminima.storage import Arrays
 
 RANGE = "lowest to highest"
 BOOTSTRAP = "95% bootstrap over networks"
@@ -25,31 +21,6 @@ FAILED = "a job that it rests on failed or did not run"
 
 FEWEST = 3
 """Networks on either side below which a bootstrap over networks says nothing."""
-
-BARS = {"good_test_accuracy": 0.97, "bad_test_accuracy": 0.15}
-"""Test accuracy from which a network counts as generalizing, and up to which as a bad minimum."""
-
-ESTIMATORS = ("mean_exp", "mean_log")
-
-SETTINGS = (
-    "train_points",
-    "test_points",
-    "poison_points",
-    "poison_sets",
-    "whole_poison_sets",
-    "features",
-    "classes",
-    "hidden_layers",
-    "parameters",
-    "steps",
-    "learning_rate",
-    "hold",
-    "gradient_clip",
-    "directions",
-    "exact_directions",
-    *BARS,
-)
-"""The settings of an experiment that the article quotes; :func:`describe` gathers them."""
 
 
 @dataclass(frozen=True)
@@ -81,91 +52,6 @@ class Measurement:
 Measurements = dict[str, Measurement]
 
 
-def measure(
-    summaries: Mapping[str, Arrays],
-    selections: Mapping[str, Mapping[str, Any]],
-    slices: Mapping[str, Arrays],
-    boundaries: Mapping[str, Arrays],
-    settings: Mapping[str, Mapping[str, float]],
-    *,
-    seed: int,
-    resamples: int = 2000,
-) -> Measurements:
-    """Measure everything the article and the claims speak of.
-
-    Names are flat and begin with the data set, such as ``swiss_roll.natural.test_accuracy``. A data
-    set without a summary gives no names; one without slices or boundaries gives their names with
-    the value None, so that a failed job leaves a gap and a misspelt name does not pass for one.
-
-    Args:
-        summaries: per data set, the numbers of every network; (factors, networks[, cutoffs]).
-        selections: per data set, the good and the bad minimum that stand for all.
-        slices: per data set, the loss along lines through those two.
-        boundaries: per data set, class probabilities on a grid; two-dimensional data only.
-        settings: per data set, the numbers named in ``SETTINGS``.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
-
-    Raises:
-        DamagedFileError: if a summary lacks an array.
-        ValueError: if a setting is missing.
-    """
-    measurements: Measurements = {}
-    bootstrap = _Bootstrap(seed, resamples)
-    for dataset, summary in summaries.items():
-        networks = _Networks.of(dataset, summary, settings[dataset])
-        for part in (
-            _settings(dataset, settings[dataset]),
-            _accuracies(networks),
-            _shares(networks, settings[dataset]),
-            _gap_against_poison(networks, bootstrap),
-            _basins(networks, bootstrap),
-            _selected(networks, selections.get(dataset)),
-            _slices(networks, slices.get(dataset), selections.get(dataset)),
-            _boundaries(dataset, boundaries.get(dataset)),
-        ):
-            measurements |= part
-    return measurements
-
-
-def describe(
-    dataset: Arrays,
-    *,
-    hidden: Sequence[int],
-    training: Mapping[str, Any],
-    directions: int,
-    direction_kind: str,
-) -> dict[str, float]:
-    """Gather the settings that :func:`measure` needs for one data set.
-
-    Args:
-        dataset: its stored arrays.
-        hidden: widths of the hidden layers.
-        training: steps, learning_rate, hold, gradient_clip and poison_batch.
-        directions: number of rays per minimum.
-        direction_kind: ``paper`` or ``exact``.
-    """
-    sets, poison_points = dataset["poison_labels"].shape
-    features = dataset["train_inputs"].shape[1]
-    classes = int(dataset["train_labels"].max()) + 1
-    widths = [features, *hidden, 1 if classes == 2 else classes]
-    return {
-        "train_points": dataset["train_labels"].size,
-        "test_points": dataset["test_labels"].size,
-        "poison_points": poison_points,
-        "poison_sets": sets,
-        "whole_poison_sets": float(training["poison_batch"] == "whole"),
-        "features": features,
-        "classes": classes,
-        "hidden_layers": len(hidden),
-        "parameters": sum((a + 1) * b for a, b in itertools.pairwise(widths)),
-        **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
-        "directions": directions,
-        "exact_directions": float(direction_kind == "exact"),
-        **BARS,
-    }
-
-
 def as_records(measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
     """The measurements as plain JSON records."""
     return {name: asdict(measurement) for name, measurement in measurements.items()}
@@ -185,6 +71,48 @@ def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measu
         ) from error
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """Addressed resampling, the same for a number whatever else is measured."""
+
+    seed: int
+    resamples: int
+
+    def rows(self, address: str, *sizes: int) -> list[np.ndarray]:
+        """Indices drawn with replacement from each of several groups, (resamples, size)."""
+        draw = generator(self.seed, f"bootstrap {address}")
+        return [draw.integers(size, size=(self.resamples, size)) for size in sizes]
+
+
+def absent(dataset: str) -> Measurement:
+    """What stands in for a number whose job failed."""
+    return Measurement(None, "", dataset, note=FAILED)
+
+
+def finite(value: float) -> float | None:
+    """The value, or None where it is NaN or infinite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> Measurement:
+    """Mean (or median) of the finite values, with the lowest and the highest."""
+    known = np.asarray(values)[np.isfinite(values)]
+    if not known.size:
+        return Measurement(None, unit, dataset, note="no finite value")
+    middle = np.median(known) if centre == "median" else known.mean()
+    left_out = np.size(values) - known.size
+    return Measurement(
+        value=float(middle),
+        unit=unit,
+        dataset=dataset,
+        low=float(known.min()),
+        high=float(known.max()),
+        interval=RANGE,
+        runs=int(known.size),
+        note=f"{left_out} of {np.size(values)} left out: not finite" if left_out else "",
+    )
+
+
 def rank_correlation(
     x: Float[np.ndarray, "... networks"], y: Float[np.ndarray, "... networks"]
 ) -> Float[np.ndarray, "..."]:
@@ -202,664 +130,32 @@ def rank_correlation(
     return np.asarray(np.clip(rho, -1, 1))
 
 
-def first_crossing(
-    distance: Float[np.ndarray, " points"], loss: Float[np.ndarray, " points"], level: float
-) -> tuple[float, bool]:
-    """Distance at which a loss that starts below ``level`` first reaches it, interpolated linearly.
-
-    Args:
-        distance: rising from 0.
-        loss: at those distances, nats.
-        level: nats.
-
-    Returns:
-        The distance and True, or the largest distance and False where the loss stays below.
-    """
-    above = np.flatnonzero(loss >= level)
-    if not len(above):
-        return float(distance[-1]), False
-    j = int(above[0])
-    if j == 0:
-        return float(distance[0]), True
-    share = (level - loss[j - 1]) / (loss[j] - loss[j - 1])
-    return float(distance[j - 1] + share * (distance[j] - distance[j - 1])), True
-
-
-def margins(
-    axis_x: Float[np.ndarray, " columns"],
-    axis_y: Float[np.ndarray, " rows"],
-    probability: Float[np.ndarray, "rows columns"],
-    points: Float[np.ndarray, "points 2"],
-    labels: Float[np.ndarray, " points"],
-) -> Float[np.ndarray, " points"]:
-    """Distance from each point to the decision boundary, the level line ½ of ``probability``.
-
-    The boundary is located between neighbouring grid nodes by linear interpolation. A point that
-    the nearest node puts in the other class has the margin 0: it is misclassified, or its class is
-    a patch smaller than the grid can show. Without any boundary every margin is NaN.
-    """
-    level = probability.astype(np.float64) - 0.5
-    crossings = []
-    for axis, values, nodes in ((1, axis_x, level), (0, axis_y, level)):
-        a = nodes[:, :-1] if axis else nodes[:-1]
-        b = nodes[:, 1:] if axis else nodes[1:]
-        row, column = np.nonzero((a > 0) != (b > 0))
-        share = a[row, column] / (a[row, column] - b[row, column])
-        start = column if axis else row
-        along = values[start] + share * (values[start + 1] - values[start])
-        across = axis_y[row] if axis else axis_x[column]
-        crossings.append(np.stack([along, across] if axis else [across, along], axis=1))
-    boundary = np.concatenate(crossings)
-    if not len(boundary):
-        return np.full(len(points), np.nan)
-    distance = np.asarray(KDTree(boundary).query(points)[0])
-    column = np.abs(axis_x[None, :] - points[:, :1]).argmin(axis=1)
-    row = np.abs(axis_y[None, :] - points[:, 1:]).argmin(axis=1)
-    return np.where((level[row, column] > 0) == (labels == 1), distance, 0.0)
-
-
-@dataclass(frozen=True)
-class _Bootstrap:
-    """Addressed resampling, the same for a number whatever else is measured."""
-
-    seed: int
-    resamples: int
-
-    def rows(self, address: str, *sizes: int) -> list[np.ndarray]:
-        """Indices drawn with replacement from each of several groups, (resamples, size)."""
-        draw = generator(self.seed, f"bootstrap {address}")
-        return [draw.integers(size, size=(self.resamples, size)) for size in sizes]
-
-
-@dataclass(frozen=True)
-class _Networks:
-    """The per-network arrays of one data set, (factors, networks[, cutoffs])."""
-
-    dataset: str
-    arrays: Arrays
-    factors: Float[np.ndarray, " factors"]
-    dimension: int
-    columns: tuple[str, ...]
-    distance: str
-
-    @classmethod
-    def of(cls, dataset: str, summary: Arrays, settings: Mapping[str, float]) -> "_Networks":
-        if missing := [name for name in SETTINGS if name not in settings]:
-            raise ValueError(f"settings of {dataset} lack {', '.join(missing)}")
-        needed = [
-            "poison_factor",
-            *("train_accuracy", "test_accuracy", "gap", "converged", "train_loss"),
-            *("gradient_norm", "cutoff", "median_radius", "effective_sample_size"),
-            *("recrossing_share", "censored_share", "weights"),
-            *(f"log10_volume_{name}{end}" for name in ESTIMATORS for end in ("", "_low", "_high")),
-        ]
-        missing = [name for name in needed if name not in summary]
-        if missing:
-            raise DamagedFileError(
-                f"the summary of {dataset} has no {', '.join(missing)}; delete it and run "
-                "snakemake again"
-            )
-        arrays = {name: array.astype(np.float64) for name, array in summary.items()}
-        cutoffs = arrays["cutoff"].shape[-1]
-        return cls(
-            dataset=dataset,
-            arrays=arrays,
-            factors=arrays["poison_factor"],
-            dimension=int(arrays["weights"][0]),
-            columns=(*(f"cutoff_{c}" for c in range(cutoffs - 1)), "excess"),
-            distance="filter-normalised units"
-            if settings["exact_directions"]
-            else "distance in weight space",
-        )
-
-    @property
-    def poison(self) -> np.ndarray:
-        """Poison factor of each network, shape (factors, networks)."""
-        return np.broadcast_to(self.factors[:, None], self["gap"].shape)
-
-    @property
-    def fitted(self) -> Bool[np.ndarray, "factors networks"]:
-        return self["converged"] > 0
-
-    @property
-    def natural(self) -> int:
-        return int(self.factors.argmin())
-
-    @property
-    def most_poisoned(self) -> int:
-        return int(self.factors.argmax())
-
-    def find(self, entry: Mapping[str, Any]) -> tuple[int, int]:
-        """Indices of the poison factor and of the network that a selection names."""
-        return int(np.abs(self.factors - entry["poison"]).argmin()), int(entry["seed"])
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
-
-
-def _absent(dataset: str) -> Measurement:
-    """What stands in for a number whose job failed."""
-    return Measurement(None, "", dataset, note=FAILED)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> Measurement:
-    """Mean (or median) of the finite values, with the lowest and the highest."""
-    finite = np.asarray(values)[np.isfinite(values)]
-    if not finite.size:
-        return Measurement(None, unit, dataset, note="no finite value")
-    middle = np.median(finite) if centre == "median" else finite.mean()
-    left_out = np.size(values) - finite.size
-    return Measurement(
-        value=float(middle),
-        unit=unit,
-        dataset=dataset,
-        low=float(finite.min()),
-        high=float(finite.max()),
-        interval=RANGE,
-        runs=int(finite.size),
-        note=f"{left_out} of {np.size(values)} left out: not finite" if left_out else "",
-    )
-
-
-def _settings(dataset: str, settings: Mapping[str, float]) -> Measurements:
-    return {
-        f"{dataset}.setting.{name}": Measurement(
-            float(value),
-            "fraction" if name in BARS else "count" if float(value).is_integer() else "",
-            dataset,
-        )
-        for name, value in settings.items()
-    } | {f"{dataset}.chance": Measurement(1 / settings["classes"], "fraction", dataset)}
-
-
-def _accuracies(networks: _Networks) -> Measurements:
-    dataset = networks.dataset
-    factors, seeds = networks["gap"].shape
-    fitted = networks.fitted
-
-    def count(value: float, runs: int) -> Measurement:
-        return Measurement(float(value), "count", dataset, runs=runs)
-
-    found = {
-        "factors": count(factors, 0),
-        "seeds": count(seeds, 0),
-        "networks": count(factors * seeds, 0),
-        "weights": count(float(networks.dimension), 0),
-        "decades_per_doubling": Measurement(
-            networks.dimension * math.log10(2), "decades", dataset, note="of a radius, in volume"
-        ),
-        "reaching": count(int(fitted.sum()), fitted.size),
-        "missed": count(int((~fitted).sum()), fitted.size),
-        "poison.max": Measurement(float(networks.factors.max()), "", dataset),
-        "train_accuracy": _span(networks["train_accuracy"], "fraction", dataset),
-    }
-    for f in range(factors):
-        entries: Measurements = {
-            "factor": Measurement(float(networks.factors[f]), "", dataset),
-            "reaching": count(int(fitted[f].sum()), seeds),
-            "missed": count(int((~fitted[f]).sum()), seeds),
-            "share_reaching": Measurement(float(fitted[f].mean()), "fraction", dataset, runs=seeds),
-            "fitted_test_accuracy": _span(
-                networks["test_accuracy"][f][fitted[f]], "fraction", dataset
-            ),
-        }
-        for name, unit in (
-            ("train_accuracy", "fraction"),
-            ("test_accuracy", "fraction"),
-            ("gap", "fraction"),
-            ("train_loss", "nats"),
-            ("gradient_norm", "nats per unit of parameter"),
-        ):
-            entries[name] = _span(networks[name][f], unit, dataset)
-        prefixes = [f"poison_{f}"]
-        prefixes += ["natural"] if f == networks.natural else []
-        prefixes += ["most_poisoned"] if f == networks.most_poisoned else []
-        for prefix in prefixes:
-            found |= {f"{prefix}.{name}": entry for name, entry in entries.items()}
-    return {f"{dataset}.{name}": entry for name, entry in found.items()}
-
-
-def _shares(networks: _Networks, settings: Mapping[str, float]) -> Measurements:
-    """How many networks are what the two that are shown were chosen for."""
-    test = networks["test_accuracy"]
-    good = networks.fitted & (test >= settings["good_test_accuracy"])
-    bad = networks.fitted & (test <= settings["bad_test_accuracy"])
-    return {
-        f"{networks.dataset}.{name}": Measurement(
-            float(found.mean()),
-            "fraction",
-            networks.dataset,
-            runs=found.size,
-            note=f"{int(found.sum())} of {found.size} networks",
-        )
-        for name, found in (
-            ("natural.share_good", good[networks.natural]),
-            ("most_poisoned.share_bad", bad[networks.most_poisoned]),
-        )
-    }
-
-
-def _correlated(
-    networks: _Networks,
-    name: str,
-    x: np.ndarray,
-    y: np.ndarray,
-    keep: np.ndarray,
+def correlation(
+    x: Float[np.ndarray, " networks"],
+    y: Float[np.ndarray, " networks"],
+    dataset: str,
     *,
-    bootstrap: _Bootstrap,
+    address: str,
+    bootstrap: Bootstrap,
+    note: str = "",
 ) -> Measurement:
-    """ρ over the networks in ``keep``, with a percentile bootstrap over those networks."""
-    x, y = x[keep], y[keep]
+    """Spearman's ρ over networks, with a percentile bootstrap over them drawn at ``address``."""
     rho = float(rank_correlation(x, y))
-    left_out = keep.size - len(x)
-    note = f"{left_out} of {keep.size} networks left out" if left_out else ""
-    measurement = Measurement(_number(rho), "correlation", networks.dataset, runs=len(x), note=note)
+    measurement = Measurement(finite(rho), "correlation", dataset, runs=len(x), note=note)
     if measurement.value is None:
         return measurement
-    (rows,) = bootstrap.rows(f"{networks.dataset} {name}", len(x))
-    low, high = _percentiles(rank_correlation(x[rows], y[rows]), rho)
+    (rows,) = bootstrap.rows(address, len(x))
+    low, high = percentiles(rank_correlation(x[rows], y[rows]), rho)
     return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
 
 
-def _percentiles(resampled: np.ndarray, value: float) -> tuple[float | None, float | None]:
+def percentiles(resampled: np.ndarray, value: float) -> tuple[float | None, float | None]:
     """The middle 95% of the resamples that gave a number, widened to hold the value itself.
 
     Resampled ranks are tied, which moves the correlations a little.
     """
-    finite = resampled[np.isfinite(resampled)]
-    if not finite.size:
+    known = resampled[np.isfinite(resampled)]
+    if not known.size:
         return None, None
-    low, high = np.percentile(finite, [2.5, 97.5])
+    low, high = np.percentile(known, [2.5, 97.5])
     return min(float(low), value), max(float(high), value)
-
-
-def _gap_against_poison(networks: _Networks, bootstrap: _Bootstrap) -> Measurements:
-    found = {}
-    for suffix, keep in _populations(networks):
-        name = f"rank_correlation.gap_vs_poison{suffix}"
-        found[f"{networks.dataset}.{name}"] = _correlated(
-            networks, name, networks["gap"], networks.poison, keep, bootstrap=bootstrap
-        )
-    return found
-
-
-def _populations(networks: _Networks) -> tuple[tuple[str, np.ndarray], ...]:
-    """All networks, and those alone that fit every training point."""
-    return ("", np.ones_like(networks.fitted)), (".fitted", networks.fitted)
-
-
-def _quantities(networks: _Networks, column: int) -> dict[str, np.ndarray]:
-    """What Fig 5 sets against the gap, each of shape (factors, networks)."""
-    arrays = {"radius_vs_gap": "median_radius"}
-    arrays |= {f"{name}_volume_vs_gap": f"log10_volume_{name}" for name in ESTIMATORS}
-    return {name: networks[array][..., column] for name, array in arrays.items()}
-
-
-def _basins(networks: _Networks, bootstrap: _Bootstrap) -> Measurements:
-    dataset = networks.dataset
-    columns = {
-        name: _column(networks, c, name, bootstrap) for c, name in enumerate(networks.columns)
-    }
-    found = {
-        f"{dataset}.{name}.{key}": entry
-        for name, entries in columns.items()
-        for key, entry in entries.items()
-    }
-    headline = _headline(networks)
-    found |= {f"{dataset}.headline.{key}": entry for key, entry in columns[headline].items()}
-    found[f"{dataset}.cutoffs"] = Measurement(float(len(columns) - 1), "count", dataset)
-    for suffix, keep in _populations(networks):
-        for quantity in _quantities(networks, 0):
-            name = f"rank_correlation.{quantity}{suffix}"
-            found[f"{dataset}.{name}"] = _weakest(
-                dataset,
-                [columns[column][name] for column in networks.columns[:-1]],
-                int(keep.sum()),
-            )
-    return found
-
-
-def _weakest(dataset: str, correlations: Sequence[Measurement], population: int) -> Measurement:
-    """The correlation nearest to (or furthest above) zero of those that should be negative.
-
-    Only cutoffs at which more than half of the ``population`` of networks have a basin count.
-    """
-    enough = [
-        entry for entry in correlations if entry.value is not None and 2 * entry.runs > population
-    ]
-    if not enough:
-        return Measurement(
-            None, "correlation", dataset, note="too few networks lie below the cutoffs"
-        )
-    return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
-
-
-def _headline(networks: _Networks) -> str:
-    """The smallest fixed cutoff below which every natural and every most poisoned network lies."""
-    ends = [networks.natural, networks.most_poisoned]
-    levels = networks["cutoff"][0, 0]
-    inside = [
-        c
-        for c in range(len(networks.columns) - 1)
-        if np.isfinite(networks["log10_volume_mean_log"][ends, :, c]).all()
-    ]
-    return networks.columns[min(inside, key=lambda c: float(levels[c]))] if inside else "excess"
-
-
-def _column(networks: _Networks, c: int, name: str, bootstrap: _Bootstrap) -> Measurements:
-    """Everything measured at one cutoff."""
-    dataset = networks.dataset
-    levels = networks["cutoff"][..., c]
-    inside = np.isfinite(networks["log10_volume_mean_log"][..., c])
-    radius = networks["median_radius"][..., c]
-    rise = name == "excess"
-    samples = networks["effective_sample_size"][..., c]
-    few = inside & (samples < ENOUGH_SAMPLES)
-    found = {
-        # The last cutoff moves with each network: the loss at its minimum and a fixed rise.
-        "level": Measurement(
-            _number(float((levels - networks["train_loss"] if rise else levels).flat[0])),
-            "nats",
-            dataset,
-            note="above the loss at the minimum" if rise else "",
-        ),
-        "measured_networks": Measurement(
-            float(inside.sum()), "count", dataset, runs=int(inside.size)
-        ),
-        "effective_sample_size": _span(
-            np.where(inside, samples, np.nan), "count", dataset, centre="median"
-        ),
-        "too_few_samples": Measurement(
-            float(few.sum()),
-            "count",
-            dataset,
-            runs=int(inside.sum()),
-            note=f"networks with an effective sample size below {ENOUGH_SAMPLES}",
-        ),
-        "recrossing_share": _span(networks["recrossing_share"][..., c], "fraction", dataset),
-        "censored_share": _span(networks["censored_share"][..., c], "fraction", dataset),
-        "single_crossing_share": _span(
-            1 - networks["recrossing_share"][..., c] - networks["censored_share"][..., c],
-            "fraction",
-            dataset,
-        ),
-    }
-    for end, f in (("natural", networks.natural), ("most_poisoned", networks.most_poisoned)):
-        found[f"{end}.median_radius"] = _span(radius[f], networks.distance, dataset)
-        for estimator in ESTIMATORS:
-            volume = networks[f"log10_volume_{estimator}"][f, :, c]
-            found[f"{end}.log10_volume.{estimator}"] = _span(volume, "decades", dataset)
-            found[f"{end}.per_dimension_radius.{estimator}"] = _span(
-                per_dimension(volume, networks.dimension), "length in weight space", dataset
-            )
-    log_radius = np.log(np.where(radius > 0, radius, np.nan))
-    found["radius_ratio.median"] = _exponential(
-        _difference(networks, log_radius, f"{name} median radius", "ratio", bootstrap), math.e
-    )
-    for estimator in ESTIMATORS:
-        known = inside & ~few if estimator == "mean_exp" else inside
-        low, high = (networks[f"log10_volume_{estimator}_{end}"][..., c] for end in ("low", "high"))
-        found[f"rays_interval.{estimator}"] = _span(
-            np.where(known, high, np.nan) - np.where(known, low, np.nan), "decades", dataset
-        )
-        difference = _difference(
-            networks,
-            networks[f"log10_volume_{estimator}"][..., c],
-            f"{name} {estimator} volume",
-            "decades",
-            bootstrap,
-        )
-        found[f"volume_difference.{estimator}"] = difference
-        found[f"radius_ratio.{estimator}"] = _exponential(
-            _scaled(difference, 1 / networks.dimension), 10
-        )
-    for suffix, keep in _populations(networks):
-        for quantity, values in _quantities(networks, c).items():
-            key = f"rank_correlation.{quantity}{suffix}"
-            found[key] = _correlated(
-                networks,
-                f"{name} {key}",
-                values,
-                networks["gap"],
-                keep & ~np.isnan(values) & inside,
-                bootstrap=bootstrap,
-            )
-    return found
-
-
-def _difference(
-    networks: _Networks, values: np.ndarray, name: str, unit: str, bootstrap: _Bootstrap
-) -> Measurement:
-    """Mean over natural networks minus mean over the most poisoned, both sides resampled."""
-    sides = [values[f][np.isfinite(values[f])] for f in (networks.natural, networks.most_poisoned)]
-    runs = sum(len(side) for side in sides)
-    ends = values[[networks.natural, networks.most_poisoned]]
-    note = "; ".join(
-        f"{count} of {ends.size} networks {why}"
-        for count, why in (
-            (int(np.isnan(ends).sum()), "lie above the cutoff"),
-            (int(np.isinf(ends).sum()), "left out: most of their rays end below the cutoff"),
-        )
-        if count
-    )
-    if not all(len(side) for side in sides):
-        return Measurement(None, unit, networks.dataset, runs=runs, note=note)
-    value = float(sides[0].mean() - sides[1].mean())
-    if min(len(side) for side in sides) < FEWEST:
-        return Measurement(value, unit, networks.dataset, runs=runs, note=note)
-    address = f"{networks.dataset} difference of {name}"
-    rows = bootstrap.rows(address, *(len(side) for side in sides))
-    resampled = [side[drawn].mean(axis=1) for side, drawn in zip(sides, rows, strict=True)]
-    low, high = _percentiles(resampled[0] - resampled[1], value)
-    return Measurement(
-        value=value,
-        unit=unit,
-        dataset=networks.dataset,
-        low=low,
-        high=high,
-        interval=BOOTSTRAP,
-        runs=runs,
-        note=note,
-    )
-
-
-def _scaled(measurement: Measurement, scale: float) -> Measurement:
-    return _mapped(measurement, lambda value: value * scale, measurement.unit)
-
-
-def _exponential(measurement: Measurement, base: float) -> Measurement:
-    return _mapped(measurement, lambda value: base**value, "ratio")
-
-
-def _mapped(measurement: Measurement, function: Callable[[float], float], unit: str) -> Measurement:
-    """The measurement under a rising function."""
-    value, low, high = (
-        None if end is None else float(function(end))
-        for end in (measurement.value, measurement.low, measurement.high)
-    )
-    return replace(measurement, value=value, unit=unit, low=low, high=high)
-
-
-def _selected(networks: _Networks, selection: Mapping[str, Any] | None) -> Measurements:
-    """The numbers of the good and the bad minimum, beside the range over their ensemble."""
-    dataset = networks.dataset
-    found: Measurements = {}
-    accuracies = (
-        ("train_accuracy", "fraction"),
-        ("test_accuracy", "fraction"),
-        ("gap", "fraction"),
-        ("train_loss", "nats"),
-    )
-    columns = ["headline", *networks.columns]
-    for role in ("good", "bad"):
-        if selection is None:
-            names = ["poison", *(name for name, _ in accuracies)]
-            names += [f"{column}.{name}" for column in columns for name in _OF_ONE_BASIN]
-            found |= {f"{dataset}.{role}.{name}": _absent(dataset) for name in names}
-            continue
-        entry = selection[role]
-        f, i = networks.find(entry)
-        train = networks["train_accuracy"][f]
-        best = int((train == train.max()).sum())
-        which = "highest" if role == "good" else "lowest"
-        fitting = "fit every training point" if train.max() == 1 else "fit best"
-        chosen = f"the {which} of the {best} that {fitting}"
-        found[f"{dataset}.{role}.poison"] = Measurement(float(entry["poison"]), "", dataset, runs=1)
-        for name, unit in accuracies:
-            ensemble = networks[name][f]
-            found[f"{dataset}.{role}.{name}"] = Measurement(
-                value=_number(float(ensemble[i])),
-                unit=unit,
-                dataset=dataset,
-                low=_number(float(ensemble.min())),
-                high=_number(float(ensemble.max())),
-                interval=RANGE + " at its poison factor",
-                runs=1,
-                note=chosen if name in ("test_accuracy", "gap") else "",
-            )
-        for column in columns:
-            c = networks.columns.index(_headline(networks) if column == "headline" else column)
-            few = networks["effective_sample_size"][f, i, c] < ENOUGH_SAMPLES
-            for name, (array, unit, low, high) in _OF_ONE_BASIN.items():
-                hollow = few and name == "log10_volume.mean_exp"
-                bounded = bool(low) and not hollow
-                found[f"{dataset}.{role}.{column}.{name}"] = Measurement(
-                    value=_number(float(networks[array][f, i, c])),
-                    unit=unit or networks.distance,
-                    dataset=dataset,
-                    low=_number(float(networks[low][f, i, c])) if bounded else None,
-                    high=_number(float(networks[high][f, i, c])) if bounded else None,
-                    interval=DIRECTIONS if bounded else "",
-                    runs=1,
-                    note="no interval: it rests on too few directions" if hollow else "",
-                )
-    return found
-
-
-_OF_ONE_BASIN = {
-    "median_radius": ("median_radius", "", "", ""),
-    "effective_sample_size": ("effective_sample_size", "count", "", ""),
-    "recrossing_share": ("recrossing_share", "fraction", "", ""),
-} | {
-    f"log10_volume.{name}": (
-        f"log10_volume_{name}",
-        "decades",
-        f"log10_volume_{name}_low",
-        f"log10_volume_{name}_high",
-    )
-    for name in ESTIMATORS
-}
-
-
-def _slices(
-    networks: _Networks, slices: Arrays | None, selection: Mapping[str, Any] | None
-) -> Measurements:
-    """How far one can go along the drawn rays before the loss has risen by the excess."""
-    dataset = networks.dataset
-    names = ("rise", "rays", "good_distance", "bad_distance", "distance_ratio")
-    if slices is None or selection is None:
-        return {f"{dataset}.slice.{name}": _absent(dataset) for name in names}
-    rise = float(networks["cutoff"][0, 0, -1] - networks["train_loss"][0, 0])
-    distance = slices["ray_distance"].astype(np.float64)
-    # The rays start beside the minimum; its own loss is the first point of each.
-    out = np.concatenate([[0.0], distance])
-    widths = []
-    for role, rays in zip(("good", "bad"), slices["ray_loss"].astype(np.float64), strict=True):
-        f, i = networks.find(selection[role])
-        start = float(networks["train_loss"][f, i])
-        widths.append(
-            [first_crossing(out, np.concatenate([[start], ray]), start + rise) for ray in rays]
-        )
-    found = {
-        "rise": Measurement(rise, "nats", dataset),
-        "rays": Measurement(float(len(widths[0])), "count", dataset),
-    }
-    medians = []
-    for role, crossings in zip(("good", "bad"), widths, strict=True):
-        lengths = np.array([length for length, _ in crossings])
-        short = sum(not crossed for _, crossed in crossings)
-        medians.append(float(np.median(lengths)))
-        found[f"{role}_distance"] = Measurement(
-            value=medians[-1],
-            unit=networks.distance,
-            dataset=dataset,
-            low=float(lengths.min()),
-            high=float(lengths.max()),
-            interval=RANGE + " over rays",
-            runs=1,
-            note=f"{short} of {len(crossings)} never rise so far within the drawing; "
-            "they count with its whole length"
-            if short
-            else "",
-        )
-    found["distance_ratio"] = Measurement(
-        value=_number(medians[0] / medians[1]) if medians[1] > 0 else None,
-        unit="ratio",
-        dataset=dataset,
-        runs=2,
-        note=found["good_distance"].note,
-    )
-    return {f"{dataset}.slice.{name}": entry for name, entry in found.items()}
-
-
-def _boundaries(dataset: str, boundaries: Arrays | None) -> Measurements:
-    """How far training points lie from the decision boundary, for the row of rising gap."""
-    names = ("networks", "spacing", "good_margin", "bad_margin", "margin_ratio", "margin_vs_gap")
-    if boundaries is None:
-        return {f"{dataset}.boundaries.{name}": _absent(dataset) for name in names}
-
-    def median_margin(probability: np.ndarray) -> tuple[Measurement, float]:
-        distances = margins(
-            boundaries["axis_x"].astype(np.float64),
-            boundaries["axis_y"].astype(np.float64),
-            probability,
-            boundaries["train_inputs"].astype(np.float64),
-            boundaries["train_labels"],
-        )
-        median = float(np.median(distances))
-        low, high = (_number(float(end)) for end in np.percentile(distances, [5, 95]))
-        return (
-            Measurement(
-                value=_number(median),
-                unit="data units",
-                dataset=dataset,
-                low=low,
-                high=high,
-                interval=WITHIN + " over training points",
-                runs=1,
-            ),
-            median,
-        )
-
-    good, wide = median_margin(boundaries["good_probability"])
-    bad, narrow = median_margin(boundaries["bad_probability"])
-    row = np.array([median_margin(picture)[1] for picture in boundaries["probability"]])
-    gap = boundaries["train_accuracy"].astype(np.float64) - boundaries["test_accuracy"]
-    rho = float(rank_correlation(row, gap))
-    found = {
-        "networks": Measurement(float(len(row)), "count", dataset),
-        "spacing": Measurement(
-            float(np.diff(boundaries["axis_x"].astype(np.float64)).mean()), "data units", dataset
-        ),
-        "good_margin": good,
-        "bad_margin": bad,
-        "margin_ratio": Measurement(
-            _number(wide / narrow) if narrow > 0 else None,
-            "ratio",
-            dataset,
-            runs=2,
-            note="" if narrow > 0 else "the bad margin is below what the grid can show",
-        ),
-        "margin_vs_gap": Measurement(
-            value=_number(rho),
-            unit="correlation",
-            dataset=dataset,
-            runs=len(row),
-            note="" if math.isfinite(rho) else "the row has too few networks, or all are alike",
-        ),
-    }
-    return {f"{dataset}.boundaries.{name}": entry for name, entry in found.items()}

@@ -1,0 +1,370 @@
+import functools
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from flatminima.errors import DamagedFileError
+from flatminima.report.measurements import as_records
+from flatminima.report.poisoned import describe, first_crossing, margins
+from flatminima.report.poisoned import measure as measure_fully
+
+from .conftest import made_up_inputs, made_up_points
+
+# Intervals are tested where they matter; elsewhere a few resamples save time.
+measure = functools.partial(measure_fully, resamples=50)
+
+
+def one_dataset(**changes):
+    """Two poison factors, three networks, one fixed cutoff and the excess; n = 10."""
+    summary = {
+        "poison_factor": np.array([0.0, 0.3]),
+        "train_accuracy": np.array([[1.0, 1.0, 1.0], [1.0, 0.9, 1.0]]),
+        "test_accuracy": np.array([[0.9, 0.8, 1.0], [0.2, 0.3, 0.1]]),
+        "converged": np.array([[True, True, True], [True, False, True]]),
+        "train_loss": np.full((2, 3), 0.05),
+        "gradient_norm": np.ones((2, 3)),
+        "cutoff": np.broadcast_to(np.array([0.5, 0.15]), (2, 3, 2)),
+        "effective_sample_size": np.full((2, 3, 2), 1.5),
+        "recrossing_share": np.full((2, 3, 2), 0.25),
+        "censored_share": np.full((2, 3, 2), 0.05),
+        "weights": np.array([10]),
+    } | changes
+    summary["gap"] = summary["train_accuracy"] - summary["test_accuracy"]
+    radius = changes.get("radius", np.array([[8.0, 7.0, 9.0], [2.0, 3.0, 1.0]]))
+    summary["median_radius"] = np.stack([radius, radius], axis=-1)
+    for name, shift in (("mean_exp", 20.0), ("mean_log", 0.0)):
+        volume = 10 * np.log10(summary["median_radius"]) + shift
+        summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
+    settings = describe(
+        made_up_points(4, 5, 1, 6, features=2, classes=2),
+        hidden=[3],
+        training={
+            "steps": 7,
+            "learning_rate": 0.1,
+            "hold": 0.5,
+            "gradient_clip": 8.0,
+            "poison_batch": "whole",
+        },
+        directions=16,
+        direction_kind="paper",
+    )
+    return {
+        "summaries": {"d": summary},
+        "selections": {
+            "d": {"good": {"poison": 0.0, "seed": 2}, "bad": {"poison": 0.3, "seed": 2}}
+        },
+        "slices": {},
+        "boundaries": {},
+        "settings": {"d": settings},
+    }
+
+
+def values(inputs):
+    return {name: found.value for name, found in measure(**inputs, seed=1).items()}
+
+
+def test_first_crossing():
+    distance = np.array([0.0, 1, 2, 3])
+    assert first_crossing(distance, np.array([0.0, 1, 3, 0]), 2) == (1.5, True)
+    assert first_crossing(distance, np.array([0.0, 1, 1, 1]), 2) == (3.0, False)
+    assert first_crossing(distance, np.array([2.0, 3, 0, 0]), 2) == (0.0, True)
+
+
+def test_margins_of_a_straight_boundary():
+    x, y = np.linspace(-2, 2, 41), np.linspace(-1, 1, 21)
+    # Boundary at x = 0.13, between nodes; the logistic curve is nearly straight there.
+    probability = 1 / (1 + np.exp(-(x[None, :] - 0.13))) * np.ones((21, 1))
+    points = np.array([[1.13, 0.0], [-0.87, 0.5], [-1.0, 0.0]])
+    found = margins(x, y, probability, points, np.array([1, 0, 1]))
+    np.testing.assert_allclose(found, [1.0, 1.0, 0.0], atol=1e-3)
+
+
+def test_margins_around_a_disc():
+    axis = np.linspace(-1.5, 1.5, 301)
+    away = np.hypot(*np.meshgrid(axis, axis))
+    points = np.array([[0.0, 0.0], [0.3, 0.4], [1.2, 0.0], [0.0, -1.4]])
+    found = margins(axis, axis, (away < 1) * 1.0, points, np.array([1, 1, 0, 0]))
+    np.testing.assert_allclose(found, [1.0, 0.5, 0.2, 0.4], atol=0.01)
+
+
+def test_margins_without_a_boundary():
+    axis = np.linspace(-1, 1, 5)
+    found = margins(axis, axis, np.full((5, 5), 0.9), np.zeros((1, 2)), np.array([1]))
+    assert np.isnan(found).all()
+
+
+def test_accuracies_are_means_with_the_lowest_and_the_highest():
+    found = measure(**one_dataset(), seed=1)
+    natural = found["d.natural.test_accuracy"]
+    assert (natural.value, natural.low, natural.high) == pytest.approx((0.9, 0.8, 1.0))
+    assert natural.runs == 3
+    assert natural.interval == "lowest to highest"
+    assert found["d.most_poisoned.gap"].value == pytest.approx((0.8 + 0.6 + 0.9) / 3)
+    assert found["d.poison_1.factor"].value == 0.3
+    assert found["d.chance"].value == 0.5
+
+
+def test_networks_that_miss_points_are_counted_and_kept():
+    found = measure(**one_dataset(), seed=1)
+    assert found["d.reaching"].value == 5
+    assert found["d.missed"].value == 1
+    assert found["d.most_poisoned.share_reaching"].value == pytest.approx(2 / 3)
+    assert found["d.most_poisoned.fitted_test_accuracy"].value == pytest.approx(0.15)
+    assert found["d.rank_correlation.gap_vs_poison"].runs == 6
+    assert found["d.rank_correlation.gap_vs_poison.fitted"].runs == 5
+
+
+def test_correlations_over_networks():
+    found = measure(**one_dataset(), seed=1)
+    gap = np.array([0.1, 0.2, 0.0, 0.8, 0.6, 0.9])
+    radius = np.array([8.0, 7, 9, 2, 3, 1])
+    rho = found["d.cutoff_0.rank_correlation.radius_vs_gap"]
+    assert rho.value == pytest.approx(spearmanr(gap, radius).statistic)
+    assert rho.value == -1
+    assert rho.low <= rho.value <= rho.high
+    assert rho.interval == "95% bootstrap over networks"
+
+
+def test_difference_of_volumes_and_its_share_per_dimension():
+    found = measure(**one_dataset(), seed=1)
+    radius = np.log10([[8.0, 7, 9], [2.0, 3, 1]])
+    expected = 10 * (radius[0].mean() - radius[1].mean())
+    difference = found["d.cutoff_0.volume_difference.mean_log"]
+    assert difference.value == pytest.approx(expected)
+    assert difference.low <= expected <= difference.high
+    # The shift of one estimate against the other is the same on both sides and falls out.
+    assert found["d.cutoff_0.volume_difference.mean_exp"].value == pytest.approx(expected)
+    ratio = found["d.cutoff_0.radius_ratio.mean_log"]
+    assert ratio.value == pytest.approx(10 ** (expected / 10))
+    assert found["d.cutoff_0.radius_ratio.median"].value == pytest.approx(ratio.value)
+    assert found["d.decades_per_doubling"].value == pytest.approx(10 * np.log10(2))
+
+
+def test_bootstrap_of_a_difference_covers_the_normal_interval():
+    random = np.random.default_rng(0)
+    radius = np.exp(random.normal(0, 0.1, (2, 100)) + np.array([[1.0], [0.0]]))
+    summary = {name: np.ones((2, 100)) for name in ("train_accuracy", "converged", "gradient_norm")}
+    inputs = one_dataset(
+        **summary,
+        test_accuracy=random.random((2, 100)),
+        train_loss=np.full((2, 100), 0.05),
+        cutoff=np.broadcast_to(np.array([0.5, 0.15]), (2, 100, 2)),
+        radius=radius,
+        **{
+            name: np.full((2, 100, 2), 0.01)
+            for name in ("effective_sample_size", "recrossing_share", "censored_share")
+        },
+    )
+    found = measure_fully(**inputs, seed=1)["d.cutoff_0.volume_difference.mean_log"]
+    logs = 10 * np.log10(radius)
+    error = np.sqrt(logs.var(axis=1).sum() / 100)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_networks_above_a_cutoff_are_left_out_and_told():
+    radius = np.array([[8.0, 7.0, 9.0], [2.0, 3.0, np.nan]])
+    found = measure(**one_dataset(radius=radius), seed=1)
+    assert found["d.cutoff_0.measured_networks"].value == 5
+    difference = found["d.cutoff_0.volume_difference.mean_log"]
+    assert difference.value == pytest.approx(
+        10 * (np.log10([8, 7, 9]).mean() - np.log10([2, 3]).mean())
+    )
+    assert difference.runs == 5
+    assert difference.note == "1 of 6 networks lie above the cutoff"
+    assert found["d.cutoff_0.rank_correlation.radius_vs_gap"].runs == 5
+
+
+def test_networks_without_a_finite_radius_are_not_said_to_lie_above_the_cutoff():
+    radius = np.array([[8.0, np.inf, 9.0], [2.0, 3.0, np.nan]])
+    inputs = one_dataset(radius=radius)
+    found = measure(**inputs, seed=1)["d.cutoff_0.radius_ratio.median"]
+    assert found.note == (
+        "1 of 6 networks lie above the cutoff; "
+        "1 of 6 networks left out: most of their rays end below the cutoff"
+    )
+    assert (found.low, found.high, found.interval) == (None, None, "")
+    assert found.value == pytest.approx(np.sqrt(72) / np.sqrt(6))
+
+
+def test_fewer_than_three_networks_a_side_give_no_interval():
+    radius = np.array([[8.0, 7.0, 9.0], [2.0, 3.0, np.nan]])
+    found = measure(**one_dataset(radius=radius), seed=1)
+    for name in ("volume_difference.mean_log", "radius_ratio.mean_log", "radius_ratio.median"):
+        entry = found[f"d.cutoff_0.{name}"]
+        assert entry.value is not None
+        assert (entry.low, entry.high, entry.interval) == (None, None, "")
+
+
+def test_an_estimate_on_too_few_samples_has_no_interval_over_rays():
+    few = measure(**one_dataset(), seed=1)
+    assert few["d.cutoff_0.too_few_samples"].value == 6
+    assert few["d.cutoff_0.rays_interval.mean_exp"].value is None
+    assert few["d.cutoff_0.rays_interval.mean_log"].value == 0
+    hollow = few["d.good.cutoff_0.log10_volume.mean_exp"]
+    assert (hollow.low, hollow.high) == (None, None)
+    assert "too few" in hollow.note
+    assert few["d.good.cutoff_0.log10_volume.mean_log"].low is not None
+    enough = measure(**one_dataset(effective_sample_size=np.full((2, 3, 2), 10.0)), seed=1)
+    assert enough["d.cutoff_0.too_few_samples"].value == 0
+    assert enough["d.cutoff_0.rays_interval.mean_exp"].value == 0
+    assert enough["d.good.cutoff_0.log10_volume.mean_exp"].low is not None
+
+
+def test_radius_per_dimension_and_its_unit():
+    inputs = one_dataset()
+    found = measure(**inputs, seed=1)
+    # The volumes of one_dataset are the tenth powers of the radii: 2, 3 and 1.
+    assert found["d.cutoff_0.most_poisoned.per_dimension_radius.mean_log"].value == pytest.approx(2)
+    assert found["d.cutoff_0.natural.median_radius"].unit == "distance in weight space"
+    inputs["settings"]["d"]["exact_directions"] = 1.0
+    found = measure(**inputs, seed=1)
+    assert found["d.cutoff_0.natural.median_radius"].unit == "filter-normalised units"
+    assert found["d.good.cutoff_0.median_radius"].unit == "filter-normalised units"
+
+
+def test_shares_of_all_networks_stand_beside_the_two_that_were_chosen():
+    inputs = one_dataset(test_accuracy=np.array([[0.97, 0.8, 1.0], [0.15, 0.1, 0.2]]))
+    found = measure(**inputs, seed=1)
+    assert found["d.natural.share_good"].value == pytest.approx(2 / 3)
+    # One of the two at most 15% misses a training point.
+    assert found["d.most_poisoned.share_bad"].value == pytest.approx(1 / 3)
+    assert found["d.good.test_accuracy"].note == (
+        "the highest of the 3 that fit every training point"
+    )
+    assert found["d.bad.test_accuracy"].note == (
+        "the lowest of the 2 that fit every training point"
+    )
+
+
+def test_fitted_networks_are_compared_with_fitted_networks():
+    inputs = made_up_inputs()
+    fitted = inputs["summaries"]["swiss_roll"]["converged"]
+    fitted[2:] = False
+    found = measure(**inputs, seed=1)
+    assert found["swiss_roll.rank_correlation.radius_vs_gap.fitted"].runs == 16
+
+
+def test_the_headline_cutoff_is_the_smallest_with_every_natural_and_most_poisoned_network():
+    inputs = made_up_inputs()
+    summary = inputs["summaries"]["swiss_roll"]
+    assert measure(**inputs, seed=1)["swiss_roll.headline.level"].value == 0.1
+    summary["log10_volume_mean_log"][-1, 0, 0] = np.nan
+    found = measure(**inputs, seed=1)
+    assert found["swiss_roll.headline.level"].value == 0.5
+    summary["log10_volume_mean_log"][-1, 0, :3] = np.nan
+    found = measure(**inputs, seed=1)
+    assert found["swiss_roll.headline.level"].value == pytest.approx(0.1)
+    assert found["swiss_roll.headline.level"].note == "above the loss at the minimum"
+
+
+def test_the_correlation_of_a_claim_is_the_weakest_over_the_fixed_cutoffs():
+    inputs = made_up_inputs()
+    summary = inputs["summaries"]["swiss_roll"]
+    radius = summary["median_radius"]
+    radius[..., 1] = radius[..., 1].max() - radius[..., 1]  # rises with the gap at this cutoff
+    radius[..., 3] = 1.0  # and the excess decides nothing
+    found = measure(**inputs, seed=1)
+    weakest = found["swiss_roll.rank_correlation.radius_vs_gap"]
+    assert weakest.value > 0
+    assert weakest == found["swiss_roll.cutoff_1.rank_correlation.radius_vs_gap"]
+
+
+def test_a_cutoff_above_which_most_networks_lie_is_no_evidence():
+    inputs = made_up_inputs()
+    summary = inputs["summaries"]["swiss_roll"]
+    for name in ("median_radius", "log10_volume_mean_log", "log10_volume_mean_exp"):
+        summary[name][2:, :, :3] = np.nan
+    found = measure(**inputs, seed=1)["swiss_roll.rank_correlation.radius_vs_gap"]
+    assert found.value is None
+    assert "too few" in found.note
+
+
+def test_the_selected_minima_are_looked_up_with_the_range_of_their_ensemble():
+    found = measure(**one_dataset(), seed=1)
+    bad = found["d.bad.test_accuracy"]
+    assert (bad.value, bad.low, bad.high) == pytest.approx((0.1, 0.1, 0.3))
+    assert found["d.good.poison"].value == 0
+    assert found["d.good.cutoff_0.median_radius"].value == 9
+    assert found["d.bad.headline.log10_volume.mean_log"].value == pytest.approx(0)
+
+
+def test_slices_of_two_parabolas():
+    inputs = made_up_inputs()
+    found = measure(**inputs, seed=1)
+    # Loss rises as (distance / width)²: by 0.1 at width √0.1.
+    good, bad = (found[f"swiss_roll.slice.{role}_distance"] for role in ("good", "bad"))
+    assert good.value == pytest.approx(4 * np.sqrt(0.1), rel=5e-3)
+    assert bad.value == pytest.approx(0.5 * np.sqrt(0.1), rel=5e-3)
+    assert found["swiss_roll.slice.distance_ratio"].value == pytest.approx(8, rel=5e-3)
+    assert found["swiss_roll.slice.rise"].value == pytest.approx(0.1)
+
+
+def test_rays_that_never_rise_are_told():
+    inputs = made_up_inputs()
+    inputs["slices"]["swiss_roll"]["ray_loss"][0, :3] = 0
+    found = measure(**inputs, seed=1)["swiss_roll.slice.good_distance"]
+    assert found.note.startswith("3 of 12 never rise")
+    assert found.high == 30
+
+
+def test_the_margin_shrinks_with_the_discs():
+    found = values(made_up_inputs())
+    assert found["swiss_roll.boundaries.margin_vs_gap"] == -1
+    # Eleven points, nine of them in discs: the median is a radius, to the grid's precision.
+    assert found["swiss_roll.boundaries.good_margin"] == pytest.approx(0.9, abs=0.01)
+    assert found["swiss_roll.boundaries.bad_margin"] == pytest.approx(0.2, abs=0.01)
+
+
+def test_failed_jobs_leave_named_gaps():
+    whole = made_up_inputs()
+    full = set(measure(**whole, seed=1))
+    assert not any(
+        name.startswith("digits.boundaries.") and v is not None for name, v in values(whole).items()
+    )
+    part = {**whole, "slices": {}, "boundaries": {}, "selections": {}}
+    found = measure(**part, seed=1)
+    assert {name for name in found if not name.startswith("digits.")} == {
+        name for name in full if not name.startswith("digits.")
+    }
+    assert found["swiss_roll.slice.distance_ratio"].value is None
+    assert found["swiss_roll.bad.headline.median_radius"].value is None
+    without = measure(**{**whole, "summaries": {"digits": whole["summaries"]["digits"]}}, seed=1)
+    assert all(name.startswith("digits.") for name in without)
+
+
+def test_one_data_set_does_not_change_the_numbers_of_another():
+    inputs = made_up_inputs()
+    both = as_records(measure(**inputs, seed=1))
+    alone = as_records(
+        measure(**{**inputs, "summaries": {"digits": inputs["summaries"]["digits"]}}, seed=1)
+    )
+    assert {name: both[name] for name in alone} == alone
+
+
+def test_settings_are_described_from_the_data():
+    found = one_dataset()["settings"]["d"]
+    assert found["parameters"] == (2 + 1) * 3 + (3 + 1) * 1
+    assert (found["train_points"], found["test_points"], found["poison_points"]) == (4, 5, 6)
+    assert found["whole_poison_sets"] == 1
+    ten = describe(
+        made_up_points(400, 397, 1, 1000, features=64, classes=10),
+        hidden=[48, 48, 48],
+        training=dict.fromkeys(("steps", "learning_rate", "hold", "gradient_clip"), 1)
+        | {"poison_batch": "share"},
+        directions=8,
+        direction_kind="exact",
+    )
+    assert ten["parameters"] == 65 * 48 + 49 * 48 + 49 * 48 + 49 * 10
+    assert ten["exact_directions"] == 1
+
+
+def test_missing_arrays_and_settings_are_named():
+    inputs = one_dataset()
+    del inputs["summaries"]["d"]["cutoff"]
+    with pytest.raises(DamagedFileError, match=r"summary of d has no cutoff"):
+        measure(**inputs, seed=1)
+    inputs = one_dataset()
+    del inputs["settings"]["d"]["steps"]
+    with pytest.raises(ValueError, match=r"settings of d lack steps"):
+        measure(**inputs, seed=1)

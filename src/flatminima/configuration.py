@@ -153,6 +153,17 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "boundaries": lambda: network | geometry("boundary_points"),
+        "perturbations": lambda: (
+            seed
+            | network
+            | {"cutoff": config["geometry"]["cutoffs"][-1]}
+            | geometry(
+                "direction_kind", "slice_directions", "perturbation_steps", "boundary_points"
+            )
+        ),
+        "margins": lambda: (
+            network | {"poison_factors": training["poison_factors"]} | geometry("margin_points")
+        ),
         "summary": lambda: {"poison_factors": training["poison_factors"]},
     }
     return blocks[rule]()

@@ -125,3 +125,58 @@ def summary():
         "weights": np.array([weights]),
         "exact": np.array([False]),
     }
+
+
+@pytest.fixture
+def perturbations(boundaries):
+    """Losses that rise as squares; a boundary that jags with the distance; nine steps."""
+    distance = np.concatenate([[0.0], np.geomspace(0.01, 10, 36)])
+    step = np.concatenate([[0], np.arange(1, 37, 5)])
+    grid = np.meshgrid(boundaries["axis_x"], boundaries["axis_y"])
+    found = {"exact": np.array([True])}
+    found |= {
+        name: boundaries[name] for name in ("axis_x", "axis_y", "train_inputs", "train_labels")
+    }
+    for way, shorter in (("random", 1.0), ("hessian", 0.02)):
+        out = shorter * distance
+        width = shorter * np.array([[2.0], [0.05]])
+        rise = (out / width) ** 2
+        accuracy = 1 - 0.5 * np.minimum(rise, 1)
+        found |= {
+            f"{way}_{name}": array
+            for name, array in {
+                "distance": out,
+                "step": step,
+                "loss": np.array([[1e-9], [0.05]]) + rise,
+                "train_accuracy": np.stack([accuracy, accuracy], axis=1),
+                "test_accuracy": np.array([[0.98], [0.1]]) * accuracy,
+                "second_derivative": np.array([[1e-9], [60.0]]) * np.cos(rise),
+                "eigenvalue": (np.array([[1e-7], [4e4]]) * (1 + rise))[:, step],
+                "probability": np.stack(
+                    [
+                        [spiral_probability(*grid, jag + r) for r in np.minimum(one, 1)]
+                        for jag, one in zip((0.0, 0.8), rise[:, step], strict=True)
+                    ]
+                ).astype(np.float16),
+            }.items()
+        }
+    return found
+
+
+@pytest.fixture
+def widths():
+    """Margins of four factors with three networks; some points are too near for the grid."""
+    rng = np.random.default_rng(5)
+    median = np.array([2.0, 0.5, 0.1, 0.06])[:, None, None]
+    margin = median * np.exp(0.5 * rng.standard_normal((4, 3, 50)))
+    margin[3, :, 0] = 0.0
+    train = np.ones((4, 3))
+    train[3, 2] = 0.98
+    return {
+        "margin": margin,
+        "spacing": np.array([0.034]),
+        "poison_factor": np.array([0.0, 0.005, 0.05, 0.3]),
+        "train_accuracy": train,
+        "test_accuracy": train - np.array([0.02, 0.3, 0.6, 0.85])[:, None],
+        "converged": train == 1,
+    }

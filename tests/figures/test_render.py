@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from flatminima.errors import UserError
 from flatminima.figures import basins as figure_of_basins
 from flatminima.figures import boundaries as figure_of_boundaries
-from flatminima.figures import gap, margins, render, style
+from flatminima.figures import gap, margin_widths, margins, perturbation, render, style
 
 ELSEWHERE = """
 import hashlib, importlib, json, sys
@@ -36,7 +36,7 @@ print(json.dumps({"digests": digests, "modules": sorted(sys.modules)}))
 
 
 @pytest.fixture
-def figures(summary, slices, boundaries, basins, selection):
+def figures_of_minima(summary, slices, boundaries, basins, selection):
     return {
         "gap": (gap, gap.collect(summary, "swiss_roll")),
         "margins": (margins, margins.collect(slices, boundaries, selection)),
@@ -45,6 +45,14 @@ def figures(summary, slices, boundaries, basins, selection):
             figure_of_basins,
             figure_of_basins.collect(slices, *basins, selection, "swiss_roll"),
         ),
+    }
+
+
+@pytest.fixture
+def figures(figures_of_minima, perturbations, widths):
+    return figures_of_minima | {
+        "perturbation": (perturbation, perturbation.collect(perturbations, "hessian")),
+        "margin_widths": (margin_widths, margin_widths.collect(widths)),
     }
 
 
@@ -66,6 +74,8 @@ def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_pat
         "margins": [".narrow.dark.svg"],
         "boundaries": [".pdf"],
         "basins": [".dark.svg"],
+        "perturbation": [".narrow.svg"],
+        "margin_widths": [".pdf"],
     }
     digests = {}
     for name, suffixes in asked.items():

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
-from flatminima.report import article
+from flatminima.report import article, margins, perturbation
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -21,6 +21,9 @@ from flatminima.storage import write_json
 ROOT = Path(__file__).parents[2]
 STEMS = (
     "margins",
+    "perturbation-random",
+    "perturbation-hessian",
+    "margin-widths",
     "gap-swiss_roll",
     "boundaries",
     "basins-swiss_roll",
@@ -89,6 +92,9 @@ def made_up_inputs():
             role: {"poison": float(summary["poison_factor"][f]), "seed": i}
             for role, (f, i) in ends.items()
         }
+        selections[dataset]["row"] = [
+            {"poison": float(factor), "seed": 1} for factor in summary["poison_factor"]
+        ]
         distance = np.geomspace(1e-3, 30, 121)
         slices[dataset] = {
             "ray_distance": distance,
@@ -99,7 +105,6 @@ def made_up_inputs():
                 ]
             ),
         }
-    boundaries = {"swiss_roll": made_up_boundaries(summaries["swiss_roll"])}
     training = {
         "steps": 30000,
         "learning_rate": 0.0058,
@@ -127,34 +132,48 @@ def made_up_inputs():
         "summaries": summaries,
         "selections": selections,
         "slices": slices,
-        "boundaries": boundaries,
         "settings": settings,
     }
 
 
-def made_up_boundaries(summary):
-    """Class 1 within a disc around each of its points; the discs shrink as the gap rises."""
-    axis = np.linspace(-3, 3, 121)
-    x, y = np.meshgrid(axis, axis)
-    ones = np.stack(np.meshgrid([-2, 0, 2], [-2, 0, 2]), axis=-1).reshape(-1, 2)
-    zeros = np.array([[-1.0, -1.0], [1.0, 1.0]])
-    away = np.min([np.hypot(x - a, y - b) for a, b in ones], axis=0)
-
-    def picture(radius):
-        return 1 / (1 + np.exp(8 * (away - radius)))
-
+def made_up_margins(summary):
+    """Log-normal margins whose median shrinks as the gap grows; two points are not resolved."""
+    random = generator(0, "made-up margins")
+    gap = summary["gap"]
+    width = 2 * np.exp(-4 * gap[..., None] + 0.6 * random.standard_normal((*gap.shape, 200)))
+    width[-1, 0, :2] = 0.0
+    names = ("poison_factor", "train_accuracy", "test_accuracy", "converged")
     return {
-        "axis_x": axis,
-        "axis_y": axis,
-        "probability": np.stack([picture(r) for r in (0.9, 0.7, 0.6, 0.5, 0.3, 0.2)]),
-        "good_probability": picture(0.9),
-        "bad_probability": picture(0.2),
-        "train_inputs": np.concatenate([ones, zeros]),
-        "train_labels": np.array([1] * len(ones) + [0] * len(zeros)),
-        "poison_factor": summary["poison_factor"],
-        "train_accuracy": np.ones(6),
-        "test_accuracy": np.linspace(0.99, 0.12, 6),
+        "margin": width,
+        "spacing": np.array([0.034]),
+        **{name: summary[name] for name in names},
     }
+
+
+def made_up_perturbations():
+    """The good minimum fails about a hundred times as far out as the bad one, in all directions."""
+    distance = np.concatenate([[0.0], np.geomspace(0.01, 5, 41)])
+    step = np.concatenate([[0], np.arange(1, 42, 5)])
+    found = {"exact": np.array([False]), "highest": np.array([1.0])}
+    for way, shorter, rays in (("random", 1.0, 12), ("hessian", 0.02, 1)):
+        width = shorter * np.array([1.5, 0.02])[:, None] * np.linspace(0.8, 1.2, rays)
+        out = shorter * distance
+        rise = (out / width[:, :1]) ** 2
+        found |= {
+            f"{way}_{name}": array
+            for name, array in {
+                "distance": out,
+                "step": step,
+                "loss": np.array([[1e-9], [0.04]]) + rise,
+                "train_accuracy": np.where(out[None, None] < width[..., None], 1.0, 0.6),
+                "test_accuracy": np.array([[0.98], [0.1]]) * np.ones(42),
+                "second_derivative": np.array([[1e-6], [50.0]]) * np.ones(42),
+                "eigenvalue": np.array([[1e-4], [4e4]]) * (1 + 1e6 * rise[:, step]),
+                "changed": np.minimum(1, np.array([[0.05], [0.5]]) * out[step] / shorter),
+                "relative_length": 0.06 * np.ones((2, rays)),
+            }.items()
+        }
+    return found
 
 
 def made_up_points(train, test, sets, poison, *, features, classes):
@@ -239,7 +258,7 @@ def made_up_manifest(path, rule, inputs=(), *, config=None, wildcards=None, dirt
 
 
 def made_up_manifests():
-    """Manifests of a run, from the data to six pictures, by path."""
+    """Manifests of a run, from the data to the pictures, by path."""
     made = {}
 
     def add(path, rule, *inputs, **more):
@@ -275,7 +294,7 @@ HOSTILE = '"><script>document.title="owned"</script><img src=x onerror="document
 
 
 def draw_pictures(folder):
-    """Six small figures with all their variants and downloads."""
+    """Small figures with all their variants and downloads."""
     folder.mkdir(parents=True, exist_ok=True)
     for stem in STEMS:
         for suffix in (*article.VARIANTS, "png", "pdf"):
@@ -293,7 +312,22 @@ def draw_pictures(folder):
                     facecolor="white" if suffix in ("png", "pdf") else "none",
                 )
         np.savez(folder / f"{stem}.npz", x=np.arange(3))
+        if stem.startswith("perturbation"):
+            for suffix in ("webp", "gif"):
+                (folder / f"{stem}.{suffix}").write_bytes(b"moving")
         write_json(folder / f"{stem}.svg.manifest.json", {})
+
+
+def measure_all(inputs, *, margin=True, perturbed=True, resamples=200):
+    """Measurements of every kind of experiment; some jobs may have failed."""
+    dataset, selections = "swiss_roll", inputs["selections"]
+    widths = made_up_margins(inputs["summaries"][dataset]) if margin else None
+    moved = made_up_perturbations() if perturbed else None
+    return (
+        measure(**inputs, seed=1906, resamples=resamples)
+        | margins.measure(dataset, widths, selections.get(dataset), seed=1906, resamples=resamples)
+        | perturbation.measure(dataset, moved)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -303,7 +337,7 @@ def inputs():
 
 @pytest.fixture(scope="session")
 def measurements(inputs):
-    return measure(**inputs, seed=1906, resamples=200)
+    return measure_all(inputs)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 from flatminima.report import article
 from flatminima.report.claims import judge
 from flatminima.report.measurements import Measurement
-from flatminima.report.poisoned import measure
 
-from .conftest import HOSTILE, ROOT, STEMS, made_up_manifests, visible_text
+from .conftest import HOSTILE, ROOT, STEMS, made_up_manifests, measure_all, visible_text
 
 TEMPLATES = ROOT / "report" / "templates"
 
@@ -108,6 +107,9 @@ def test_words_follow_the_numbers(compose, measurements):
     good = visible_text(compose())
     assert "Both estimates say that natural basins are larger" in good
     assert "as the paper's slices show it" in good
+    assert "the other fails almost at once, as the blog post shows it" in good
+    assert "The bad one’s is still the larger" in good
+    assert "The wider the margin, the smaller the gap" in good
     against = dict(measurements)
     for name, measurement in measurements.items():
         if measurement.unit == "correlation":
@@ -121,6 +123,8 @@ def test_words_follow_the_numbers(compose, measurements):
             against[name] = dataclasses.replace(measurement, value=-10.0, low=-20.0, high=-5.0)
         elif "ratio" in name:
             against[name] = dataclasses.replace(measurement, value=0.8, low=0.7, high=0.9)
+        elif name == "swiss_roll.perturbation.random.good.fails_share":
+            against[name] = dataclasses.replace(measurement, value=0.001)
         elif name in ("swiss_roll.bad.train_accuracy", "swiss_roll.bad.test_accuracy"):
             against[name] = dataclasses.replace(measurement, value=0.9)
         elif name == "swiss_roll.most_poisoned.reaching":
@@ -136,6 +140,9 @@ def test_words_follow_the_numbers(compose, measurements):
         "The pattern of the paper is not there",
         "these images do not show the disparity",
         "shown only nearly",
+        "as the blog post shows it, is not what is found here",
+        "is not clearly the larger: the ratio is 0.8",
+        "The gap is not clearly smaller where the margin is wider",
     ):
         assert words in bad
     for words in ("worse than tossing a coin", "as the paper's slices show it", "is there again"):
@@ -229,19 +236,21 @@ def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims)
         "Everything about images could not be measured in this run: a job that it rests on failed"
         in text
     )
-    assert text.count("This figure is missing.") == 6
+    assert text.count("This figure is missing.") == len(STEMS)
     assert "The job swiss failed" in text
     assert "Not measured" in text
     nothing = visible_text(compose(measurements={}, manifests={}))
     assert "Everything about the swiss roll in this section could not be measured" in nothing
-    assert "22 could not be measured" in nothing
+    assert "26 could not be measured" in nothing
 
 
-def test_missing_slices_and_boundaries_leave_labelled_gaps(compose, inputs):
-    part = measure(**{**inputs, "slices": {}, "boundaries": {}}, seed=1, resamples=50)
+def test_missing_parts_leave_labelled_gaps(compose, inputs):
+    part = measure_all({**inputs, "slices": {}}, margin=False, perturbed=False)
     text = visible_text(compose(measurements=part))
     assert "The slices through these minima could not be measured" in text
     assert "The margin along this row could not be measured" in text
+    assert "The margins of all networks could not be measured" in text
+    assert "How far both networks can be moved could not be measured" in text
 
 
 def test_the_smallest_scale_says_so(compose):
@@ -268,7 +277,9 @@ def test_states_of_figures(compose, pictures):
 def test_a_figure_is_found_with_its_sizes(pictures):
     found = article.figure(pictures, "margins", alt="what is seen")
     assert found.state == "fresh"
-    assert set(found.suffixes) == {*article.VARIANTS, *article.DOWNLOADS}
+    assert set(found.suffixes) == {*article.VARIANTS, *article.DOWNLOADS} - {"webp", "gif"}
+    moving = article.figure(pictures, "perturbation-random")
+    assert set(moving.suffixes) == {*article.VARIANTS, *article.DOWNLOADS}
     assert found.sizes["svg"] == (518, 288)
     assert found.sizes["narrow.svg"][0] < found.sizes["narrow.svg"][1]
     assert found.file("dark.svg") == "figures/margins.dark.svg"

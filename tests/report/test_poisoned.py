@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from flatminima.errors import DamagedFileError
 from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, first_crossing, margins
+from flatminima.report.poisoned import describe, first_crossing
 from flatminima.report.poisoned import measure as measure_fully
 
 from .conftest import made_up_inputs, made_up_points
@@ -55,7 +55,6 @@ def one_dataset(**changes):
             "d": {"good": {"poison": 0.0, "seed": 2}, "bad": {"poison": 0.3, "seed": 2}}
         },
         "slices": {},
-        "boundaries": {},
         "settings": {"d": settings},
     }
 
@@ -69,29 +68,6 @@ def test_first_crossing():
     assert first_crossing(distance, np.array([0.0, 1, 3, 0]), 2) == (1.5, True)
     assert first_crossing(distance, np.array([0.0, 1, 1, 1]), 2) == (3.0, False)
     assert first_crossing(distance, np.array([2.0, 3, 0, 0]), 2) == (0.0, True)
-
-
-def test_margins_of_a_straight_boundary():
-    x, y = np.linspace(-2, 2, 41), np.linspace(-1, 1, 21)
-    # Boundary at x = 0.13, between nodes; the logistic curve is nearly straight there.
-    probability = 1 / (1 + np.exp(-(x[None, :] - 0.13))) * np.ones((21, 1))
-    points = np.array([[1.13, 0.0], [-0.87, 0.5], [-1.0, 0.0]])
-    found = margins(x, y, probability, points, np.array([1, 0, 1]))
-    np.testing.assert_allclose(found, [1.0, 1.0, 0.0], atol=1e-3)
-
-
-def test_margins_around_a_disc():
-    axis = np.linspace(-1.5, 1.5, 301)
-    away = np.hypot(*np.meshgrid(axis, axis))
-    points = np.array([[0.0, 0.0], [0.3, 0.4], [1.2, 0.0], [0.0, -1.4]])
-    found = margins(axis, axis, (away < 1) * 1.0, points, np.array([1, 1, 0, 0]))
-    np.testing.assert_allclose(found, [1.0, 0.5, 0.2, 0.4], atol=0.01)
-
-
-def test_margins_without_a_boundary():
-    axis = np.linspace(-1, 1, 5)
-    found = margins(axis, axis, np.full((5, 5), 0.9), np.zeros((1, 2)), np.array([1]))
-    assert np.isnan(found).all()
 
 
 def test_accuracies_are_means_with_the_lowest_and_the_highest():
@@ -308,21 +284,10 @@ def test_rays_that_never_rise_are_told():
     assert found.high == 30
 
 
-def test_the_margin_shrinks_with_the_discs():
-    found = values(made_up_inputs())
-    assert found["swiss_roll.boundaries.margin_vs_gap"] == -1
-    # Eleven points, nine of them in discs: the median is a radius, to the grid's precision.
-    assert found["swiss_roll.boundaries.good_margin"] == pytest.approx(0.9, abs=0.01)
-    assert found["swiss_roll.boundaries.bad_margin"] == pytest.approx(0.2, abs=0.01)
-
-
 def test_failed_jobs_leave_named_gaps():
     whole = made_up_inputs()
     full = set(measure(**whole, seed=1))
-    assert not any(
-        name.startswith("digits.boundaries.") and v is not None for name, v in values(whole).items()
-    )
-    part = {**whole, "slices": {}, "boundaries": {}, "selections": {}}
+    part = {**whole, "slices": {}, "selections": {}}
     found = measure(**part, seed=1)
     assert {name for name in found if not name.startswith("digits.")} == {
         name for name in full if not name.startswith("digits.")

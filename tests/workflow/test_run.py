@@ -14,6 +14,8 @@ RECORDED = [
     "report/index.html",
     "report/figures/margins.svg",
     "report/figures/gap-digits.npz",
+    "report/figures/perturbation-random.webp",
+    "margins/swiss_roll.safetensors",
     "report/figures/basins-swiss_roll.narrow.dark.svg.manifest.json",
     "measurements.json",
     "summaries/digits.safetensors",
@@ -94,7 +96,7 @@ def test_figures_drawn_again_have_the_same_bytes(project):
     before = {
         path.name: path.read_bytes() for path in figures.glob("*") if "manifest" not in path.name
     }
-    assert len(before) == 6 * 7
+    assert len(before) == 9 * 7 + 2 * 2
     for name in before:
         (figures / name).unlink()
     done = project.make()

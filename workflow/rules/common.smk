@@ -24,6 +24,9 @@ except UserError as error:
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)
 
+# The directions along which minima are perturbed.
+WAYS = ["random", "hessian"]
+
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
 
@@ -31,6 +34,7 @@ GPU = int(devices.wants_gpu(config["device"]))
 wildcard_constraints:
     dataset="|".join(DATASETS),
     poison="[0-9.e-]+",
+    way="|".join(WAYS),
 
 
 # Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.

@@ -81,3 +81,63 @@ rule figure_basins:
         "Drawing the loss along many directions of {wildcards.dataset}"
     script:
         "../scripts/figure_basins.py"
+
+
+rule figure_perturbation:
+    input:
+        recipe=recipe("figure_perturbation"),
+        perturbations=of_dataset(rules.perturbations.output.perturbations, PLANAR),
+    output:
+        **pictures(f"{FIGURES}/perturbation-{{way}}"),
+    log:
+        f"{RESULTS}/logs/figure_perturbation/{{way}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_perturbation/{{way}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing what perturbation does, {wildcards.way} direction"
+    script:
+        "../scripts/figure_perturbation.py"
+
+
+rule figure_animation:
+    input:
+        recipe=recipe("figure_animation"),
+        perturbations=of_dataset(rules.perturbations.output.perturbations, PLANAR),
+    output:
+        **recorded(
+            webp=f"{FIGURES}/perturbation-{{way}}.webp",
+            gif=f"{FIGURES}/perturbation-{{way}}.gif",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_animation/{{way}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_animation/{{way}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing what perturbation does as moving pictures, {wildcards.way} direction"
+    script:
+        "../scripts/figure_animation.py"
+
+
+rule figure_margin_widths:
+    input:
+        recipe=recipe("figure_margin_widths"),
+        margins=of_dataset(rules.margins.output.margins, PLANAR),
+    output:
+        **pictures(f"{FIGURES}/margin-widths"),
+    log:
+        f"{RESULTS}/logs/figure_margin_widths.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_margin_widths.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing how far training points lie from the decision boundary"
+    script:
+        "../scripts/figure_margin_widths.py"

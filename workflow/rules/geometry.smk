@@ -66,6 +66,51 @@ rule boundaries:
         "../scripts/boundaries.py"
 
 
+rule perturbations:
+    input:
+        recipe=recipe("perturbations"),
+        dataset=rules.dataset.output.dataset,
+        selection=rules.selection.output.selection,
+        minima=extreme_factors(rules.train.output.minima),
+    output:
+        **recorded(perturbations=f"{RESULTS}/perturbations/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/perturbations/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/perturbations/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Perturbing a good and a bad minimum of {wildcards.dataset}"
+    script:
+        "../scripts/perturbations.py"
+
+
+rule margins:
+    input:
+        recipe=recipe("margins"),
+        dataset=rules.dataset.output.dataset,
+        minima=all_factors(rules.train.output.minima),
+    output:
+        **recorded(margins=f"{RESULTS}/margins/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/margins/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/margins/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Finding the margins of every network of {wildcards.dataset}"
+    script:
+        "../scripts/margins.py"
+
+
 rule summary:
     input:
         recipe=recipe("summary"),

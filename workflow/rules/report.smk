@@ -6,7 +6,8 @@ rule claims:
         summaries=expand(rules.summary.output.summary, dataset=DATASETS),
         selections=expand(rules.selection.output.selection, dataset=DATASETS),
         slices=expand(rules.slices.output.slices, dataset=DATASETS),
-        boundaries=expand(rules.boundaries.output.boundaries, dataset=PLANAR),
+        perturbations=expand(rules.perturbations.output.perturbations, dataset=PLANAR),
+        margins=expand(rules.margins.output.margins, dataset=PLANAR),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -31,6 +32,9 @@ rule report:
         figures=[
             *rules.figure_margins.output,
             *rules.figure_boundaries.output,
+            *expand(rules.figure_perturbation.output, way=WAYS),
+            *expand(rules.figure_animation.output, way=WAYS),
+            *rules.figure_margin_widths.output,
             *expand(rules.figure_gap.output, dataset=DATASETS),
             *expand(rules.figure_basins.output, dataset=DATASETS),
         ],

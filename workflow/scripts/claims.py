@@ -4,6 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
+from flatminima.report import margins, perturbation
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, measure
@@ -31,10 +32,14 @@ def main(job: Job) -> None:
         by_dataset("summaries", read_arrays),
         by_dataset("selections", read_json),
         by_dataset("slices", read_arrays),
-        by_dataset("boundaries", read_arrays),
         settings,
         seed=config["seed"],
     )
+    selections = by_dataset("selections", read_json)
+    for name, arrays in by_dataset("margins", read_arrays).items():
+        measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
+    for name, arrays in by_dataset("perturbations", read_arrays).items():
+        measurements |= perturbation.measure(name, arrays)
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))

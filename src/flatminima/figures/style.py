@@ -370,13 +370,14 @@ def superscript(exponent: int) -> str:
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def decades(axis: Axis, low: float, high: float, most: int = 6) -> None:
+def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool = False) -> None:
     """Put ticks of a log axis that spans ``low`` to ``high`` at whole decades, at most ``most``.
 
-    An axis of less than two and a half decades has ticks at 1, 2 and 5 times them as well.
+    An axis of less than two and a half decades has ticks at 1, 2 and 5 times them as well, unless
+    it is to be ``plain`` and has two whole ones.
     """
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    if high / low > 10**2.5:
+    if high / low > 10**2.5 or (plain and last > first):
         step = max(1, math.ceil((last - first + 1) / most))
         ticks = [10.0**n for n in range(first, last + 1, step)]
     else:

@@ -53,6 +53,10 @@ class Directions:
     Attributes:
         vectors: in the dtype and on the device of the minimum. ``paper``: of unit length;
             ``exact``: not, so that a radius along v is a radius along u.
+        metric: diagonal of M, in the dtype of the minimum: for every unit vector e among the
+            weights, M e is a displacement by one unit of distance. Zero at the biases; elsewhere S
+            for ``exact``, where a distance is filter-normalised, and 1 for ``paper``, where it is
+            Euclidean.
         log_determinant: what to add to ln V of the radii for a volume in weight space:
             ln det S for ``exact``, 0 for ``paper``.
         dimension: n, the number of weights in filters.
@@ -62,6 +66,7 @@ class Directions:
     """
 
     vectors: Float[Tensor, "directions parameters"]
+    metric: Float[Tensor, " parameters"]
     log_determinant: float
     dimension: int
     reach: float
@@ -137,10 +142,15 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
         diagonal = per_weight
         log_determinant = float(np.log(per_weight).sum())
         reach = length / math.sqrt(np.square(per_weight).mean())
-    full = np.zeros(layout.size)
-    full[weights] = diagonal
-    vectors = units.vectors.to(minimum) * torch.from_numpy(full).to(minimum)
-    return Directions(vectors, log_determinant, len(weights), reach, units.kind)
+
+    def of_weights(values: np.ndarray | float) -> Tensor:
+        full = np.zeros(layout.size)
+        full[weights] = values
+        return torch.from_numpy(full).to(minimum)
+
+    vectors = units.vectors.to(minimum) * of_weights(diagonal)
+    metric = of_weights(1.0 if units.kind == "paper" else diagonal)
+    return Directions(vectors, metric, log_determinant, len(weights), reach, units.kind)
 
 
 def _weights(layout: Layout) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarray, " filters"]]:

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import Directions, Kind, draw_units, scale
+from flatminima.geometry.margins import margins
 from flatminima.geometry.surface import Landscape, Network
 from flatminima.geometry.volume import Volume, estimate_volume
 from flatminima.progress import Report
 from flatminima.storage import Arrays
+
+# Points of a fine grid that a network is evaluated on at once.
+_POINTS = 2**14
 
 # Search bounds as multiples of the distance at which a displacement is as long as the weights.
 _START, _LIMIT = 1e-3, 100.0
@@ -109,7 +113,7 @@ def slices(
         for minimum, around in zip(pair, scaled, strict=True)
     ]
     radii = [
-        _finite(_basin(landscape, around, _levels(landscape, highest), decades=1.0))
+        rise_radii(landscape, around, (highest / 10, highest))
         for landscape, around in zip(landscapes, scaled, strict=True)
     ]
     extent = 2 * float(np.median(radii[0][-1]))
@@ -139,11 +143,20 @@ def class_probability(
     """Probability of class 1 on a grid of the plane, for networks with two inputs and one logit."""
     grid = np.stack(np.meshgrid(axis_x, axis_y), axis=-1).reshape(-1, 2)
     points = torch.from_numpy(grid).to(parameters)
-    # One network at a time: grids are fine, and what they take of memory is theirs alone.
-    logits = torch.cat([network.logits(vector[None], points) for vector in parameters])
-    probability = torch.sigmoid(logits[..., 0]).reshape(-1, len(axis_y), len(axis_x))
+    # One network and one part of the grid at a time: what they take of memory is theirs alone.
+    parts = torch.split(points, _POINTS)
+    logits = [
+        torch.cat([network.logits(one[None], part) for part in parts], 1) for one in parameters
+    ]
+    probability = torch.sigmoid(torch.cat(logits)[..., 0]).reshape(-1, len(axis_y), len(axis_x))
     values: np.ndarray = probability.cpu().numpy()
     return values
+
+
+def plane_axis(inputs: Float[np.ndarray, "others 2"], points: int) -> Float[np.ndarray, " points"]:
+    """Either axis, float32, of a square that holds the inputs with a margin of a tenth."""
+    axis: np.ndarray = np.linspace(-1.1, 1.1, points, dtype=np.float32) * np.abs(inputs).max()
+    return axis
 
 
 def boundaries(
@@ -159,12 +172,48 @@ def boundaries(
         ``axis_x`` and ``axis_y`` (points,) and ``probability`` of class 1, shape
         (networks, points, points), rows along y; float32.
     """
-    axis = np.linspace(-1.1, 1.1, points, dtype=np.float32) * np.abs(inputs).max()
+    axis = plane_axis(inputs, points)
     return {
         "axis_x": axis,
         "axis_y": axis,
         "probability": class_probability(network, parameters, axis, axis),
     }
+
+
+def margin_widths(
+    network: Network,
+    parameters: Float[Tensor, "networks parameters"],
+    inputs: Float[np.ndarray, "points 2"],
+    labels: Int[np.ndarray, " points"],
+    *,
+    points: int,
+) -> Float[np.ndarray, "networks points"]:
+    """Distance from each point to each network's decision boundary, float64; see ``margins``.
+
+    Measured on a grid of ``points`` per side over the square of ``boundaries``.
+    """
+    axis = plane_axis(inputs, points)
+    return np.stack(
+        [
+            margins(
+                axis, axis, class_probability(network, one[None], axis, axis)[0], inputs, labels
+            )
+            for one in parameters
+        ]
+    )
+
+
+def rise_radii(
+    landscape: Landscape, directions: Directions, rises: Sequence[float]
+) -> Float[np.ndarray, "rises rays"]:
+    """Distances at which the loss first lies each of ``rises`` nats above that at the minimum.
+
+    The limit of the search stands in for those beyond it.
+    """
+    loss = landscape.at_minimum()
+    basin = _basin(landscape, directions, [loss + rise for rise in rises], decades=1.0)
+    radii: np.ndarray = np.minimum(basin.radii, basin.limit)
+    return radii
 
 
 def _basin(
@@ -178,17 +227,6 @@ def _basin(
         limit=_LIMIT * directions.reach,
         tolerance=log_radius_tolerance(directions.dimension, decades),
     )
-
-
-def _levels(landscape: Landscape, highest: float) -> tuple[float, float]:
-    """A cutoff near the minimum and the highest, both above the loss at the minimum itself."""
-    loss = landscape.at_minimum()
-    return loss + highest / 10, loss + highest
-
-
-def _finite(basin: Basin) -> Float[np.ndarray, "cutoffs rays"]:
-    radii: np.ndarray = np.minimum(basin.radii, basin.limit)
-    return radii
 
 
 def _record(

@@ -27,6 +27,8 @@ DOWNLOADS = {
     "png": "PNG",
     "pdf": "PDF",
     "npz": "Data (NPZ)",
+    "webp": "Animation (WebP)",
+    "gif": "Animation (GIF)",
     "svg.manifest.json": "Manifest",
 }
 ASSETS = ("report.css", "report.js")

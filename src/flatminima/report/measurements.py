@@ -17,6 +17,8 @@ BOOTSTRAP = "95% bootstrap over networks"
 DIRECTIONS = "95% bootstrap over directions"
 WITHIN = "5th to 95th percentile"
 
+ALONG = "lowest to highest over directions"
+
 FAILED = "a job that it rests on failed or did not run"
 
 FEWEST = 3

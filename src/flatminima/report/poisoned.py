@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import KDTree
 
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
@@ -17,7 +16,6 @@ from flatminima.report.measurements import (
     DIRECTIONS,
     FEWEST,
     RANGE,
-    WITHIN,
     Bootstrap,
     Measurement,
     Measurements,
@@ -25,7 +23,6 @@ from flatminima.report.measurements import (
     correlation,
     finite,
     percentiles,
-    rank_correlation,
     span,
 )
 from flatminima.storage import Arrays
@@ -60,7 +57,6 @@ def measure(
     summaries: Mapping[str, Arrays],
     selections: Mapping[str, Mapping[str, Any]],
     slices: Mapping[str, Arrays],
-    boundaries: Mapping[str, Arrays],
     settings: Mapping[str, Mapping[str, float]],
     *,
     seed: int,
@@ -69,14 +65,13 @@ def measure(
     """Measure everything the article and the claims speak of.
 
     Names are flat and begin with the data set, such as ``swiss_roll.natural.test_accuracy``. A data
-    set without a summary gives no names; one without slices or boundaries gives their names with
-    the value None, so that a failed job leaves a gap and a misspelt name does not pass for one.
+    set without a summary gives no names; one without slices gives their names with the
+    value None, so that a failed job leaves a gap and a misspelt name does not pass for one.
 
     Args:
         summaries: per data set, the numbers of every network; (factors, networks[, cutoffs]).
         selections: per data set, the good and the bad minimum that stand for all.
         slices: per data set, the loss along lines through those two.
-        boundaries: per data set, class probabilities on a grid; two-dimensional data only.
         settings: per data set, the numbers named in ``SETTINGS``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
@@ -97,7 +92,6 @@ def measure(
             _basins(networks, bootstrap),
             _selected(networks, selections.get(dataset)),
             _slices(networks, slices.get(dataset), selections.get(dataset)),
-            _boundaries(dataset, boundaries.get(dataset)),
         ):
             measurements |= part
     return measurements
@@ -162,39 +156,6 @@ def first_crossing(
         return float(distance[0]), True
     share = (level - loss[j - 1]) / (loss[j] - loss[j - 1])
     return float(distance[j - 1] + share * (distance[j] - distance[j - 1])), True
-
-
-def margins(
-    axis_x: Float[np.ndarray, " columns"],
-    axis_y: Float[np.ndarray, " rows"],
-    probability: Float[np.ndarray, "rows columns"],
-    points: Float[np.ndarray, "points 2"],
-    labels: Float[np.ndarray, " points"],
-) -> Float[np.ndarray, " points"]:
-    """Distance from each point to the decision boundary, the level line ½ of ``probability``.
-
-    The boundary is located between neighbouring grid nodes by linear interpolation. A point that
-    the nearest node puts in the other class has the margin 0: it is misclassified, or its class is
-    a patch smaller than the grid can show. Without any boundary every margin is NaN.
-    """
-    level = probability.astype(np.float64) - 0.5
-    crossings = []
-    for axis, values, nodes in ((1, axis_x, level), (0, axis_y, level)):
-        a = nodes[:, :-1] if axis else nodes[:-1]
-        b = nodes[:, 1:] if axis else nodes[1:]
-        row, column = np.nonzero((a > 0) != (b > 0))
-        share = a[row, column] / (a[row, column] - b[row, column])
-        start = column if axis else row
-        along = values[start] + share * (values[start + 1] - values[start])
-        across = axis_y[row] if axis else axis_x[column]
-        crossings.append(np.stack([along, across] if axis else [across, along], axis=1))
-    boundary = np.concatenate(crossings)
-    if not len(boundary):
-        return np.full(len(points), np.nan)
-    distance = np.asarray(KDTree(boundary).query(points)[0])
-    column = np.abs(axis_x[None, :] - points[:, :1]).argmin(axis=1)
-    row = np.abs(axis_y[None, :] - points[:, 1:]).argmin(axis=1)
-    return np.where((level[row, column] > 0) == (labels == 1), distance, 0.0)
 
 
 @dataclass(frozen=True)
@@ -689,62 +650,3 @@ def _slices(
         note=found["good_distance"].note,
     )
     return {f"{dataset}.slice.{name}": entry for name, entry in found.items()}
-
-
-def _boundaries(dataset: str, boundaries: Arrays | None) -> Measurements:
-    """How far training points lie from the decision boundary, for the row of rising gap."""
-    names = ("networks", "spacing", "good_margin", "bad_margin", "margin_ratio", "margin_vs_gap")
-    if boundaries is None:
-        return {f"{dataset}.boundaries.{name}": absent(dataset) for name in names}
-
-    def median_margin(probability: np.ndarray) -> tuple[Measurement, float]:
-        distances = margins(
-            boundaries["axis_x"].astype(np.float64),
-            boundaries["axis_y"].astype(np.float64),
-            probability,
-            boundaries["train_inputs"].astype(np.float64),
-            boundaries["train_labels"],
-        )
-        median = float(np.median(distances))
-        low, high = (finite(float(end)) for end in np.percentile(distances, [5, 95]))
-        return (
-            Measurement(
-                value=finite(median),
-                unit="data units",
-                dataset=dataset,
-                low=low,
-                high=high,
-                interval=WITHIN + " over training points",
-                runs=1,
-            ),
-            median,
-        )
-
-    good, wide = median_margin(boundaries["good_probability"])
-    bad, narrow = median_margin(boundaries["bad_probability"])
-    row = np.array([median_margin(picture)[1] for picture in boundaries["probability"]])
-    gap = boundaries["train_accuracy"].astype(np.float64) - boundaries["test_accuracy"]
-    rho = float(rank_correlation(row, gap))
-    found = {
-        "networks": Measurement(float(len(row)), "count", dataset),
-        "spacing": Measurement(
-            float(np.diff(boundaries["axis_x"].astype(np.float64)).mean()), "data units", dataset
-        ),
-        "good_margin": good,
-        "bad_margin": bad,
-        "margin_ratio": Measurement(
-            finite(wide / narrow) if narrow > 0 else None,
-            "ratio",
-            dataset,
-            runs=2,
-            note="" if narrow > 0 else "the bad margin is below what the grid can show",
-        ),
-        "margin_vs_gap": Measurement(
-            value=finite(rho),
-            unit="correlation",
-            dataset=dataset,
-            runs=len(row),
-            note="" if math.isfinite(rho) else "the row has too few networks, or all are alike",
-        ),
-    }
-    return {f"{dataset}.boundaries.{name}": entry for name, entry in found.items()}

@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
-from flatminima.figures import basins, boundaries, gap, margins
+from flatminima.figures import basins, boundaries, gap, margin_widths, margins, perturbation
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
@@ -26,6 +26,9 @@ from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 ALTS: Mapping[str, Callable[[Any], str]] = {
     "margins": margins.alt,
+    "perturbation-random": perturbation.alt,
+    "perturbation-hessian": perturbation.alt,
+    "margin-widths": margin_widths.alt,
     "boundaries": boundaries.alt,
     "gap-swiss_roll": gap.alt,
     "gap-digits": gap.alt,

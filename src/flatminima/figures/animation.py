@@ -1,0 +1,154 @@
+"""The perturbation as moving pictures for slides: out from the minima and back, without end."""
+
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from flatminima.figures import perturbation, style
+from flatminima.figures.margins import CEILING
+from flatminima.figures.perturbation import KINDS
+from flatminima.figures.style import Data, Look
+
+LOOK = Look("light", "wide")
+WIDTH, HEIGHT, DOTS = 6.4, 3.6, 150
+"""Inches and dots per inch: 960 × 540 pixels, in which 8 points are large enough for a slide."""
+
+COLOURS = 64
+"""Of a GIF, in which every colour costs; flat tints need no more."""
+
+MOVE, REST = 160, 1200
+"""Milliseconds that a frame stands, and that the first and the last one do."""
+
+
+def animate(data: Data) -> dict[str, bytes]:
+    """An animated WebP and a GIF, by their suffixes; the same data gives the same bytes.
+
+    Args:
+        data: from ``perturbation.collect`` with all steps shown.
+    """
+    frames = list(_frames(data))
+    back = frames + frames[-2:0:-1]
+    durations = [REST if number in (0, len(frames) - 1) else MOVE for number in range(len(back))]
+    return {"webp": _webp(back, durations), "gif": _gif(back, durations)}
+
+
+def frame(data: Data, shown: int) -> Figure:
+    """One picture: both boundaries at one distance, and beside them where that is on the curves."""
+    with style.context(LOOK):
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        place = int(data["step"][data["shown"][shown]])
+        side, top = 2.02, 0.56
+        for column, kind in enumerate(KINDS):
+            axes = style.place(figure, 0.1 + column * (side + 0.1), top, side, side)
+            perturbation.boundary(axes, data, column, shown, LOOK, size=2.4)
+            style.heading(axes, kind, perturbation.accuracies(data, column, place), LOOK)
+        panels = [style.place(figure, 4.86, 0.22 + i * 1.1, 1.45, 0.72) for i in range(3)]
+        perturbation.curves(panels, data, LOOK)
+        for axes, name in zip(panels, ("loss (nats)", "accuracy (%)", "curvature"), strict=True):
+            axes.set_title(name, pad=3, size=8)
+            axes.set_ylabel("")
+        panels[0].set_yticks([0, CEILING / 2, CEILING])
+        panels[1].set_yticks([0, 50, 100])
+        for axes in panels[:2]:
+            axes.tick_params(labelbottom=False)
+        _mark(panels, data, shown, place)
+        _words(figure, data, place, top + side)
+    return figure
+
+
+def _mark(panels: Sequence[Axes], data: Data, shown: int, place: int) -> None:
+    """A mark on every curve at the distance of this frame, and a line through all panels."""
+    distance = max(float(data["distance"][place]), float(data["distance"][1]))
+    heights = (
+        data["loss"][:, place],
+        100 * data["train_accuracy"][:, place],
+        data["eigenvalue"][:, data["shown"][shown]],
+    )
+    for axes, values in zip(panels, heights, strict=True):
+        axes.axvline(distance, color=LOOK.palette.muted, linewidth=0.7, zorder=0)
+        low, high = axes.get_ylim()
+        for kind, value in zip(KINDS, values, strict=True):
+            colour = getattr(LOOK.palette, kind)
+            # Hollow, at the edge, where the value lies beyond it.
+            axes.plot(
+                distance,
+                np.clip(value, low, high),
+                "o",
+                color=colour,
+                markerfacecolor=colour if low <= value <= high else "white",
+                markersize=4.5,
+                clip_on=False,
+                zorder=4,
+            )
+
+
+def _words(figure: Figure, data: Data, place: int, top: float) -> None:
+    """Below the boundaries: how far, along what, and what the marks and lines are."""
+    lines = (
+        f"{style.distance(data).capitalize()} {float(data['distance'][place]):.2g}",
+        f"along {perturbation.WAYS[style.text(data['way'])]}",
+    )
+    for number, line in enumerate(lines):
+        figure.text(
+            0.1 / WIDTH,
+            1 - (top + 0.24 + 0.2 * number) / HEIGHT,
+            line,
+            size=11 - 2 * number,
+            va="center",
+            weight="bold" if number == 0 else "normal",
+        )
+    figure.legend(
+        handles=perturbation.handles(LOOK),
+        loc="lower left",
+        bbox_to_anchor=(0.1 / WIDTH, 0.04 / HEIGHT),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=2,
+        fontsize=6.5,
+    )
+
+
+def _frames(data: Data) -> Iterator[Image.Image]:
+    for shown in range(len(data["shown"])):
+        stream = io.BytesIO()
+        frame(data, shown).savefig(stream, format="png", dpi=DOTS, facecolor="white")
+        yield Image.open(stream).convert("RGB")
+
+
+def _webp(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
+    stream = io.BytesIO()
+    frames[0].save(
+        stream,
+        "WEBP",
+        save_all=True,
+        append_images=frames[1:],
+        duration=list(durations),
+        loop=0,
+        quality=80,
+        method=4,
+    )
+    return stream.getvalue()
+
+
+def _gif(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
+    """One palette for all frames, so that what stands still does not flicker."""
+    ends = Image.fromarray(
+        np.concatenate([np.asarray(frames[0]), np.asarray(frames[len(frames) // 2])])
+    )
+    palette = ends.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT)
+    drawn = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
+    stream = io.BytesIO()
+    drawn[0].save(
+        stream,
+        "GIF",
+        save_all=True,
+        append_images=drawn[1:],
+        duration=list(durations),
+        loop=0,
+        optimize=False,
+    )
+    return stream.getvalue()

@@ -1,0 +1,137 @@
+"""Second derivatives of the loss: its largest Hessian eigenvalue, and curvature along directions.
+
+Everything is exact (two passes of automatic differentiation, no finite differences) and in float64,
+whatever the dtype of the network. A ReLU network's loss has kinks, on which it has no second
+derivative and to which differentiation gives none: what is computed is the Hessian of the smooth
+piece on which the parameters lie, in which each unit stays on or off for each point. Bends that a
+longer step would cross are not in it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor
+
+from flatminima.geometry.surface import Network
+from flatminima.seeding import generator
+from flatminima.training.losses import negative_log_likelihoods
+
+# Of eigenvectors; eigenvalues are then right to about its square, which is to rounding.
+_TOLERANCE = 1e-9
+# Bytes that one batch of networks may take, approximately.
+_MEMORY = 2**27
+
+Product = Callable[[Float[Tensor, " parameters"]], Float[Tensor, " parameters"]]
+
+
+def top_eigenpair(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    seed: int,
+    scale: Float[Tensor, " parameters"] | None = None,
+) -> tuple[float, Float[np.ndarray, " parameters"]]:
+    """The largest (algebraic) eigenvalue of the Hessian of the mean loss, and its eigenvector.
+
+    Lanczos iteration (ARPACK) on products of the Hessian H with vectors (Pearlmutter 1994); H is
+    never formed.
+
+    Args:
+        network: the architecture.
+        minimum: the parameters at which to differentiate; need not be a minimum.
+        inputs: the points on which the loss is taken.
+        labels: their classes.
+        seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
+        scale: with it, of S H S in place of H, where S = diag(scale). If S holds the norm of each
+            weight's filter, this is the curvature of the loss in filter-normalised units, and
+            ``scale * eigenvector`` is the direction in weight space.
+
+    Returns:
+        The eigenvalue, in nats per squared unit of distance, and the eigenvector, float64, of unit
+        length, its entry of largest magnitude positive.
+
+    Raises:
+        ValueError: if the loss is not finite, or so flat that its Hessian is zero in float64.
+    """
+    product = _hessian_product(network, minimum, inputs, labels)
+    diagonal = None if scale is None else scale.to(minimum.device, torch.float64)
+
+    def multiply(vector: np.ndarray) -> np.ndarray:
+        right = torch.from_numpy(np.array(vector).reshape(-1)).to(minimum.device)
+        image = product(right) if diagonal is None else diagonal * product(diagonal * right)
+        values: np.ndarray = image.cpu().numpy()
+        return values
+
+    size = len(minimum)
+    start = generator(seed, "lanczos").standard_normal(size)
+    image = multiply(start)
+    if not (np.isfinite(image).all() and image.any()):
+        what = "zero" if np.isfinite(image).all() else "not finite"
+        raise ValueError(f"the Hessian of the loss is {what} here, so it has no top eigenvector")
+    operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
+    values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_TOLERANCE)
+    vector = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
+    return float(values[0]), vector * np.sign(vector[np.abs(vector).argmax()])
+
+
+def second_derivatives(
+    network: Network,
+    places: Float[Tensor, "places parameters"],
+    directions: Float[Tensor, "places parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+) -> Float[np.ndarray, " places"]:
+    """The second derivative of the mean loss at each place along its direction, v·Hv, float64.
+
+    Directions count at their length: a vector twice as long bends the loss four times as much.
+    """
+    units = sum(shape[0] for _, shape in network.layout.shapes)
+    # Vectors, their directions and displacements; units before and after ReLU and their gradients.
+    numbers = 4 * (places.shape[1] + 2 * units * len(inputs))
+    size = max(1, _MEMORY // (8 * numbers))
+    points = inputs.double()
+    curvatures = [
+        _along(network, place.detach().double(), direction.detach().double(), points, labels)
+        for place, direction in zip(
+            torch.split(places, size), torch.split(directions, size), strict=True
+        )
+    ]
+    return torch.cat(curvatures).cpu().numpy() if curvatures else np.empty(0)
+
+
+def _along(
+    network: Network, places: Tensor, directions: Tensor, inputs: Tensor, labels: Tensor
+) -> Float[Tensor, " places"]:
+    # Differentiating by the distance along each row is all that is needed, and networks in one
+    # batch do not mix, so the derivative of the sum holds each network's own.
+    distance = torch.zeros(len(places), dtype=torch.float64, device=places.device)
+    distance.requires_grad_()
+    displaced = torch.addcmul(places, distance[:, None], directions)
+    losses = _losses(network, displaced, inputs, labels)
+    (slope,) = torch.autograd.grad(losses.sum(), distance, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), distance)
+    return curvature
+
+
+def _hessian_product(network: Network, minimum: Tensor, inputs: Tensor, labels: Tensor) -> Product:
+    """The function v ↦ Hv; the gradient is computed once and differentiated at every call."""
+    parameters = minimum.detach().double().clone().requires_grad_()
+    loss = _losses(network, parameters[None], inputs.double(), labels)[0]
+    (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+
+    def product(vector: Tensor) -> Tensor:
+        (image,) = torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
+        return image
+
+    return product
+
+
+def _losses(
+    network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor
+) -> Float[Tensor, " networks"]:
+    return negative_log_likelihoods(network.logits(parameters, inputs), labels).mean(dim=1)

@@ -1,0 +1,46 @@
+import numpy as np
+import torch
+
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.geometry.survey import margin_widths, plane_axis
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import read_arrays, write_arrays
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    network = MLP.between(dataset.features, config["hidden"], dataset.logits)
+    minima = [read_arrays(path) for path in job.inputs["minima"]]
+    report = job.progress("margins")
+    widths = []
+    for number, part in enumerate(minima):
+        widths.append(
+            margin_widths(
+                network,
+                torch.from_numpy(part["parameters"]).to(job.device),
+                dataset.train_inputs,
+                dataset.train_labels,
+                points=config["margin_points"],
+            )
+        )
+        report(number + 1, len(minima), "poison factors")
+    spacing = np.diff(plane_axis(dataset.train_inputs, config["margin_points"]))[:1]
+    write_arrays(
+        job.outputs["margins"],
+        {
+            "margin": np.stack(widths),
+            "spacing": spacing.astype(np.float64),
+            "poison_factor": np.asarray(config["poison_factors"], dtype=np.float64),
+            **{
+                name: np.stack([part[name] for part in minima])
+                for name in ("train_accuracy", "test_accuracy", "converged")
+            },
+        },
+    )
+
+
+run(snakemake, main)

@@ -152,6 +152,12 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
+        "rays": lambda: (
+            seed
+            | network
+            | {"cutoff": config["geometry"]["cutoffs"][-1]}
+            | geometry("direction_kind", "slice_points")
+        ),
         "boundaries": lambda: network | geometry("boundary_points"),
         "perturbations": lambda: (
             seed

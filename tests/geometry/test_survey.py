@@ -6,7 +6,7 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.surface import Landscape
-from flatminima.geometry.survey import basins, class_probability, slices
+from flatminima.geometry.survey import basins, class_probability, rays, slices
 from flatminima.models.mlp import MLP
 from flatminima.training.ensemble import Schedule, train
 
@@ -119,3 +119,23 @@ def test_probabilities_lie_on_the_grid_row_by_row(minima):
     point = torch.tensor([[2.0, -4.0]])
     expected = torch.sigmoid(MODEL.logits(minima, point))[:, 0, 0]
     np.testing.assert_allclose(grid[:, 1, 2], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["exact", "paper"])
+def test_rays_follow_the_first_direction_until_the_good_minimum_has_failed(minima, kind):
+    found = rays(
+        MODEL, minima, INPUTS, LABELS, highest=0.8, kind=kind, points=16, seed=4
+    )  # fmt: skip
+    distance = found["distance"]
+    np.testing.assert_allclose(np.sqrt(distance / distance[-1]), np.linspace(0, 1, 16), atol=1e-12)
+    for network, minimum in enumerate(minima):
+        (ray,) = draw(MODEL.layout, minimum, kind=kind, seed=4, indices=range(1)).vectors
+        np.testing.assert_array_equal(found["direction"][network], ray)
+        places = minimum + torch.from_numpy(distance).float()[:, None] * ray
+        np.testing.assert_allclose(found["loss"][network], loss_at(places), rtol=1e-4, atol=1e-6)
+    # Two thirds of the way out the good minimum's loss has risen by the whole, and not before.
+    way = torch.linspace(0, 1, 2000)[:, None] * float(distance[-1])
+    rise = loss_at(minima[0] + way * torch.from_numpy(found["direction"][0])) - loss_at(minima)[0]
+    first = int(np.argmax(rise.numpy() >= 0.8))
+    assert float(way[first] / way[-1]) == pytest.approx(2 / 3, abs=2e-3)
+    assert found["exact"].tolist() == [kind == "exact"]

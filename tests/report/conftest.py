@@ -1,20 +1,28 @@
 """A made-up run, small and complete: arrays with known structure, pictures, manifests."""
 
+import dataclasses
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+import torch
 import yaml
 from matplotlib.figure import Figure
 
+from flatminima.data.spirals import swiss_roll
+from flatminima.figures import living
+from flatminima.geometry import survey
+from flatminima.models.mlp import MLP
 from flatminima.report import article, margins, perturbation
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, measure
+from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
 
@@ -258,7 +266,7 @@ def made_up_manifest(path, rule, inputs=(), *, config=None, wildcards=None, dirt
 
 
 def made_up_manifests():
-    """Manifests of a run, from the data to the pictures, by path."""
+    """Manifests of a run, from the data to the figures, by path."""
     made = {}
 
     def add(path, rule, *inputs, **more):
@@ -287,6 +295,9 @@ def made_up_manifests():
                     wildcards={"figure": stem},
                     config={"figure": stem, "title": HOSTILE},
                 )
+        if dataset == "swiss_roll":
+            followed = add(f"rays/{dataset}.safetensors", "rays", *minima, data)
+            add(f"report/figures/{LIVING}.data.js", "figure_living", followed, data)
     return made
 
 
@@ -316,6 +327,34 @@ def draw_pictures(folder):
             for suffix in ("webp", "gif"):
                 (folder / f"{stem}.{suffix}").write_bytes(b"moving")
         write_json(folder / f"{stem}.svg.manifest.json", {})
+    (folder / f"{LIVING}.data.js").write_text(living.script(*made_up_living()))
+    write_json(folder / f"{LIVING}.data.js.manifest.json", {})
+
+
+def made_up_living():
+    """What the living figure is made of, from untrained networks: rays and data set."""
+    drawn = swiss_roll(
+        seed=1, train_points=40, test_points=60, poison_points=2, poison_sets=1, noise=0.5
+    )
+    network = MLP.between(2, [9, 6, 11], 1)
+    # Larger than a network begins with, for logits of either sign on these points.
+    parameters = 2.5 * network.initialise(3, range(4))
+    followed = survey.rays(
+        network,
+        torch.from_numpy(parameters),
+        torch.from_numpy(drawn.train_inputs),
+        torch.from_numpy(drawn.train_labels),
+        highest=1.0,
+        kind="exact",
+        points=21,
+        seed=5,
+    )
+    more = {
+        "widths": np.array(network.widths),
+        "parameters": parameters,
+        "poison_factor": np.array([0.0, 0.0, 0.02, 0.35]),
+    }
+    return followed | more, drawn.arrays()
 
 
 def measure_all(inputs, *, margin=True, perturbed=True, resamples=200):
@@ -372,7 +411,8 @@ def compose(measurements, claims, pictures):
             "quoted": claims.quoted,
             "references": read_yaml("references.yaml"),
             "figures": [
-                article.figure(pictures, stem, alt=f"Curves named {stem}.") for stem in STEMS
+                *(article.figure(pictures, stem, alt=f"Curves named {stem}.") for stem in STEMS),
+                article.figure(pictures, LIVING, main="data.js"),
             ],
             "manifests": manifests,
             "checks": run_checks(
@@ -405,3 +445,62 @@ def site(compose, measurements, claims, pictures):
 def visible_text(html):
     """The words of a page without tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+@dataclasses.dataclass
+class Log:
+    """What a browser complained of, and all it asked for."""
+
+    complaints: list[str]
+    requests: list[str]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium found; apt-get install chromium to run browser tests")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open the page; returns it with the log of everything that happened."""
+    contexts = []
+
+    def go(address=None, *, viewport=DESKTOP, scheme="light", motion="reduce", **options):
+        context = browser.new_context(
+            viewport=viewport, color_scheme=scheme, reduced_motion=motion, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        log = Log([], [])
+        page.on("console", lambda message: log.complaints.append(message.text))
+        page.on("pageerror", lambda error: log.complaints.append(str(error)))
+        page.on("requestfailed", lambda request: log.complaints.append(request.url))
+        page.on("request", lambda request: log.requests.append(request.url))
+        page.goto(address or (site / "index.html").as_uri())
+        page.wait_for_load_state("load")
+        return page, log
+
+    yield go
+    for context in contexts:
+        context.close()

@@ -1,10 +1,8 @@
 """The page in a real browser, opened from disk as a reader would."""
 
-import dataclasses
 import functools
 import http.server
 import importlib.util
-import shutil
 import threading
 from pathlib import Path
 
@@ -12,67 +10,7 @@ import pytest
 
 from flatminima.report import article
 
-from .conftest import HOSTILE, STEMS
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium found; apt-get install chromium to run browser tests"
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 900}
-
-
-@dataclasses.dataclass
-class Log:
-    """What a browser complained of, and all it asked for."""
-
-    complaints: list[str]
-    requests: list[str]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser, site):
-    """Open the page; returns it with the log of everything that happened."""
-    contexts = []
-
-    def go(address=None, *, viewport=DESKTOP, scheme="light", **options):
-        context = browser.new_context(
-            viewport=viewport, color_scheme=scheme, reduced_motion="reduce", **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        log = Log([], [])
-        page.on("console", lambda message: log.complaints.append(message.text))
-        page.on("pageerror", lambda error: log.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: log.complaints.append(request.url))
-        page.on("request", lambda request: log.requests.append(request.url))
-        page.goto(address or (site / "index.html").as_uri())
-        page.wait_for_load_state("load")
-        return page, log
-
-    yield go
-    for context in contexts:
-        context.close()
+from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -81,7 +19,7 @@ def test_nothing_fails_and_nothing_is_asked_of_others(visit, site, viewport, sch
     page, log = visit(viewport=viewport, scheme=scheme)
     assert log.complaints == []
     assert all(url.startswith(site.as_uri()) for url in log.requests)
-    assert {"report.css", "report.js"} <= {Path(url).name for url in log.requests}
+    assert {"report.css", "report.js", "living.js"} <= {Path(url).name for url in log.requests}
     loaded = page.eval_on_selector_all(
         "figure img", "images => images.map(i => [i.complete && i.naturalWidth > 0, i.currentSrc])"
     )
@@ -132,7 +70,8 @@ def test_links_to_files_lead_somewhere(visit, site):
     local = {link for link in links if not link.startswith(("#", "http"))}
     assert {"measurements.json", "claims.json", "provenance.json"} <= local
     moving = 2 * sum(stem.startswith("perturbation") for stem in STEMS)
-    assert len(local) == 3 + len(STEMS) * (len(article.DOWNLOADS) - 2) + moving
+    downloads = len(STEMS) * (len(article.DOWNLOADS) - 2) + moving
+    assert len(local) == 3 + downloads + len(article.LIVING_DOWNLOADS)
     for link in local:
         assert (site / link).is_file(), link
 
@@ -213,7 +152,7 @@ def test_hostile_settings_do_nothing(visit, site, compose):
     page, log = visit(hostile.as_uri())
     assert log.complaints == []
     assert page.title() == "Why training finds the minima that generalize"
-    assert page.locator("script").count() == 1
+    assert page.locator("script").count() == page.locator("script[src][defer]").count() == 4
     assert HOSTILE in page.locator(".byline").inner_text()
 
 
@@ -249,7 +188,7 @@ def test_axe_finds_no_violations(visit, viewport, scheme):
 
 def test_a_page_of_gaps_passes_too(visit, site, compose):
     bare = site / "bare.html"
-    figures = [article.Figure(stem, why=("its job failed",)) for stem in STEMS]
+    figures = [article.Figure(stem, why=("its job failed",)) for stem in (*STEMS, LIVING)]
     bare.write_text(compose(scale="smoke", measurements={}, manifests={}, figures=figures))
     page, log = visit(bare.as_uri())
     assert log.complaints == []

@@ -9,7 +9,7 @@ from flatminima.provenance.manifest import manifest_path, write_manifest
 from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge
 from flatminima.report.measurements import as_records
-from flatminima.report.publication import ancestry, publish, publish_partial
+from flatminima.report.publication import LIVING, ancestry, publish, publish_partial
 from flatminima.storage import write_bytes, write_json
 
 from .conftest import ROOT, STEMS, digest, made_up_manifest, made_up_manifests, visible_text
@@ -108,7 +108,7 @@ def test_nothing_at_all_still_makes_a_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = partial(tmp_path)
     assert "There are no numbers and verdicts" in text
-    assert text.count("This figure is missing.") == len(STEMS)
+    assert text.count("This figure is missing.") == len((*STEMS, LIVING))
     assert "26 not measured" in text
 
 

@@ -141,3 +141,23 @@ rule figure_margin_widths:
         "Drawing how far training points lie from the decision boundary"
     script:
         "../scripts/figure_margin_widths.py"
+
+
+rule figure_living:
+    input:
+        recipe=recipe("figure_living"),
+        dataset=of_dataset(rules.dataset.output.dataset, PLANAR),
+        rays=of_dataset(rules.rays.output.rays, PLANAR),
+    output:
+        **recorded(data=f"{FIGURES}/living.data.js"),
+    log:
+        f"{RESULTS}/logs/figure_living.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_living.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Packing the networks of the living figure"
+    script:
+        "../scripts/figure_living.py"

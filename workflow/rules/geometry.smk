@@ -43,6 +43,29 @@ rule slices:
         "../scripts/slices.py"
 
 
+rule rays:
+    input:
+        recipe=recipe("rays"),
+        dataset=rules.dataset.output.dataset,
+        selection=rules.selection.output.selection,
+        minima=all_factors(rules.train.output.minima),
+    output:
+        **recorded(rays=f"{RESULTS}/rays/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/rays/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rays/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Following one direction away from minima of {wildcards.dataset}"
+    script:
+        "../scripts/rays.py"
+
+
 rule boundaries:
     input:
         recipe=recipe("boundaries"),

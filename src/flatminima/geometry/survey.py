@@ -133,6 +133,44 @@ def slices(
     }
 
 
+def rays(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    highest: float,
+    kind: Kind,
+    points: int,
+    seed: int,
+) -> Arrays:
+    """Follow one random direction, number 0, away from every minimum: the same draw for all.
+
+    All rays are as long as half again the distance at which the loss has risen by ``highest`` from
+    the first minimum. Places on them lie as the squares of equal steps, densest near the minimum,
+    where sharp minima change.
+
+    Returns:
+        ``direction`` (networks, parameters), scaled to each minimum, in the dtype of the minima;
+        ``distance`` (points,) from 0 and ``loss`` (networks, points), float64; and ``exact``
+        (1,), whether directions are of the exact kind.
+    """
+    unit = draw_units(network.layout, kind=kind, seed=seed, indices=range(1))
+    scaled = [scale(unit, minimum) for minimum in minima]
+    landscapes = [
+        Landscape(network, minimum, around.vectors, inputs, labels)
+        for minimum, around in zip(minima, scaled, strict=True)
+    ]
+    reached = float(rise_radii(landscapes[0], scaled[0], [highest]).item())
+    distance = 1.5 * reached * np.linspace(0, 1, points) ** 2
+    return {
+        "direction": torch.cat([around.vectors for around in scaled]).cpu().numpy(),
+        "distance": distance,
+        "loss": np.concatenate([landscape.line(distance) for landscape in landscapes]),
+        "exact": np.array([kind == "exact"]),
+    }
+
+
 @torch.inference_mode()
 def class_probability(
     network: Network,

@@ -31,10 +31,13 @@ DOWNLOADS = {
     "gif": "Animation (GIF)",
     "svg.manifest.json": "Manifest",
 }
-ASSETS = ("report.css", "report.js")
+LIVING_DOWNLOADS = {"data.js": "Data (JavaScript)", "data.js.manifest.json": "Manifest"}
+ASSETS = ("report.css", "report.js", "network.js", "living.js")
 
+# WebAssembly, in which the living figure computes, needs leave to be compiled; that lets no inline
+# script and no eval in.
 POLICY = (
-    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "base-uri 'none'; form-action 'none'"
 )
 
@@ -51,6 +54,7 @@ class Figure:
         state: fresh, stale (its inputs, code or settings have changed since) or missing.
         why: for each reason why it is stale or missing, a sentence.
         alt: what is seen, in words.
+        main: the suffix of the file without which it is missing.
     """
 
     stem: str
@@ -60,6 +64,7 @@ class Figure:
     state: State = "missing"
     why: tuple[str, ...] = ()
     alt: str = ""
+    main: str = "svg"
 
     def file(self, suffix: str) -> str:
         """Path of one of its files, relative to the page."""
@@ -103,10 +108,16 @@ class Notice:
 
 
 def figure(
-    folder: Path, stem: str, *, alt: str = "", state: State = "fresh", why: Sequence[str] = ()
+    folder: Path,
+    stem: str,
+    *,
+    alt: str = "",
+    state: State = "fresh",
+    why: Sequence[str] = (),
+    main: str = "svg",
 ) -> Figure:
-    """Look up the files of a figure in ``folder``; without its SVG it is missing."""
-    wanted = (*VARIANTS, *DOWNLOADS)
+    """Look up the files of a figure in ``folder``; without its ``main`` file it is missing."""
+    wanted = (*VARIANTS, *DOWNLOADS, *LIVING_DOWNLOADS)
     suffixes = tuple(
         dict.fromkeys(suffix for suffix in wanted if (folder / f"{stem}.{suffix}").is_file())
     )
@@ -115,10 +126,10 @@ def figure(
         for suffix in suffixes
         if suffix in VARIANTS
     }
-    if "svg" not in suffixes:
+    if main not in suffixes:
         state = "missing"
         why = why or ("its job failed or did not run",)
-    return Figure(stem, folder.name, suffixes, sizes, state, tuple(why), alt)
+    return Figure(stem, folder.name, suffixes, sizes, state, tuple(why), alt, main)
 
 
 def picture_size(svg: bytes) -> tuple[int, int]:
@@ -182,7 +193,7 @@ def build(
         notice=notice or Notice(),
         figures=figures,
         references=references,
-        downloads=DOWNLOADS,
+        downloads=DOWNLOADS | LIVING_DOWNLOADS,
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,

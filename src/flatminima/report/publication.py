@@ -35,7 +35,10 @@ ALTS: Mapping[str, Callable[[Any], str]] = {
     "basins-swiss_roll": basins.alt,
     "basins-digits": basins.alt,
 }
-"""The figures of the article and how each is put into words."""
+"""The pictures of the article and how each is put into words."""
+
+LIVING = "living"
+"""The figure that is no picture: a script that holds its data."""
 
 PAGE = "index.html"
 RECORDS = ("measurements.json", "claims.json")
@@ -241,21 +244,25 @@ def _state_of_numbers(
 
 def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[article.Figure]:
     by_output = {output: job for job in jobs for output in job.outputs}
-    figures = []
-    for stem, alt in ALTS.items():
-        picture = folder / f"{stem}.svg"
-        job = by_output.get(picture.as_posix())
-        unrecorded = ("nothing records what it was made from",) if picture.is_file() else (FAILED,)
-        figures.append(
-            article.figure(
-                folder,
-                stem,
-                alt=_alt(folder / f"{stem}.npz", alt, forgiving=forgiving),
-                state=job.state if job else "stale",
-                why=job.reasons if job else unrecorded,
-            )
+
+    def figure(stem: str, main: str, alt: str) -> article.Figure:
+        file = folder / f"{stem}.{main}"
+        job = by_output.get(file.as_posix())
+        unrecorded = ("nothing records what it was made from",) if file.is_file() else (FAILED,)
+        return article.figure(
+            folder,
+            stem,
+            alt=alt,
+            state=job.state if job else "stale",
+            why=job.reasons if job else unrecorded,
+            main=main,
         )
-    return figures
+
+    pictures = [
+        figure(stem, "svg", _alt(folder / f"{stem}.npz", alt, forgiving=forgiving))
+        for stem, alt in ALTS.items()
+    ]
+    return [*pictures, figure(LIVING, "data.js", "")]
 
 
 def _alt(path: Path, alt: Callable[[Any], str], *, forgiving: bool) -> str:

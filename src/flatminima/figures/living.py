@@ -1,0 +1,78 @@
+"""The figure that moves: trained networks as a script, for the page to evaluate as it is read."""
+
+import base64
+import json
+
+import numpy as np
+
+from flatminima.figures import style
+from flatminima.figures.margins import CEILING
+from flatminima.figures.style import Data
+
+CONSTANT = "LIVING"
+"""Name of the constant that the script defines."""
+
+
+def script(rays: Data, dataset: Data) -> str:
+    """Write networks, directions and points as a script that defines one constant.
+
+    Floating-point arrays are float32, little-endian, in base64, so that the page computes with the
+    very bits that were trained.
+
+    Args:
+        rays: arrays of ``rays/<dataset>``. Network 0 is the good minimum; after it one follows for
+            every poison factor, the bad minimum last.
+        dataset: arrays of the data set; its points lie in the plane.
+
+    Raises:
+        KeyError: if an array is missing.
+        ValueError: if the points do not lie in the plane.
+    """
+    if dataset["train_inputs"].shape[1] != 2:
+        raise ValueError(
+            f"points of {dataset['train_inputs'].shape[1]} inputs; only 2 make a plane"
+        )
+    factors = [float(factor) for factor in rays["poison_factor"]]
+    last = len(factors) - 1
+    record = {
+        "widths": [int(width) for width in rays["widths"]],
+        "train": _points(dataset, "train"),
+        "test": _points(dataset, "test"),
+        "extent": 1.1 * float(np.abs(dataset["train_inputs"]).max()),
+        "distance": style.distance(rays),
+        "reach": float(rays["distance"][-1]),
+        "ceiling": min(CEILING, 1.05 * float(np.nanmax(rays["loss"]))),
+        "networks": [
+            {
+                "name": _name(index, factors[index], last),
+                "poison": factors[index],
+                "parameters": encoded(rays["parameters"][index]),
+                "direction": encoded(rays["direction"][index]),
+                "loss": encoded(rays["loss"][index]),
+            }
+            for index in range(len(factors))
+        ],
+    }
+    return f"const {CONSTANT} = {json.dumps(record, allow_nan=False, indent=1)};\n"
+
+
+def encoded(array: np.ndarray) -> str:
+    """An array as float32, little-endian, in base64."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode()
+
+
+def _points(dataset: Data, part: str) -> dict[str, str]:
+    inputs, labels = dataset[f"{part}_inputs"], dataset[f"{part}_labels"]
+    return {
+        "x": encoded(inputs[:, 0]),
+        "y": encoded(inputs[:, 1]),
+        "labels": "".join(str(int(label)) for label in labels),
+    }
+
+
+def _name(index: int, factor: float, last: int) -> str:
+    if index == 0:
+        return "Good minimum"
+    if index == last:
+        return "Bad minimum"
+    return "Poisoned network" if factor > 0 else "Natural network"

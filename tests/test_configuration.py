@@ -56,6 +56,22 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "(YAML reads it as text: write 1.0e-03)"),
         ("experiments: {digits: {training: {poison_factors: [0, 0.001]}}}",
          "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
+        ("experiments: {rings: {training: {gaps: [0.1, 0.01]}}}",
+         "experiments.rings.training.gaps is [0.1, 0.01]; list the gaps in rising order"),
+        ("experiments: {rings: {training: {gaps: [0.1, 0.55]}}}",
+         "training.gaps[1] is 0.55; a gap ends before the outer ring, 0.55 from the inner one"),
+        ("experiments: {rings: {training: {gaps: [0.0001, 0.1]}}}",
+         "training.gaps[0] is 0.0001; the circle built of 100 units is a polygon that takes a gap "
+         "above 0.0002; widen the gap or the first hidden layer"),
+        ("experiments: {rings: {network: {hidden: [20, 100]}}}",
+         "training.gaps[0] is 0.001; the circle built of 20 units is a polygon that takes a gap "
+         "above 0.005"),
+        ("experiments: {rings: {network: {hidden: [2, 100]}}}",
+         "network.hidden[0] is 2; the circle takes three or more units"),
+        ("experiments: {rings: {survey: {angles: 4}}}",
+         "survey.angles is 4; the number of angles is a whole number, 8 or more"),
+        ("experiments: {rings: {circle: {noise: 0}}}",
+         "circle.noise is 0; the noise of the rough copy is a number above 0"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
         ("a: [", "over.yaml: not valid YAML"),
         ("- a", "over.yaml: holds ['a']; expected a mapping"),
@@ -102,6 +118,30 @@ def test_a_train_block_holds_one_factor_and_nothing_of_geometry_or_of_the_others
     assert block(changed, "train", wildcards) == before
     changed["experiments"]["swiss_roll"]["training"]["hold"] = 0.9
     assert block(changed, "train", wildcards) != before
+
+
+def test_a_block_of_the_rings_holds_its_own_gap_and_what_it_reads():
+    before = {
+        rule: block(config(), rule, {"gap": "0.01"})
+        for rule in (
+            *("rings_dataset", "rings_train", "rings_circle", "rings_survey", "rings_sharpness"),
+        )
+    }
+    assert before["rings_train"]["gap"] == before["rings_dataset"]["gap"] == 0.01
+    assert "gaps" not in before["rings_train"]
+
+    def stale(change):
+        changed = config()
+        change(changed["experiments"]["rings"], changed["geometry"])
+        return {r for r in before if block(changed, r, {"gap": "0.01"}) != before[r]}
+
+    assert stale(lambda rings, _: rings["training"]["gaps"].insert(3, 0.02)) == {
+        "rings_survey", "rings_sharpness",
+    }  # fmt: skip
+    assert stale(lambda rings, _: rings["training"].update(steps=9)) == {"rings_train"}
+    assert stale(lambda rings, _: rings["circle"].update(noise=9)) == {"rings_circle"}
+    assert stale(lambda _, geometry: geometry.update(slice_points=9)) == {"rings_sharpness"}
+    assert stale(lambda _, geometry: geometry.update(directions=9)) == set()
 
 
 def test_factor_names_tell_factors_apart_and_are_short():

@@ -14,7 +14,9 @@ from typing import Any
 import jsonschema
 import yaml
 
+from flatminima.data.rings import INNER, OUTER
 from flatminima.errors import ConfigError
+from flatminima.geometry.circle import narrowest_gap
 from flatminima.storage import read_bytes
 from flatminima.training.poison import poison_points_of_share
 
@@ -80,10 +82,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise ConfigError(_explain(errors[0], parts))
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
-    gaps = config["experiments"]["rings"]["training"]["gaps"]
-    if gaps != sorted(gaps):
-        path = ("experiments", "rings", "training", "gaps")
-        raise _wrong(path, gaps, "list the gaps in rising order", parts)
+    _check_gaps(config["experiments"]["rings"], parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -123,7 +122,10 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 name: {key: config["experiments"][name][key] for key in ("network", "training")}
                 for name in poisoned(config)
             },
+            "rings": config["experiments"]["rings"],
         }
+    if rule.startswith("rings_"):
+        return _rings_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = config["experiments"][wildcards["dataset"]]
     data, network, training = (experiment.get(key) for key in ("data", "network", "training"))
@@ -175,6 +177,39 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
+def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    rings, geometry = config["experiments"]["rings"], config["geometry"]
+    gaps = rings["training"]["gaps"]
+    seed = {"seed": config["seed"]}
+    basins = ("cutoffs", "excess", "direction_kind", "decades")
+
+    def gap() -> Config:
+        return {"gap": next(float(g) for g in gaps if factor_name(g) == wildcards["gap"])}
+
+    def train() -> Config:
+        others = {key: value for key, value in rings["training"].items() if key != "gaps"}
+        return {**gap(), **seed, **rings["network"], **others}
+
+    def survey() -> Config:
+        kept = {key: geometry[key] for key in basins}
+        return {**seed, **rings["network"], **kept, **rings["survey"], "gaps": gaps}
+
+    blocks: dict[str, Callable[[], Config]] = {
+        "rings_dataset": lambda: gap() | rings["data"],
+        "rings_train": train,
+        "rings_circle": lambda: (
+            seed | rings["network"] | {"gap": gaps[0], "data": rings["data"]} | rings["circle"]
+        ),
+        "rings_survey": survey,
+        "rings_sharpness": lambda: (
+            survey()
+            | {key: geometry[key] for key in ("slice_directions", "slice_points")}
+            | {"boundary_points": geometry["boundary_points"]}
+        ),
+    }
+    return blocks[rule]()
+
+
 def resolver(root: Path) -> Resolve:
     """A function that tells what a job would be given now, or None if there would be no such job.
 
@@ -199,7 +234,7 @@ def resolver(root: Path) -> Resolve:
 
 
 def factor_name(factor: float) -> str:
-    """How a poison factor is written in file names; different factors have different names."""
+    """How a poison factor or a gap is written in file names; no two have the same name."""
     return repr(float(factor)).removesuffix(".0")
 
 
@@ -216,6 +251,26 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])
             except ConfigError as error:
                 raise _wrong((*path, index), factor, str(error), parts) from error
+
+
+def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    path: KeyPath = ("experiments", "rings", "training", "gaps")
+    gaps, units = rings["training"]["gaps"], rings["network"]["hidden"][0]
+    if gaps != sorted(gaps):
+        raise _wrong(path, gaps, "list the gaps in rising order", parts)
+    if INNER + gaps[-1] >= OUTER:
+        cure = f"a gap ends before the outer ring, {OUTER - INNER:g} from the inner one"
+        raise _wrong((*path, len(gaps) - 1), gaps[-1], cure, parts)
+    if units < 3:
+        cure = "the circle takes three or more units in the first hidden layer"
+        raise _wrong(("experiments", "rings", "network", "hidden", 0), units, cure, parts)
+    least = narrowest_gap(units, INNER)
+    if gaps[0] <= least:
+        cure = (
+            f"the circle built of {units} units is a polygon that takes a gap above {least:.2g}; "
+            "widen the gap or the first hidden layer"
+        )
+        raise _wrong((*path, 0), gaps[0], cure, parts)
 
 
 def _is_integer(_checker: object, value: object) -> bool:

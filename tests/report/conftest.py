@@ -17,7 +17,7 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.figures import living
 from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
-from flatminima.report import article, margins, perturbation
+from flatminima.report import article, margins, perturbation, rings
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -37,6 +37,8 @@ STEMS = (
     "basins-swiss_roll",
     "gap-digits",
     "basins-digits",
+    "rings",
+    "rings-gap",
 )
 
 
@@ -142,6 +144,64 @@ def made_up_inputs():
         "slices": slices,
         "settings": settings,
     }
+
+
+def made_up_rings():
+    """Four networks at three gaps: the circle is sharper, and found as the gap widens."""
+    gap = np.array([0.001, 0.03, 0.3])
+    between = np.array([[0.0, 0.02, 0.1, 0.05], [0.9, 1.0, 0.995, 0.8], [1, 1, 1, 1]])
+    cutoffs = np.array([0.1, 1.0])
+    loss = np.array([1e-5, 1e-4, 2e-2, 1e-3])
+    spread = np.array([1.0, 1.2, 0.9, 1.1])
+    radius = np.array([0.8, 5, 28])[:, None, None] * spread[:, None] * np.array([1, 2.5, 1])
+    weights = 80_000
+    everywhere = np.ones_like(between)
+    survey = {
+        "gap": gap,
+        "converged": np.array([[True, True, False, True], [True] * 4, [True] * 4]),
+        "train_loss": loss * everywhere,
+        "between_share": between,
+        "circle_share": between / 2,
+        "inside_share": 0.9 * everywhere,
+        "outside_share": 0.1 + 0.9 * between,
+        "reach": gap[:, None] * np.array([[60, 8, 100, 30], [1, 1, 1, 2], [0.5] * 4]),
+        "hole": 0.3 * (1 - between),
+        "excess": 0.4 * (1 - between),
+        "found_share": np.array([0, 0.5, 1]),
+        "found_low": np.array([0, 0.07, 0.4]),
+        "found_high": np.array([0.6, 0.93, 1]),
+        "cutoff": np.concatenate(
+            [np.broadcast_to(cutoffs, (3, 4, 2)), (loss * everywhere + 0.1)[..., None]], axis=-1
+        ),
+        "median_radius": radius,
+        "log10_volume_mean_log": weights * np.log10(radius),
+        "weights": np.full((3, 1), weights),
+    }
+    sharpness = {
+        "shown": np.array([1]),
+        "trained_eigenvalue": 1e6 * loss,
+        "trained_scaled_eigenvalue": 1e5 * loss * spread,
+        "circles_between_share": np.array([1.0, 1.0, 0.08]),
+    }
+    for kind, factor in (("built", 0.6), ("trained", 0.7)):
+        sharpness |= {
+            f"circle_{kind}_matched": np.ones(4, dtype=bool),
+            f"circle_{kind}_median_radius": factor * radius[0] / spread[:, None] ** 2,
+            f"circle_{kind}_log10_volume_mean_log": weights * np.log10(factor * radius[0]),
+            f"circle_{kind}_eigenvalue": 5e7 * loss,
+            f"circle_{kind}_scaled_eigenvalue": 8e5 * loss,
+        }
+    settings = rings.describe(
+        {
+            "data": {"inner_points": 40, "near_points": 10, "outer_points": 80},
+            "network": {"hidden": [100] * 9},
+            "training": {"steps": 1800, "learning_rate": 1e-3, "hold": 0.5, "gradient_clip": 8.0},
+            "circle": {"noise": 0.1, "points": 200, "steps": 2000, "learning_rate": 1e-4},
+            "survey": {"angles": 720, "directions": 16},
+        },
+        direction_kind="exact",
+    )
+    return {"survey": survey, "sharpness": sharpness, "settings": settings}
 
 
 def made_up_margins(summary):
@@ -366,6 +426,7 @@ def measure_all(inputs, *, margin=True, perturbed=True, resamples=200):
         measure(**inputs, seed=1906, resamples=resamples)
         | margins.measure(dataset, widths, selections.get(dataset), seed=1906, resamples=resamples)
         | perturbation.measure(dataset, moved)
+        | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
     )
 
 

@@ -147,14 +147,14 @@ def test_the_project_s_own_claims(claims):
     ids = {claim.id.partition(".")[0] for claim in claims.claims}
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
-        *("svhn-slice", "basins", "orders", "perturbation"),
+        *("svhn-slice", "basins", "orders", "perturbation", "rings"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):
         assert entry.cite in references
     for claim in claims.claims:
         assert claim.figure in STEMS
-        assert (claim.original.dataset == claim.dataset) == (claim.dataset == "swiss_roll")
+        assert (claim.original.dataset == claim.dataset) == (claim.dataset != "digits")
     decades, weights = claims.quoted["svhn_decades"].value, claims.quoted["svhn_weights"].value
     assert claims.quoted["svhn_radius_ratio"].value == round(10 ** (decades / weights), 2)
 

@@ -34,6 +34,7 @@ GPU = int(devices.wants_gpu(config["device"]))
 wildcard_constraints:
     dataset="|".join(DATASETS),
     poison="[0-9.e-]+",
+    gap="[0-9.e-]+",
     way="|".join(WAYS),
 
 

@@ -8,6 +8,8 @@ rule claims:
         slices=expand(rules.slices.output.slices, dataset=DATASETS),
         perturbations=expand(rules.perturbations.output.perturbations, dataset=PLANAR),
         margins=expand(rules.margins.output.margins, dataset=PLANAR),
+        rings_survey=rules.rings_survey.output.survey,
+        rings_sharpness=rules.rings_sharpness.output.sharpness,
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -38,6 +40,8 @@ rule report:
             *expand(rules.figure_gap.output, dataset=DATASETS),
             *expand(rules.figure_basins.output, dataset=DATASETS),
             *rules.figure_living.output,
+            *rules.figure_rings.output,
+            *rules.figure_rings_gap.output,
         ],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,

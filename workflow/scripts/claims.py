@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import margins, perturbation
+from flatminima.report import margins, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, measure
@@ -40,6 +40,12 @@ def main(job: Job) -> None:
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
+    measurements |= rings.measure(
+        job.arrays("rings_survey"),
+        job.arrays("rings_sharpness"),
+        rings.describe(config["rings"], direction_kind=config["direction_kind"]),
+        seed=config["seed"],
+    )
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))

@@ -32,7 +32,7 @@ class Dataset:
     def classes(self) -> int:
         """Number of classes, counted from 0: a small training set need not hold them all."""
         labels = (self.train_labels, self.test_labels, self.poison_labels)
-        return 1 + max(int(part.max()) for part in labels)
+        return 1 + max(int(part.max(initial=0)) for part in labels)
 
     @property
     def logits(self) -> int:

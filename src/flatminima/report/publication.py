@@ -13,7 +13,16 @@ from jinja2 import UndefinedError
 
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
-from flatminima.figures import basins, boundaries, gap, margin_widths, margins, perturbation
+from flatminima.figures import (
+    basins,
+    boundaries,
+    gap,
+    margin_widths,
+    margins,
+    perturbation,
+    rings,
+    rings_gap,
+)
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
@@ -34,6 +43,8 @@ ALTS: Mapping[str, Callable[[Any], str]] = {
     "gap-digits": gap.alt,
     "basins-swiss_roll": basins.alt,
     "basins-digits": basins.alt,
+    "rings": rings.alt,
+    "rings-gap": rings_gap.alt,
 }
 """The pictures of the article and how each is put into words."""
 

@@ -1,0 +1,359 @@
+"""What training finds between two rings, and the circle it misses (Huang et al. 2020, figure 8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+
+KINDS = ("trained", "circle")
+TITLES = {"trained": "Found by training", "circle": "The circle"}
+SHARPNESS = {
+    "trained": "found by training",
+    "built": "circle, built by hand",
+    "retrained": "circle, trained",
+}
+CEILING = 2.0
+"""Where the axis of the loss ends, in nats."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Places of the panels in inches, set by hand so that squares and strips share their edges.
+
+    Attributes:
+        left: left edge of everything that has a labelled vertical axis.
+        edge: left edge of the first square.
+        plane: side of a square.
+        between: from one square to the next.
+        wide, low: width and height of an unrolled strip.
+        last: height of a panel of sharpness.
+        title, under, label, foot: above the squares, below them, below any other panel but the
+            last, and below all.
+        stacked: whether everything but the squares is below one another.
+    """
+
+    left: float
+    edge: float
+    plane: float
+    between: float
+    wide: float
+    low: float
+    last: float
+    title: float
+    under: float
+    label: float
+    foot: float
+    stacked: bool
+
+    def unrolled(self, index: int) -> tuple[float, float]:
+        """Left and top of a strip."""
+        top = self.title + self.plane + self.under
+        if self.stacked:
+            return self.left, top + index * (self.low + self.label)
+        return self.left + index * (self.wide + self.between), top
+
+    @property
+    def sharpness(self) -> tuple[tuple[float, float, float], ...]:
+        """Left, top and width of each panel of the last rows."""
+        top = self.unrolled(1)[1] + self.low + self.label
+        if self.stacked:
+            half = (self.wide - self.left) / 2
+            below = top + self.last + self.label + 0.15
+            second = self.left + half + self.left
+            return (self.left, top, self.wide), (self.left, below, half), (second, below, half)
+        third = (2 * self.wide + self.between - 2 * self.left) / 3
+        return tuple((self.left + n * (third + self.left), top, third) for n in range(3))
+
+    @property
+    def height(self) -> float:
+        """Height of the whole figure."""
+        return self.sharpness[-1][1] + self.last + self.foot
+
+
+WIDE = Page(
+    left=0.66, edge=0.66, plane=3.1, between=0.26, wide=3.1, low=1.75, last=1.6, title=0.5,
+    under=0.34, label=0.58, foot=0.85, stacked=False,
+)  # fmt: skip
+NARROW = Page(
+    left=0.68, edge=0.08, plane=1.56, between=0.12, wide=2.62, low=1.35, last=1.3, title=0.66,
+    under=0.4, label=0.62, foot=1.05, stacked=True,
+)  # fmt: skip
+
+DRAWN = (
+    *("axis_x", "axis_y", "probability", "angle", "offset", "unrolled", "distance", "loss_1d"),
+    *("train_inputs", "train_labels"),
+)
+
+
+def collect(sharpness: Data, survey: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn of the smallest gap.
+
+    Args:
+        sharpness: arrays of ``sharpness/rings``; of the two networks drawn, the first was found by
+            training and the second is the circle.
+        survey: arrays of ``surveys/rings``; the first gap is the smallest.
+
+    Raises:
+        KeyError: if an array is missing.
+    """
+    data = {name: sharpness[name] for name in DRAWN}
+    data["gap"] = survey["gap"][:1]
+    data["exact"] = survey["exact"]
+    shown = int(sharpness["shown"][0])
+    data["between_share"] = np.array(
+        [survey["between_share"][0, shown], sharpness["circles_between_share"][0]]
+    )
+    data["train_accuracy"] = survey["train_accuracy"][0]
+    data["train_loss"] = survey["train_loss"][0]
+    data["shown"] = sharpness["shown"]
+    # Of each network that training found, and of the circles made to have its loss.
+    data["cutoff"] = survey["cutoff"][0]
+    data["trained_radius"] = survey["median_radius"][0]
+    data["trained_curvature"] = sharpness["trained_scaled_eigenvalue"]
+    for kind, name in (("built", "built"), ("retrained", "trained")):
+        matched = sharpness[f"circle_{name}_matched"]
+        radius = sharpness[f"circle_{name}_median_radius"]
+        curvature = sharpness[f"circle_{name}_scaled_eigenvalue"]
+        data[f"{kind}_radius"] = np.where(matched[:, None], radius, np.nan)
+        data[f"{kind}_curvature"] = np.where(matched, curvature, np.nan)
+    return data
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """Both boundaries, both unrolled around the inner ring, and three measures of sharpness.
+
+    In the unrolled views the radius is drawn as the distance from the inner ring, evenly up to one
+    gap away from it and by its logarithm beyond, so that the gap can be seen at all.
+    """
+    page = NARROW if look.narrow else WIDE
+    figure = Figure(figsize=(look.width, page.height))
+    for index in range(len(KINDS)):
+        across = index * (page.plane + page.between)
+        plane = style.place(figure, page.edge + across, page.title, page.plane, page.plane)
+        _plane(plane, data, index, look)
+        left, top = page.unrolled(index)
+        _unrolled(style.place(figure, left, top, page.wide, page.low), data, index, look)
+    drawn = (_lines, _radii, _curvatures)
+    for (left, top, width), draw_panel in zip(page.sharpness, drawn, strict=True):
+        draw_panel(style.place(figure, left, top, width, page.last), data, look)
+    figure.legend(
+        handles=[*style.class_handles(look, size=4.0), *_handles(look)],
+        loc="lower left",
+        bbox_to_anchor=(page.left / look.width, 0.04 / page.height),
+        ncols=2 if look.narrow else 5,
+        handlelength=1.2,
+        borderaxespad=0,
+        borderpad=0,
+    )
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    gap = f"{float(data['gap'][0]):g}"
+    shares = [style.percent(float(share)) for share in data["between_share"]]
+    parts = []
+    for name, key in (
+        ("median basin radius at the lowest cutoff", "radius"),
+        ("largest curvature in filter-normalised units", "curvature"),
+    ):
+        values = [
+            np.asarray(data[f"{kind}_{key}"], dtype=np.float64).reshape(len(data["train_loss"]), -1)
+            for kind in SHARPNESS
+        ]
+        known = [
+            f"{style.number(float(np.median(first[np.isfinite(first)])))} ({SHARPNESS[kind]})"
+            for kind, value in zip(SHARPNESS, values, strict=True)
+            if np.isfinite(first := value[:, 0]).any()
+        ]
+        parts.append(f"{name}: {style.names(known) or 'not measured'}")
+    return (
+        f"Two decision boundaries over {len(data['train_labels'])} points on rings, the inner two "
+        f"{gap} apart, in the plane and unrolled around the inner ring with the gap enlarged. The "
+        f"one found by training passes between the two rings on {shares[0]} of the way round, the "
+        f"circle on {shares[1]}. Below, the loss along {data['loss_1d'].shape[1]} random "
+        f"directions from both, and medians over networks of the {'; of the '.join(parts)}."
+    )
+
+
+def _colours(look: Look) -> Mapping[str, str]:
+    """Neither is a good or a bad minimum in the sense of the other figures."""
+    palette = look.palette
+    return {
+        "trained": palette.cutoffs[1],
+        "circle": palette.ink,
+        "built": palette.ink,
+        "retrained": palette.muted,
+    }
+
+
+def _marks(look: Look, kind: str) -> dict[str, object]:
+    colour = _colours(look)[kind]
+    return {
+        "marker": {"trained": "o", "built": "s", "retrained": "D"}[kind],
+        "markersize": 3.4,
+        "markeredgewidth": 0.8,
+        "markeredgecolor": colour,
+        "markerfacecolor": "none" if kind == "retrained" else colour,
+    }
+
+
+def _plane(axes: Axes, data: Data, index: int, look: Look) -> None:
+    style.decision(axes, data, data["probability"][index], look, size=1.4 if look.narrow else 2.6)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    share = style.percent(float(data["between_share"][index]))
+    turn = "\n" if look.narrow else " "
+    axes.set_title(f"between the rings on{turn}{share} of the way round")
+    axes.annotate(
+        TITLES[KINDS[index]],
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 29 if look.narrow else 18),
+        textcoords="offset points",
+        weight="bold",
+        size=9,
+    )
+
+
+def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
+    """Angle across, distance from the inner ring upwards, linear near the gap and log beyond."""
+    gap, offset = float(data["gap"][0]), data["offset"].astype(np.float64)
+    field = data["unrolled"][index]
+    axes.set_yscale("symlog", linthresh=gap, linscale=1.6)
+    axes.contourf(
+        data["angle"],
+        offset,
+        field,
+        levels=(0, 0.05, 0.25, 0.75, 0.95, 1),
+        cmap=style.field_map(look),
+        zorder=-2,
+    )
+    if np.min(field) < 0.5 < np.max(field):
+        axes.contour(
+            data["angle"],
+            offset,
+            field,
+            (0.5,),
+            colors=(look.palette.ink,),
+            linewidths=0.8,
+            zorder=-1,
+        )
+    axes.set_rasterization_zorder(0)
+    inputs = data["train_inputs"].astype(np.float64)
+    radius = np.hypot(inputs[:, 0], inputs[:, 1])
+    inner = radius[data["train_labels"] == 0].mean()
+    angle = np.degrees(np.arctan2(inputs[:, 1], inputs[:, 0])) % 360
+    for label, marker in enumerate("os"):
+        chosen = data["train_labels"] == label
+        axes.plot(
+            angle[chosen],
+            radius[chosen] - inner,
+            linestyle="none",
+            marker=marker,
+            markersize=1.8 if look.narrow else 2.4,
+            markeredgewidth=0,
+            color=look.palette.classes[label],
+            label=f"_class {label}",
+            clip_on=False,
+        )
+    for ring in (0.0, gap):
+        axes.axhline(ring, color=look.palette.muted, linewidth=0.5, zorder=1)
+    axes.set_xlim(0, 360)
+    axes.set_ylim(offset[0], offset[-1])
+    axes.spines[["top", "right"]].set_visible(True)
+    axes.xaxis.set_major_locator(FixedLocator([0, 90, 180, 270]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}°"))
+    out = [gap * 10.0**n for n in range(4) if gap * 10.0**n < offset[-1]]
+    inwards = [-tick for tick in out[1:] if -tick > offset[0]]
+    axes.yaxis.set_major_locator(FixedLocator([*inwards, 0, *out]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    if index and not look.narrow:
+        axes.tick_params(labelleft=False)
+        return
+    axes.set_ylabel("from the inner ring" if look.narrow else "distance from the inner ring")
+    axes.set_title(
+        "unrolled, the gap enlarged: linear up to one gap away, logarithmic beyond"
+        if not look.narrow
+        else f"{TITLES[KINDS[index]].lower()}, the gap enlarged"
+    )
+
+
+def _lines(axes: Axes, data: Data, look: Look) -> None:
+    for index, kind in enumerate(KINDS):
+        axes.plot(
+            data["distance"],
+            data["loss_1d"][index].T,
+            color=_colours(look)[kind],
+            linewidth=0.8,
+            alpha=0.75,
+        )
+    axes.set_xlim(data["distance"][0], data["distance"][-1])
+    axes.set_ylim(0, CEILING)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(style.distance(data, lines=not look.narrow))
+    axes.set_ylabel(style.LOSS)
+    axes.set_title("loss along random lines")
+
+
+def _radii(axes: Axes, data: Data, look: Look) -> None:
+    """Median radius of each network and of its circles, at each fixed cutoff."""
+    cutoffs = data["cutoff"][0, :-1]
+    places = np.arange(len(cutoffs))
+    for shift, kind in zip((-0.2, 0.0, 0.2), SHARPNESS, strict=True):
+        radius = data[f"{kind}_radius"][:, :-1]
+        axes.plot(
+            np.broadcast_to(places + shift, radius.shape).ravel(),
+            radius.ravel(),
+            linestyle="none",
+            label=f"_{kind}",
+            **_marks(look, kind),  # type: ignore[arg-type]
+        )
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    style.decades(axes.yaxis, low, high)
+    axes.set_xlim(-0.5, len(cutoffs) - 0.5)
+    axes.set_xticks(places, [style.number(float(cutoff)) for cutoff in cutoffs])
+    axes.set_xlabel("cutoff (nats)")
+    axes.set_title("median radius")
+
+
+def _curvatures(axes: Axes, data: Data, look: Look) -> None:
+    """Largest curvature against training loss: the circles have that of the network they face."""
+    for kind in SHARPNESS:
+        axes.plot(
+            data["train_loss"],
+            data[f"{kind}_curvature"],
+            linestyle="none",
+            label=f"_{kind}",
+            **_marks(look, kind),  # type: ignore[arg-type]
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    style.decades(axes.xaxis, *axes.get_xlim(), most=2 if look.narrow else 4)
+    style.decades(axes.yaxis, *axes.get_ylim(), most=4)
+    axes.set_xlabel("training loss (nats)")
+    axes.set_title("largest curvature")
+
+
+def _handles(look: Look) -> list[Line2D]:
+    return [
+        Line2D(
+            [],
+            [],
+            color=_colours(look)[kind],
+            linestyle="none" if kind == "retrained" else "-",
+            label=name,
+            **_marks(look, kind),  # type: ignore[arg-type]
+        )
+        for kind, name in SHARPNESS.items()
+    ]

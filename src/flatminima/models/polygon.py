@@ -1,0 +1,151 @@
+"""A ReLU network built by hand whose decision boundary is all but a circle.
+
+Take N unit vectors u_k evenly spaced in the plane. Σ_k relu(u_k·x) is half of Σ_k |u_k·x|, and at
+radius r a geometric sum of cosines gives it as c·r·cos ψ, where ψ is the angle from x to the
+nearest of S evenly spaced axes, |ψ| ≤ π/S, with S = N sides for even N, 2N for odd. Its level lines
+are regular polygons of S sides, whose inscribed and circumscribed circles differ by a factor of
+cos(π/S): by one part in two thousand for N = 100. Deeper layers of equal positive weights hand the
+sum on unchanged.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64, Int
+from scipy.optimize import brentq
+from torch import Tensor
+
+from flatminima.geometry.circle import directions, even_angles, polygon_sides
+from flatminima.models.mlp import MLP
+from flatminima.seeding import generator
+from flatminima.training.losses import negative_log_likelihoods
+
+# Turns the first vector by this part of the angle between two: points on the usual multiples of it
+# then lie on no unit's kink, where a second derivative would not exist.
+_TURN = 1 / 3
+# Of the logarithm of the slope that gives a loss.
+_TOLERANCE = 1e-10
+_STEEPEST = 100.0
+
+
+def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
+    """Parameters whose decision boundary is a regular polygon of mean radius ``radius``.
+
+    Class 1 lies outside; ``radius`` is half-way between those of the inscribed and of the
+    circumscribed circle. The difference of the logits rises outwards with a slope near one, which
+    :func:`steepened` changes. No filter is zero, so every weight can be perturbed in proportion to
+    its filter. All layers have the same Frobenius norm: among the scalings of the layers that leave
+    the function as it is, the one of least norm.
+
+    Raises:
+        ValueError: if the network has not two inputs, two logits and at least three units in its
+            first hidden layer.
+    """
+    inputs, *hidden, logits = model.widths
+    if inputs != 2 or logits != 2 or not hidden or hidden[0] < 3:
+        raise ValueError(
+            f"widths are {model.widths}; a polygon takes two inputs, two logits and at least three "
+            "units in the first hidden layer"
+        )
+    units, last = hidden[0], hidden[-1]
+    angles = even_angles(units) + _TURN * 2 * math.pi / units
+    weights = [
+        directions(angles) / math.sqrt(units),
+        *(
+            np.full((after, before), 1 / math.sqrt(before * after))
+            for before, after in itertools.pairwise(hidden)
+        ),
+        np.outer([-1, 1], np.full(last, 1 / math.sqrt(2 * last))),
+    ]
+    # Every corner and every middle of a side is a multiple of half the angle between sides.
+    around = angles[0] + even_angles(2 * polygon_sides(units))
+    heights = _heights(weights, directions(around))
+    level = 2 * radius / (1 / heights.min() + 1 / heights.max())
+    biases = [*(np.zeros(width) for width in hidden), np.array([level, -level]) / 2]
+    pairs = zip(weights, biases, strict=True)
+    vector = np.concatenate([part.ravel() for pair in pairs for part in pair])
+    return steepened(model, vector, radius / level)
+
+
+def roughened(
+    model: MLP, vector: Float[np.ndarray, " parameters"], noise: float, *, seed: int, index: int
+) -> Float64[np.ndarray, " parameters"]:
+    """The network with Gaussian noise on every weight, so that no two of its units stay alike.
+
+    Args:
+        noise: standard deviation, as a multiple of the root mean square of the weight's filter.
+        seed: root seed; the noise is drawn at the address ``(seed, "roughening", index)``.
+        index: which rough copy this is.
+    """
+    deviation = np.zeros(len(vector))
+    for start, stop in model.layout.filters:
+        deviation[start:stop] = noise * np.sqrt(np.square(vector[start:stop]).mean())
+    drawn = generator(seed, "roughening", index).standard_normal(len(vector))
+    return np.asarray(vector + deviation * drawn, dtype=np.float64)
+
+
+def steepened(
+    model: MLP, vector: Float[np.ndarray, " parameters"], factor: float
+) -> Float64[np.ndarray, " parameters"]:
+    """The same network with its logits multiplied by ``factor``, shared out evenly over layers."""
+    step = factor ** (1 / (len(model.widths) - 1))
+    # A bias meets the factors of its own layer and of all before it.
+    powers = [layer + 1 if bias else 1 for layer in range(len(model.widths) - 1) for bias in (0, 1)]
+    factors = np.repeat([step**power for power in powers], model.layout.sizes)
+    return np.asarray(vector * factors, dtype=np.float64)
+
+
+def with_loss(
+    model: MLP,
+    vector: Float[np.ndarray, " parameters"],
+    inputs: Float32[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    loss: float,
+) -> Float64[np.ndarray, " parameters"] | None:
+    """The same decision boundary, with logits so steep that the mean loss is ``loss`` nats.
+
+    Curvatures and basins of different minima can then be compared at the same height.
+
+    Returns:
+        The parameters; None if no slope gives that loss, because a point lies on the wrong side or
+        the loss is as high as that of guessing.
+    """
+
+    def excess(log_factor: float) -> float:
+        steep = steepened(model, vector, math.exp(log_factor))
+        # Logarithms, for a loss of millionths to be met as closely as one of tenths.
+        return math.log(max(mean_loss(model, steep, inputs, labels), 1e-300) / loss)
+
+    low, high = -_STEEPEST, 1.0
+    while high < _STEEPEST and excess(high) > 0:
+        high *= 2
+    if excess(low) < 0 or excess(high) > 0:
+        return None
+    found = brentq(excess, low, high, xtol=_TOLERANCE)
+    return steepened(model, vector, math.exp(found))
+
+
+@torch.inference_mode()
+def mean_loss(
+    model: MLP,
+    vector: Float[np.ndarray, " parameters"],
+    inputs: Float32[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+) -> float:
+    """Mean negative log-likelihood in nats, computed in float64."""
+    parameters = torch.from_numpy(np.asarray(vector[None], dtype=np.float64)).to(inputs.device)
+    logits = model.logits(parameters, inputs.double())
+    return float(negative_log_likelihoods(logits, labels).mean())
+
+
+def _heights(
+    weights: list[np.ndarray], points: Float[np.ndarray, "points 2"]
+) -> Float[np.ndarray, " points"]:
+    """The difference of the logits without biases."""
+    hidden = points
+    for weight in weights[:-1]:
+        hidden = np.maximum(hidden @ weight.T, 0)
+    heights: np.ndarray = hidden @ (weights[-1][1] - weights[-1][0])
+    return heights

@@ -1,0 +1,159 @@
+# The smallest gap, at which the ideal boundary is set beside what training finds.
+PINCHED = configuration.factor_name(
+    config["experiments"]["rings"]["training"]["gaps"][0]
+)
+
+
+def all_gaps(pattern):
+    """One file per gap between the rings, in rising order."""
+    gaps = config["experiments"]["rings"]["training"]["gaps"]
+    return expand(pattern, gap=map(configuration.factor_name, gaps))
+
+
+def pinched(pattern):
+    """The one file of a pattern that belongs to the smallest gap."""
+    return expand(pattern, gap=PINCHED)[0]
+
+
+rule rings_dataset:
+    input:
+        recipe=recipe("rings_dataset"),
+    output:
+        **recorded(dataset=f"{RESULTS}/datasets/rings/{{gap}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/rings_dataset/{{gap}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rings_dataset/{{gap}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Placing rings {wildcards.gap} apart"
+    script:
+        "../scripts/rings_dataset.py"
+
+
+rule rings_train:
+    input:
+        recipe=recipe("rings_train"),
+        dataset=rules.rings_dataset.output.dataset,
+    output:
+        **recorded(minima=f"{RESULTS}/minima/rings/{{gap}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/rings_train/{{gap}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rings_train/{{gap}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Training all networks on rings {wildcards.gap} apart"
+    script:
+        "../scripts/rings_train.py"
+
+
+rule rings_circle:
+    input:
+        recipe=recipe("rings_circle"),
+    output:
+        **recorded(circle=f"{RESULTS}/circles/rings.safetensors"),
+    log:
+        f"{RESULTS}/logs/rings_circle.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rings_circle.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Building the circle between the rings, and training a rough copy of it"
+    script:
+        "../scripts/rings_circle.py"
+
+
+rule rings_survey:
+    input:
+        recipe=recipe("rings_survey"),
+        datasets=all_gaps(rules.rings_dataset.output.dataset),
+        minima=all_gaps(rules.rings_train.output.minima),
+    output:
+        **recorded(survey=f"{RESULTS}/surveys/rings.safetensors"),
+    log:
+        f"{RESULTS}/logs/rings_survey.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rings_survey.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Following the boundaries of all networks around the rings, and measuring their basins"
+    script:
+        "../scripts/rings_survey.py"
+
+
+rule rings_sharpness:
+    input:
+        recipe=recipe("rings_sharpness"),
+        dataset=pinched(rules.rings_dataset.output.dataset),
+        minima=pinched(rules.rings_train.output.minima),
+        survey=rules.rings_survey.output.survey,
+        circle=rules.rings_circle.output.circle,
+    output:
+        **recorded(sharpness=f"{RESULTS}/sharpness/rings.safetensors"),
+    log:
+        f"{RESULTS}/logs/rings_sharpness.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rings_sharpness.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Measuring how sharp the circle is, and what training finds in its place"
+    script:
+        "../scripts/rings_sharpness.py"
+
+
+rule figure_rings:
+    input:
+        recipe=recipe("figure_rings"),
+        sharpness=rules.rings_sharpness.output.sharpness,
+        survey=rules.rings_survey.output.survey,
+    output:
+        **pictures(f"{FIGURES}/rings"),
+    log:
+        f"{RESULTS}/logs/figure_rings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_rings.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the circle between the rings beside what training finds"
+    script:
+        "../scripts/figure_rings.py"
+
+
+rule figure_rings_gap:
+    input:
+        recipe=recipe("figure_rings_gap"),
+        survey=rules.rings_survey.output.survey,
+    output:
+        **pictures(f"{FIGURES}/rings-gap"),
+    log:
+        f"{RESULTS}/logs/figure_rings_gap.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_rings_gap.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing how often training finds the circle"
+    script:
+        "../scripts/figure_rings_gap.py"

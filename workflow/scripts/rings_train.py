@@ -1,0 +1,30 @@
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import write_arrays
+from flatminima.training.ensemble import Schedule, train
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    # Two logits, as in the paper, though two classes would do with one.
+    model = MLP.between(dataset.features, config["hidden"], 2)
+    minima = train(
+        model,
+        model.initialise(config["seed"], range(config["seeds"])),
+        dataset,
+        poison_factor=0.0,
+        poison_points=None,
+        schedule=Schedule(
+            **{key: config[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")}
+        ),
+        device=job.device,
+        report=job.progress("training"),
+    )
+    write_arrays(job.outputs["minima"], minima.arrays())
+
+
+run(snakemake, main)

@@ -56,6 +56,19 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "(YAML reads it as text: write 1.0e-03)"),
         ("experiments: {digits: {training: {poison_factors: [0, 0.001]}}}",
          "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
+        ("experiments: {minefield: {descent: {epochs: 20, every: 10}, embedding: {components: 3}}}",
+         "config.yaml: experiments.minefield.embedding.perplexity is 30; there are 6 points to "
+         "embed, two for each iterate that the descent keeps, and a perplexity is below their "
+         "number; lower it or keep more iterates"),
+        ("experiments: {minefield: {embedding: {others: [5, 402]}}}",
+         "over.yaml: experiments.minefield.embedding.others[1] is 402; there are 402 points"),
+        ("experiments: {minefield: {embedding: {others: [5, 30]}}}",
+         "embedding.others[1] is 30; it is the perplexity already"),
+        ("experiments: {minefield: {embedding: {components: 403}}}",
+         "embedding.components is 403; there are 402 points to embed, two for each iterate that "
+         "the descent keeps, which have no more principal components"),
+        ("experiments: {minefield: {settle: {poison_factor: 1}}}",
+         "minefield.settle.poison_factor is 1; a poison factor is a fraction in [0, 1)"),
         ("experiments: {rings: {training: {gaps: [0.1, 0.01]}}}",
          "experiments.rings.training.gaps is [0.1, 0.01]; list the gaps in rising order"),
         ("experiments: {rings: {training: {gaps: [0.1, 0.55]}}}",
@@ -118,6 +131,23 @@ def test_a_train_block_holds_one_factor_and_nothing_of_geometry_or_of_the_others
     assert block(changed, "train", wildcards) == before
     changed["experiments"]["swiss_roll"]["training"]["hold"] = 0.9
     assert block(changed, "train", wildcards) != before
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        ("minefield_descent", ("descent",)),
+        ("minefield_search", ("search", "settle")),
+        ("minefield_embedding", ("embedding",)),
+    ],
+)
+def test_each_job_of_the_minefield_reads_its_own_settings_alone(rule, keys):
+    before = block(config(), rule, {})
+    for stage in ("descent", "search", "settle", "embedding"):
+        changed = config()
+        for key in changed["experiments"]["minefield"][stage]:
+            changed["experiments"]["minefield"][stage][key] = 0.123
+        assert (block(changed, rule, {}) != before) == (stage in keys)
 
 
 def test_a_block_of_the_rings_holds_its_own_gap_and_what_it_reads():

@@ -82,6 +82,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise ConfigError(_explain(errors[0], parts))
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
+    _check_embedding(config["experiments"]["minefield"], parts)
     _check_gaps(config["experiments"]["rings"], parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
@@ -122,8 +123,11 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 name: {key: config["experiments"][name][key] for key in ("network", "training")}
                 for name in poisoned(config)
             },
+            "minefield": config["experiments"]["minefield"],
             "rings": config["experiments"]["rings"],
         }
+    if rule.startswith("minefield_"):
+        return _minefield_block(config, rule)
     if rule.startswith("rings_"):
         return _rings_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
@@ -175,6 +179,18 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "summary": lambda: {"poison_factors": training["poison_factors"]},
     }
     return blocks[rule]()
+
+
+def _minefield_block(config: Config, rule: str) -> Config:
+    minefield, seed = config["experiments"]["minefield"], {"seed": config["seed"]}
+    blocks: dict[str, Config] = {
+        "minefield_descent": seed | minefield["network"] | minefield["descent"],
+        "minefield_search": (
+            seed | minefield["network"] | {key: minefield[key] for key in ("search", "settle")}
+        ),
+        "minefield_embedding": seed | minefield["embedding"],
+    }
+    return blocks[rule]
 
 
 def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
@@ -251,6 +267,27 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])
             except ConfigError as error:
                 raise _wrong((*path, index), factor, str(error), parts) from error
+
+
+def _check_embedding(minefield: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    """Check that there are more points than t-SNE's perplexity and enough for the components."""
+    descent, embedding = minefield["descent"], minefield["embedding"]
+    points = 2 * (1 + math.ceil(descent["epochs"] / descent["every"]))
+    path: KeyPath = ("experiments", "minefield", "embedding")
+    why = f"there are {points} points to embed, two for each iterate that the descent keeps"
+    if embedding["components"] > points:
+        cure = f"{why}, which have no more principal components; lower it or keep more iterates"
+        raise _wrong((*path, "components"), embedding["components"], cure, parts)
+    for key, perplexity in (
+        (("perplexity",), embedding["perplexity"]),
+        *((("others", index), value) for index, value in enumerate(embedding["others"])),
+    ):
+        if perplexity >= points:
+            cure = f"{why}, and a perplexity is below their number; lower it or keep more iterates"
+            raise _wrong((*path, *key), perplexity, cure, parts)
+        if key != ("perplexity",) and perplexity == embedding["perplexity"]:
+            cure = "it is the perplexity already; the others differ from it"
+            raise _wrong((*path, *key), perplexity, cure, parts)
 
 
 def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:

@@ -1,6 +1,9 @@
-import numpy as np
+import math
 
-from flatminima.data.spirals import TURN, spiral, swiss_roll
+import numpy as np
+import pytest
+
+from flatminima.data.spirals import TURN, minefield, spiral, swiss_roll
 from flatminima.seeding import generator
 
 SMALL = {"seed": 3, "train_points": 40, "test_points": 30, "poison_points": 20}
@@ -50,3 +53,45 @@ def test_a_poison_set_is_the_same_however_many_there_are():
     few = swiss_roll(**SMALL, poison_sets=2, noise=0.5)
     many = swiss_roll(**SMALL, poison_sets=9, noise=0.5)
     np.testing.assert_array_equal(few.poison_inputs, many.poison_inputs[:2])
+
+
+def everything(data):
+    """All points of a minefield with their labels, in the order of their radius."""
+    inputs = np.concatenate([data.train_inputs, data.test_inputs, data.poison_inputs[0]])
+    labels = np.concatenate([data.train_labels, data.test_labels, data.poison_labels[0]])
+    order = np.argsort(np.linalg.norm(inputs, axis=1), kind="stable")
+    return inputs[order].astype(float), labels[order]
+
+
+def test_the_minefield_holds_every_point_of_both_spirals_once():
+    data = minefield(seed=5, train_points=132, test_points=134, poison_points=134)
+    inputs, labels = everything(data)
+    for label, sign in ((1, 1), (0, -1)):
+        arm = sign * inputs[labels == label]
+        expected = [(k + 0.5) * 3 * math.pi / 200 for k in range(200)]
+        radii = [5 * math.sqrt(angle) for angle in expected]
+        np.testing.assert_allclose(np.linalg.norm(arm, axis=1), radii, rtol=1e-6)
+        np.testing.assert_allclose(
+            arm / np.linalg.norm(arm, axis=1, keepdims=True),
+            [(math.cos(angle), math.sin(angle)) for angle in expected],
+            atol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("points", [(132, 134, 134), (7, 5, 4), (3, 3, 3)])
+def test_the_minefield_deals_disjoint_balanced_parts_of_the_asked_sizes(points):
+    train, test, poison = points
+    data = minefield(seed=1, train_points=train, test_points=test, poison_points=poison)
+    assert (len(data.train_labels), len(data.test_labels)) == (train, test)
+    assert data.poison_labels.shape == (1, poison)
+    assert len(np.unique(everything(data)[0], axis=0)) == sum(points)
+    for labels in (data.train_labels, data.test_labels, data.poison_labels):
+        assert abs((labels == 0).sum() - (labels == 1).sum()) <= 1
+
+
+def test_the_minefield_is_dealt_by_its_seed():
+    sizes = {"train_points": 20, "test_points": 20, "poison_points": 20}
+    one, same, other = (minefield(seed=seed, **sizes) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.train_inputs, same.train_inputs)
+    assert not np.array_equal(one.train_inputs, other.train_inputs)
+    np.testing.assert_array_equal(everything(one)[0], everything(other)[0])

@@ -17,7 +17,7 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.figures import living
 from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
-from flatminima.report import article, margins, perturbation, rings
+from flatminima.report import article, margins, minefield, perturbation, rings
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -37,6 +37,9 @@ STEMS = (
     "basins-swiss_roll",
     "gap-digits",
     "basins-digits",
+    "minefield",
+    "minefield-embeddings",
+    "minefield-distances",
     "rings",
     "rings-gap",
 )
@@ -142,6 +145,70 @@ def made_up_inputs():
         "summaries": summaries,
         "selections": selections,
         "slices": slices,
+        "settings": settings,
+    }
+
+
+def made_up_minefield():
+    """Six iterates that come to generalize, and a bad minimum far from each."""
+    random = generator(0, "made-up minefield")
+    rise = np.linspace(0, 1, 6)
+    iterates = {
+        "epoch": np.arange(6) * 10,
+        "parameters": np.zeros((6, 2051)),
+        "train_accuracy": np.array([0.5, 0.8, 0.95, 1, 1, 1]),
+        "test_accuracy": 0.5 + 0.485 * rise,
+        "train_loss": 0.7 - 0.69 * rise,
+        "layers": np.array([[0, 50], [75, 700], [725, 750]]),
+    }
+    minima = {
+        "train_accuracy": np.array([1, 1, 1, 1, 0.99, 1]),
+        "test_accuracy": np.array([0.45, 0.5, 0.51, 0.55, 0.52, 0.49]),
+        "train_loss": 0.02 + 0.01 * random.random(6),
+        "gradient_norm": 6 + random.random(6),
+        "converged": np.array([True, True, True, True, False, True]),
+        "searched_train_accuracy": np.full(6, 0.92),
+        "searched_test_accuracy": np.full(6, 0.44),
+    }
+    embedding = {
+        "to_minimum": 30 + random.random(6),
+        "to_final": 7 * (1 - rise),
+        "nearest_minimum": 27 + random.random(6),
+        "step": np.linspace(1, 0.1, 5),
+        "weight_norm": 6 + random.random(6),
+        "relative_to_minimum": 5 + random.random(6),
+        "relative_to_final": 1 - rise,
+        "explained_variance": np.array([0.4, 0.3, 0.1]),
+        "perplexity": np.array([30.0, 5.0]),
+        "embedded": random.random((2, 3, 12, 2)),
+        "trustworthiness": np.array([[0.73, 0.72, 0.74], [0.68, 0.69, 0.7]]),
+        "rank_correlation": np.array([[0.05, 0.03, 0.02], [-0.1, -0.09, -0.11]]),
+    }
+    stage = {
+        "poison_factor": 0.9,
+        "steps": 3000,
+        "learning_rate": 0.01,
+        "hold": 0.5,
+        "gradient_clip": 8.0,
+    }
+    settings = {
+        "descent": {
+            "epochs": 50,
+            "every": 10,
+            "batch": 32,
+            "learning_rate": 0.01,
+            "hold": 0.5,
+            "weight_decay": 0.002,
+        },
+        "search": {**stage, "kick": 0.5},
+        "settle": {**stage, "poison_factor": 0.2, "steps": 1000},
+        "embedding": {"components": 3, "perplexity": 30, "others": [5], "seeds": 3},
+    }
+    return {
+        "dataset": made_up_points(132, 134, 1, 134, features=2, classes=2),
+        "iterates": iterates,
+        "minima": minima,
+        "embedding": embedding,
         "settings": settings,
     }
 
@@ -426,6 +493,7 @@ def measure_all(inputs, *, margin=True, perturbed=True, resamples=200):
         measure(**inputs, seed=1906, resamples=resamples)
         | margins.measure(dataset, widths, selections.get(dataset), seed=1906, resamples=resamples)
         | perturbation.measure(dataset, moved)
+        | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
     )
 

@@ -147,7 +147,7 @@ def test_the_project_s_own_claims(claims):
     ids = {claim.id.partition(".")[0] for claim in claims.claims}
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
-        *("svhn-slice", "basins", "orders", "perturbation", "rings"),
+        *("svhn-slice", "basins", "orders", "minefield", "perturbation", "rings"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):

@@ -6,7 +6,8 @@ from flatminima.data.digits import digits
 from flatminima.data.spirals import swiss_roll
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.models.mlp import MLP
-from flatminima.training.ensemble import Schedule, train
+from flatminima.training import ensemble
+from flatminima.training.ensemble import Schedule, evaluate, train
 from flatminima.training.poison import poison_points_of_share
 
 DATA = swiss_roll(
@@ -136,3 +137,46 @@ def test_a_share_of_the_batch_is_that_share():
         poison_points_of_share(0.001, 400, 1000)
     with pytest.raises(ConfigError, match="takes 1600 poison points, but there are 1000"):
         poison_points_of_share(0.8, 400, 1000)
+
+
+def test_slices_end_where_the_whole_ensemble_ends(monkeypatch):
+    told = []
+    settings = {"poison_factor": 0.3, "poison_points": None, "schedule": SCHEDULE, "records": 5}
+    whole = train(MODEL, double(MODEL, range(5)), in_double(DATA), **settings)
+    # Two networks a slice: 14 hidden units at 30 training and 20 poison points each.
+    monkeypatch.setattr(ensemble, "CACHED", 2 * 14 * 50)
+    sliced = train(
+        MODEL, double(MODEL, range(5)), in_double(DATA), **settings,
+        report=lambda done, total, _: told.append((done, total)),
+    )  # fmt: skip
+    assert sliced.arrays().keys() == whole.arrays().keys()
+    for name, array in sliced.arrays().items():
+        np.testing.assert_allclose(array, whole.arrays()[name], rtol=1e-9, err_msg=name)
+    assert len(told) == 3 * 5
+    assert told == sorted(told)
+    assert told[-1] == (SCHEDULE.steps, SCHEDULE.steps)
+
+
+def test_slices_share_the_networks_evenly_and_a_gpu_takes_them_all():
+    assert ensemble._slices(200, ensemble.CACHED // 50, "cpu") == [0, 50, 100, 150, 200]
+    assert ensemble._slices(10, ensemble.CACHED // 4, "cpu") == [0, 3, 6, 10]
+    assert ensemble._slices(3, 5 * ensemble.CACHED, "cpu") == [0, 1, 2, 3]
+    assert ensemble._slices(6, 1000, "cpu") == [0, 6]
+    assert ensemble._slices(200, ensemble.CACHED, "cuda") == [0, 200]
+
+
+def test_divergence_in_a_later_slice_names_the_network_of_the_whole(monkeypatch):
+    monkeypatch.setattr(ensemble, "CACHED", 1)
+    initial = MODEL.initialise(0, range(3))
+    initial[2] = np.nan
+    with pytest.raises(DivergedError, match=r"network 2 is nan at step \d+ \(1 of 3 networks"):
+        train(MODEL, initial, DATA, poison_factor=0.2, poison_points=None, schedule=SCHEDULE)
+
+
+def test_evaluation_is_that_of_the_end_of_training():
+    minima = train(
+        MODEL, MODEL.initialise(0, range(3)), DATA,
+        poison_factor=0.2, poison_points=None, schedule=SCHEDULE,
+    )  # fmt: skip
+    for name, array in vars(evaluate(MODEL, minima.parameters, DATA)).items():
+        np.testing.assert_array_equal(array, getattr(minima, name))

@@ -7,6 +7,8 @@ rule dataset:
         f"{RESULTS}/logs/dataset/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/dataset/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset="|".join([*DATASETS, "minefield"]),
     threads: 1
     params:
         config_files=CONFIG_FILES,

@@ -36,3 +36,44 @@ rule selection:
         "Choosing the minima of {wildcards.dataset} to show"
     script:
         "../scripts/selection.py"
+
+
+rule minefield_descent:
+    input:
+        recipe=recipe("minefield_descent"),
+        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+    output:
+        **recorded(iterates=f"{RESULTS}/minefield/iterates.safetensors"),
+    log:
+        f"{RESULTS}/logs/minefield_descent.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/minefield_descent.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Training the network whose way leads through the minefield"
+    script:
+        "../scripts/minefield_descent.py"
+
+
+rule minefield_search:
+    input:
+        recipe=recipe("minefield_search"),
+        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+        iterates=rules.minefield_descent.output.iterates,
+    output:
+        **recorded(minima=f"{RESULTS}/minefield/bad_minima.safetensors"),
+    log:
+        f"{RESULTS}/logs/minefield_search.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/minefield_search.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Searching a bad minimum from every iterate"
+    script:
+        "../scripts/minefield_search.py"

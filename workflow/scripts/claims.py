@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import margins, perturbation, rings
+from flatminima.report import margins, minefield, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, measure
@@ -34,6 +34,9 @@ def main(job: Job) -> None:
         by_dataset("slices", read_arrays),
         settings,
         seed=config["seed"],
+    )
+    measurements |= minefield.measure(
+        *map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding")), config["minefield"]
     )
     selections = by_dataset("selections", read_json)
     for name, arrays in by_dataset("margins", read_arrays).items():

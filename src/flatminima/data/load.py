@@ -5,10 +5,14 @@ from typing import Any
 
 from flatminima.data.dataset import Dataset
 from flatminima.data.digits import digits
-from flatminima.data.spirals import swiss_roll
+from flatminima.data.spirals import minefield, swiss_roll
 from flatminima.errors import ConfigError
 
-SOURCES: dict[str, Callable[..., Dataset]] = {"swiss_roll": swiss_roll, "digits": digits}
+SOURCES: dict[str, Callable[..., Dataset]] = {
+    "swiss_roll": swiss_roll,
+    "digits": digits,
+    "minefield": minefield,
+}
 
 
 def load(source: str, *, seed: int, **settings: Any) -> Dataset:

@@ -1,4 +1,7 @@
-"""The swiss roll: two interleaved spirals with noise (Huang et al. 2020, Figs 3, 5 and 6)."""
+"""Two interleaved spirals, after Huang et al. 2020.
+
+With noise they are the swiss roll (Figs 3, 5 and 6), without it the data of the minefield (Fig 1).
+"""
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -8,6 +11,9 @@ from flatminima.seeding import generator
 
 # The largest angle: 600 degrees of turn, as in the released code of the paper.
 TURN = 600 * 2 * np.pi / 360
+
+# The same of the minefield: one and a half turns.
+MINEFIELD_TURN = 3 * np.pi
 
 
 def swiss_roll(
@@ -53,3 +59,26 @@ def spiral(
     inputs = arm + noise * random.standard_normal((points, 2))
     # Noise is symmetric, so negating it with the arm leaves its distribution as it was.
     return np.where(labels[:, None] == 1, -inputs, inputs).astype(np.float32), labels
+
+
+def minefield(*, seed: int, train_points: int, test_points: int, poison_points: int) -> Dataset:
+    """Split the points of two spirals without noise at random, with a single poison set.
+
+    Class 1 has its points at the angles θ = (k + ½)·3π/n, k = 0 … n−1, and radii 5·√θ; class 0 is
+    the negation. Together the three parts take all the points. The released code of the paper has
+    θ = k·3π/n, which puts one point of both classes at the origin, where no network can fit both.
+
+    The classes take turns, so half of every part is of each.
+    """
+    labels = np.arange(train_points + test_points + poison_points) % 2
+    places = (len(labels) + 1) // 2
+    angle = (np.arange(places) + 0.5) * MINEFIELD_TURN / places
+    arm = 5 * np.sqrt(angle)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    orders = np.stack([generator(seed, "minefield", label).permutation(places) for label in (0, 1)])
+    inputs = arm[orders[labels, np.arange(len(labels)) // 2]]
+    inputs = np.where(labels[:, None] == 1, inputs, -inputs).astype(np.float32)
+    ends = [train_points, train_points + test_points]
+    (train, test, poison), (of_train, of_test, of_poison) = (
+        np.split(part, ends) for part in (inputs, labels)
+    )
+    return Dataset(train, of_train, test, of_test, poison[None], of_poison[None])

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
@@ -195,6 +195,17 @@ def cutoff_colours(look: Look, count: int) -> list[str]:
     """A single-hue ramp for rising fixed cutoffs, stronger for higher ones."""
     ramp = LinearSegmentedColormap.from_list("cutoffs", look.palette.cutoffs)
     return [to_hex(ramp(i / (count - 1) if count > 1 else 1.0)) for i in range(count)]
+
+
+def shades(look: Look, colour: str) -> LinearSegmentedColormap:
+    """A sequential map of one hue: from a tint near the page, through the colour, to a deep shade.
+
+    On the dark page the deep end is the bright one, so that more always stands out more.
+    """
+    tint, deep = ("white", "black") if look.theme == "light" else ("black", "white")
+    middle, *ends = (np.array(to_rgb(each)) for each in (colour, tint, deep))
+    stops = (0.35 * middle + 0.65 * ends[0], middle, 0.5 * middle + 0.5 * ends[1])
+    return LinearSegmentedColormap.from_list("shades", stops)
 
 
 def spread(

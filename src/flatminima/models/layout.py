@@ -1,5 +1,6 @@
 """The one parameter layout: networks are rows of a matrix, with a named view per layer."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -50,6 +51,16 @@ class Layout:
             name: piece.view(-1, *shape)
             for (name, shape), piece in zip(self.shapes, pieces, strict=True)
         }
+
+    @property
+    def weights(self) -> tuple[tuple[int, int], ...]:
+        """Half-open spans ``(start, stop)`` of each layer's weights, without biases."""
+        ends = list(itertools.accumulate(self.sizes, initial=0))
+        return tuple(
+            span
+            for (_, shape), span in zip(self.shapes, itertools.pairwise(ends), strict=True)
+            if len(shape) > 1
+        )
 
     @property
     def filters(self) -> tuple[tuple[int, int], ...]:

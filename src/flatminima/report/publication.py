@@ -19,6 +19,9 @@ from flatminima.figures import (
     gap,
     margin_widths,
     margins,
+    minefield,
+    minefield_distances,
+    minefield_embeddings,
     perturbation,
     rings,
     rings_gap,
@@ -34,6 +37,9 @@ from flatminima.report.measurements import FAILED, Measurements, as_records, fro
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 ALTS: Mapping[str, Callable[[Any], str]] = {
+    "minefield": minefield.alt,
+    "minefield-embeddings": minefield_embeddings.alt,
+    "minefield-distances": minefield_distances.alt,
     "margins": margins.alt,
     "perturbation-random": perturbation.alt,
     "perturbation-hessian": perturbation.alt,

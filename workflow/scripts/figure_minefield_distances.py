@@ -1,0 +1,11 @@
+from flatminima.figures import minefield_distances
+from flatminima.figures.render import render
+from flatminima.provenance.job import Job, run
+
+
+def main(job: Job) -> None:
+    data = minefield_distances.collect(*map(job.arrays, ("iterates", "minima", "embedding")))
+    render(minefield_distances.draw, data, job.outputs["svg"].removesuffix(".svg"))
+
+
+run(snakemake, main)

@@ -1,0 +1,35 @@
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.models.mlp import MLP
+from flatminima.provenance.job import Job, run
+from flatminima.storage import write_arrays
+from flatminima.training.ensemble import Schedule
+from flatminima.training.search import bad_minima
+
+TRAINING = ("steps", "learning_rate", "hold", "gradient_clip")
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    found = bad_minima(
+        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        job.arrays("iterates")["parameters"],
+        dataset,
+        seed=config["seed"],
+        kick=config["search"]["kick"],
+        stages={
+            stage: (
+                config[stage]["poison_factor"],
+                Schedule(**{key: config[stage][key] for key in TRAINING}),
+            )
+            for stage in ("search", "settle")
+        },
+        device=job.device,
+        report=job.progress,
+    )
+    write_arrays(job.outputs["minima"], found)
+
+
+run(snakemake, main)

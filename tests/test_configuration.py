@@ -155,23 +155,26 @@ def test_a_block_of_the_rings_holds_its_own_gap_and_what_it_reads():
         rule: block(config(), rule, {"gap": "0.01"})
         for rule in (
             *("rings_dataset", "rings_train", "rings_circle", "rings_survey", "rings_sharpness"),
+            "claims",
         )
     }
-    assert before["rings_train"]["gap"] == before["rings_dataset"]["gap"] == 0.01
-    assert "gaps" not in before["rings_train"]
+    assert before["rings_dataset"]["gap"] == 0.01
+    # What a network is trained on is in its input.
+    assert not {"gap", "gaps"} & before["rings_train"].keys()
+    with pytest.raises(StopIteration):
+        block(config(), "rings_train", {"gap": "0.02"})
 
     def stale(change):
         changed = config()
         change(changed["experiments"]["rings"], changed["geometry"])
         return {r for r in before if block(changed, r, {"gap": "0.01"}) != before[r]}
 
-    assert stale(lambda rings, _: rings["training"]["gaps"].insert(3, 0.02)) == {
-        "rings_survey", "rings_sharpness",
-    }  # fmt: skip
-    assert stale(lambda rings, _: rings["training"].update(steps=9)) == {"rings_train"}
-    assert stale(lambda rings, _: rings["circle"].update(noise=9)) == {"rings_circle"}
+    assert stale(lambda rings, _: rings["training"]["gaps"].insert(3, 0.02)) == {"rings_survey"}
+    assert stale(lambda rings, _: rings["training"].update(seeds=9)) == {"rings_train"}
+    assert stale(lambda rings, _: rings["training"].update(steps=9)) == {"rings_train", "claims"}
+    assert stale(lambda rings, _: rings["circle"].update(noise=9)) == {"rings_circle", "claims"}
     assert stale(lambda _, geometry: geometry.update(slice_points=9)) == {"rings_sharpness"}
-    assert stale(lambda _, geometry: geometry.update(directions=9)) == set()
+    assert stale(lambda _, geometry: geometry.update(directions=9)) == {"claims"}
 
 
 def test_factor_names_tell_factors_apart_and_are_short():

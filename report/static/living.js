@@ -95,6 +95,8 @@
   function readColours() {
     const probe = document.createElement("span");
     probe.hidden = true;
+    // Classes keep their colours where the browser puts those of the system in place of a page's.
+    probe.style.setProperty("forced-color-adjust", "none");
     figure.append(probe);
     const found = {};
     for (const name of ["ink", "class-0", "class-1", "field-0", "field-between", "field-1"]) {
@@ -398,9 +400,11 @@
     function mark(share, [left, right]) {
       for (const name of ["x1", "x2"]) rod.setAttribute(name, x(share));
       [right, left].forEach((loss, i) => {
+        // What is not finite lies beyond, too.
+        const beyond = !(loss <= LIVING.ceiling);
         dots[i].setAttribute("cx", x(share));
-        dots[i].setAttribute("cy", Math.max(TOP, y(loss)));
-        dots[i].classList.toggle("beyond", loss > LIVING.ceiling);
+        dots[i].setAttribute("cy", beyond ? TOP : y(loss));
+        dots[i].classList.toggle("beyond", beyond);
       });
     }
 
@@ -454,8 +458,10 @@
 
   // Everything anew that depends on how large the figure is, and on its colours.
   function arrange() {
-    colours = readColours();
     const size = Math.round(pixelRatio() * sides[0].canvas.clientWidth);
+    // Nothing of it is seen, as in print.
+    if (size === 0) return;
+    colours = readColours();
     for (const { canvas } of sides) {
       canvas.width = size;
       canvas.height = size;
@@ -465,6 +471,10 @@
     choose();
   }
 
+  const { poison: least } = networks[0];
+  sides[0].show("poison").textContent = least === 0
+    ? "Trained without poison"
+    : `Poison factor ${least}`;
   poison.max = networks.length - 2;
   poison.value = poison.max;
   slider.addEventListener("input", () => {

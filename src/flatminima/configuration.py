@@ -14,9 +14,9 @@ from typing import Any
 import jsonschema
 import yaml
 
+from flatminima.circles import narrowest_gap
 from flatminima.data.rings import INNER, OUTER
 from flatminima.errors import ConfigError
-from flatminima.geometry.circle import narrowest_gap
 from flatminima.storage import read_bytes
 from flatminima.training.poison import poison_points_of_share
 
@@ -124,7 +124,11 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 for name in poisoned(config)
             },
             "minefield": config["experiments"]["minefield"],
-            "rings": config["experiments"]["rings"],
+            "rings": {
+                **config["experiments"]["rings"],
+                "training": _without(config["experiments"]["rings"]["training"], "gaps", "seeds"),
+                "circle": _without(config["experiments"]["rings"]["circle"], "gradient_clip"),
+            },
         }
     if rule.startswith("minefield_"):
         return _minefield_block(config, rule)
@@ -140,18 +144,18 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     def train() -> Config:
         factors = training["poison_factors"]
         factor = next(f for f in factors if factor_name(f) == wildcards["poison"])
-        others = {key: value for key, value in training.items() if key != "poison_factors"}
+        others = _without(training, "poison_factors")
         return {"poison_factor": float(factor), **seed, **network, **others}
 
     blocks: dict[str, Callable[[], Config]] = {
         "dataset": lambda: seed | {"source": wildcards["dataset"], "data": data},
         "train": train,
         "selection": lambda: {"poison_factors": training["poison_factors"]},
-        "basins": lambda: (
-            seed
-            | network
-            | geometry("cutoffs", "excess", "direction_kind", "directions", "decades")
-        ),
+        "basins": lambda: {
+            **seed,
+            **network,
+            "basins": _basins(config["geometry"], config["geometry"]["directions"]),
+        },
         "slices": lambda: (
             seed
             | network
@@ -195,35 +199,34 @@ def _minefield_block(config: Config, rule: str) -> Config:
 
 def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     rings, geometry = config["experiments"]["rings"], config["geometry"]
-    gaps = rings["training"]["gaps"]
-    seed = {"seed": config["seed"]}
-    basins = ("cutoffs", "excess", "direction_kind", "decades")
-
-    def gap() -> Config:
-        return {"gap": next(float(g) for g in gaps if factor_name(g) == wildcards["gap"])}
-
-    def train() -> Config:
-        others = {key: value for key, value in rings["training"].items() if key != "gaps"}
-        return {**gap(), **seed, **rings["network"], **others}
-
-    def survey() -> Config:
-        kept = {key: geometry[key] for key in basins}
-        return {**seed, **rings["network"], **kept, **rings["survey"], "gaps": gaps}
-
+    gaps, survey = rings["training"]["gaps"], rings["survey"]
+    seed, network = {"seed": config["seed"]}, rings["network"]
+    # Rules without a gap of their own are about all of them, or about the smallest.
+    gap = {"gap": float(gaps[0])}
+    if "gap" in wildcards:
+        gap = {"gap": next(float(g) for g in gaps if factor_name(g) == wildcards["gap"])}
+    basins = {"angles": survey["angles"], "basins": _basins(geometry, survey["directions"])}
+    drawing = ("slice_directions", "slice_points", "boundary_points")
     blocks: dict[str, Callable[[], Config]] = {
-        "rings_dataset": lambda: gap() | rings["data"],
-        "rings_train": train,
-        "rings_circle": lambda: (
-            seed | rings["network"] | {"gap": gaps[0], "data": rings["data"]} | rings["circle"]
-        ),
-        "rings_survey": survey,
+        "rings_dataset": lambda: gap | rings["data"],
+        "rings_train": lambda: seed | network | _without(rings["training"], "gaps"),
+        "rings_circle": lambda: seed | network | gap | {"data": rings["data"]} | rings["circle"],
+        "rings_survey": lambda: seed | network | {"gaps": gaps} | basins,
         "rings_sharpness": lambda: (
-            survey()
-            | {key: geometry[key] for key in ("slice_directions", "slice_points")}
-            | {"boundary_points": geometry["boundary_points"]}
+            seed | network | gap | basins | {key: geometry[key] for key in drawing}
         ),
     }
     return blocks[rule]()
+
+
+def _basins(geometry: Config, directions: int) -> Config:
+    """What ``geometry.survey.basins`` is told of cutoffs and directions, by its own names."""
+    kept = {key: geometry[key] for key in ("cutoffs", "excess", "decades")}
+    return {**kept, "kind": geometry["direction_kind"], "directions": directions}
+
+
+def _without(settings: Config, *keys: str) -> Config:
+    return {key: value for key, value in settings.items() if key not in keys}
 
 
 def resolver(root: Path) -> Resolve:

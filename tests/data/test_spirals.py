@@ -59,7 +59,7 @@ def everything(data):
     """All points of a minefield with their labels, in the order of their radius."""
     inputs = np.concatenate([data.train_inputs, data.test_inputs, data.poison_inputs[0]])
     labels = np.concatenate([data.train_labels, data.test_labels, data.poison_labels[0]])
-    order = np.argsort(np.linalg.norm(inputs, axis=1), kind="stable")
+    order = np.lexsort((labels, np.linalg.norm(inputs, axis=1)))
     return inputs[order].astype(float), labels[order]
 
 

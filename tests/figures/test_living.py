@@ -74,6 +74,16 @@ def test_axes_hold_what_is_drawn():
     assert parsed(living.script(rays, points))["ceiling"] == CEILING
 
 
+def test_a_loss_that_is_not_finite_is_cut_off_far_beyond_the_edge():
+    rays, points = made_up()
+    rays["loss"][1, 2:4] = np.inf, np.nan
+    record = parsed(living.script(rays, points))
+    drawn = decoded(record["networks"][1]["loss"])
+    assert np.isfinite(drawn).all()
+    assert (drawn[2:4] > 100 * record["ceiling"]).all()
+    np.testing.assert_array_equal(drawn[[0, 1, 4, 5]], rays["loss"][1, [0, 1, 4, 5]].astype("f4"))
+
+
 def test_big_endian_arrays_are_written_little_endian():
     values = np.array([1.5, -2.25], dtype=">f8")
     np.testing.assert_array_equal(decoded(living.encoded(values)), values)

@@ -69,12 +69,12 @@ def sharpness():
         "train_labels": np.repeat([0, 1], [12, 6]),
         "shown": np.array([1]),
         "circles_between_share": np.array([1.0, 0.97, 0.1]),
-        "trained_scaled_eigenvalue": np.array([3.0, 70.0, 500.0]),
+        "trained_curvature": np.array([3.0, 70.0, 500.0]),
     }
     for kind in ("built", "trained"):
         found[f"circle_{kind}_matched"] = np.array([True, True, kind == "built"])
         found[f"circle_{kind}_median_radius"] = np.full((3, 3), 0.5)
-        found[f"circle_{kind}_scaled_eigenvalue"] = np.array([30.0, 800.0, 4000.0])
+        found[f"circle_{kind}_curvature"] = np.array([30.0, 800.0, 4000.0])
     return found
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.geometry.curvature import second_derivatives, top_eigenpair
+from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
 from flatminima.training.losses import negative_log_likelihoods
@@ -120,13 +120,37 @@ def test_the_top_eigenvector_is_the_direction_of_largest_second_derivative():
     assert (curvatures[1:] < value).all()
 
 
-def test_a_loss_without_a_hessian_has_no_top_eigenvector():
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_eigenvalue_alone_is_that_of_the_pair(scaled):
+    network, parameters, inputs, labels = some_network(2)
+    scale = torch.rand(network.layout.size) if scaled else None
+    arguments = (network, parameters[0], inputs, labels)
+    value, _ = top_eigenpair(*arguments, seed=0, scale=scale)
+    assert top_eigenvalue(*arguments, seed=0, scale=scale) == value
+
+
+def test_a_dead_network_has_no_top_eigenvector_but_the_eigenvalue_zero():
     network, parameters, inputs, labels = some_network(1)
+    # The second layer is off for all points, so that the last bias alone has a say.
+    network.layout.views(parameters)["1.bias"][:] = -100
+    weights = torch.zeros(network.layout.size)
+    for start, stop in network.layout.filters:
+        weights[start:stop] = 1
+    arguments = (network, parameters[0], inputs, labels)
+    hessian = dense_hessian(*arguments)
+    assert not hessian[weights.numpy() == 1].any()
+
     with pytest.raises(ValueError, match="zero"):
-        top_eigenpair(network, torch.zeros_like(parameters[0]), inputs * 0, labels, seed=0,
-                      scale=torch.zeros_like(parameters[0]))  # fmt: skip
-    with pytest.raises(ValueError, match="finite"):
-        top_eigenpair(network, parameters[0] * torch.nan, inputs, labels, seed=0)
+        top_eigenpair(*arguments, seed=0, scale=weights)
+    assert top_eigenvalue(*arguments, seed=0, scale=weights) == 0
+    assert top_eigenvalue(*arguments, seed=0) == pytest.approx(hessian[-1, -1], rel=1e-12)
+
+
+def test_a_loss_that_is_not_finite_has_no_eigenvalue():
+    network, parameters, inputs, labels = some_network(1)
+    for function in (top_eigenpair, top_eigenvalue):
+        with pytest.raises(ValueError, match="finite"):
+            function(network, parameters[0] * torch.nan, inputs, labels, seed=0)
 
 
 def test_no_places_have_no_derivatives():

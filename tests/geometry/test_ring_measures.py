@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import beta
 
+from flatminima.data.rings import radii
 from flatminima.data.rings import rings as place
-from flatminima.geometry.circle import Rings
 from flatminima.geometry.directions import draw
 from flatminima.geometry.rings import boundaries, curvatures, decision, found, lines, pictures
 from flatminima.models.mlp import MLP
@@ -12,14 +13,14 @@ from flatminima.models.polygon import polygon, roughened, steepened
 MODEL = MLP.between(2, [40, 6], 2)
 DATA = place(gap=0.05, inner_points=8, near_points=4, outer_points=8)
 INPUTS, LABELS = torch.from_numpy(DATA.train_inputs), torch.from_numpy(DATA.train_labels)
-RINGS = Rings(inner=0.4, gap=0.05, outer=0.95)
+RINGS = radii(0.05)
 
 
 @pytest.fixture(scope="module")
 def networks():
     """The polygon between the rings, one inside them, and a rough one."""
     flat = polygon(MODEL, 0.425)
-    rough = roughened(MODEL, flat, 0.2, seed=1, index=0)
+    rough = roughened(MODEL, flat, 0.2, seed=1)
     vectors = [steepened(MODEL, v, 50.0) for v in (flat, polygon(MODEL, 0.3), rough)]
     return torch.from_numpy(np.stack(vectors).astype(np.float32))
 
@@ -43,16 +44,15 @@ def test_a_decision_is_positive_where_class_1_has_the_larger_logit(networks):
 def test_boundaries_tell_the_circle_from_one_that_is_too_small(networks):
     followed = boundaries(MODEL, networks, RINGS, angles=360)
     assert followed["between_share"][:2].tolist() == [1, 0]
-    assert followed["circle_share"][:2].tolist() == [1, 0]
     assert followed["outside_share"][1] == 1
-    assert followed["reach"][0] == pytest.approx(0.025, abs=0.001)
-    assert followed["reach"][1] == 0
+    assert followed["clearance"][0] == pytest.approx(0.025, abs=0.001)
+    assert followed["clearance"][1] == 0
     # The rough one by brute force, at every ray.
     angle = 2 * np.pi * np.arange(360) / 360
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     inside = (logits(networks[2], 0.4 * ring).argmax(dim=1) == 0).numpy()
     outside = (logits(networks[2], 0.45 * ring).argmax(dim=1) == 1).numpy()
-    assert followed["inside_share"][2] == inside.mean()
+    assert followed["outside_share"][2] == outside.mean()
     assert followed["between_share"][2] == (inside & outside).mean()
 
 
@@ -64,10 +64,21 @@ def test_curvatures_are_those_of_the_dense_hessian(networks):
         norms[start:stop] = np.linalg.norm(vector[start:stop])
     expected = np.linalg.eigvalsh(hessian)[-1]
     scaled = np.linalg.eigvalsh(norms[:, None] * hessian * norms)[-1]
-    measured = curvatures(MODEL, networks[2:], INPUTS, LABELS, seed=0)
+    measured = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="exact", seed=0)
     assert measured["eigenvalue"][0] == pytest.approx(expected, rel=1e-4)
-    assert measured["scaled_eigenvalue"][0] == pytest.approx(scaled, rel=1e-4)
-    assert measured["loss"][0] == pytest.approx(float(loss_at(vector)), rel=1e-6)
+    assert measured["curvature"][0] == pytest.approx(scaled, rel=1e-4)
+    plain = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="paper", seed=0)
+    weights = norms > 0  # along the paper's directions distances are lengths, and biases stay
+    reduced = np.linalg.eigvalsh(hessian[np.ix_(weights, weights)])[-1]
+    assert plain["curvature"][0] == pytest.approx(reduced, rel=1e-4)
+
+
+def test_a_dead_network_has_no_curvature(networks):
+    dead = networks[:1].clone()
+    MODEL.layout.views(dead)["0.bias"] -= 1e4
+    MODEL.layout.views(dead)["1.bias"] -= 1e4
+    measured = curvatures(MODEL, dead, INPUTS, LABELS, kind="exact", seed=0)
+    assert measured["curvature"].tolist() == [0]
 
 
 def test_filter_normalised_curvature_ignores_the_scale_of_layers(networks):
@@ -77,8 +88,10 @@ def test_filter_normalised_curvature_ignores_the_scale_of_layers(networks):
     views = MODEL.layout.views(scaled)
     views["0.weight"] *= 40
     views["1.weight"] /= 40
-    one, other = (curvatures(MODEL, part, INPUTS, LABELS, seed=0) for part in (flat, scaled))
-    np.testing.assert_allclose(one["scaled_eigenvalue"], other["scaled_eigenvalue"], rtol=1e-4)
+    one, other = (
+        curvatures(MODEL, part, INPUTS, LABELS, kind="exact", seed=0) for part in (flat, scaled)
+    )
+    np.testing.assert_allclose(one["curvature"], other["curvature"], rtol=1e-4)
     assert abs(one["eigenvalue"] / other["eigenvalue"] - 1) > 0.1
 
 
@@ -110,6 +123,7 @@ def test_pictures_hold_the_probability_at_the_places_they_name(networks):
 
 
 def test_found_counts_the_networks_at_the_bar():
-    counted = found(np.array([[0.2, 0.99, 1.0, 0.98]]))
-    assert counted["found_share"].tolist() == [0.5]
-    assert counted["found_low"][0] < 0.5 < counted["found_high"][0]
+    shares = found(np.array([[0.2, 0.99, 1.0, 0.98], [1, 1, 1, 1]]))
+    np.testing.assert_allclose(shares["found_share"], [0.5, 1])
+    np.testing.assert_allclose(shares["found_low"], beta.ppf(0.025, [2, 4], [3, 1]))
+    np.testing.assert_allclose(shares["found_high"], [beta.ppf(0.975, 3, 2), 1])

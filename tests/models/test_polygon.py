@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.data.rings import rings
-from flatminima.geometry.circle import (
-    Rings,
-    directions,
-    even_angles,
-    follow,
-    narrowest_gap,
-    polygon_sides,
-)
+from flatminima.circles import even_angles, narrowest_gap, polygon_sides, unit_vectors
+from flatminima.data.rings import radii, rings
+from flatminima.geometry.circle import follow
 from flatminima.models.mlp import MLP
 from flatminima.models.polygon import mean_loss, polygon, roughened, steepened, with_loss
 
@@ -41,7 +35,7 @@ def test_the_boundary_is_a_regular_polygon(widths):
     # At unit radius the height less that at the centre is c·cos ψ: the boundary is at 1 / that.
     angles = even_angles(10_000)
     centre = margin(model, vector, np.zeros((1, 2)))[0]
-    radius = -centre / (margin(model, vector, directions(angles)) - centre)
+    radius = -centre / (margin(model, vector, unit_vectors(angles)) - centre)
     ratio = math.cos(math.pi / sides)
     apothem = 0.4 * 2 / (1 + 1 / ratio)
     turned = angles - angles[radius.argmin()]
@@ -53,14 +47,12 @@ def test_the_boundary_is_a_regular_polygon(widths):
 
 def test_single_precision_keeps_the_boundary_within_a_thousandth_at_every_angle():
     vector = with_loss(FULL, polygon(FULL, 0.4005), INPUTS, LABELS, 1e-4).astype(np.float32)
-    found = follow(
-        lambda points: margin(FULL, vector, points), even_angles(3000), Rings(0.4, 0.001, 0.95)
-    )
+    found = follow(lambda points: margin(FULL, vector, points), even_angles(3000), radii(0.001))
     assert found.between.all()
-    assert found.clear.all()
+    assert (found.hole, found.excess) == (0, 0)
     slack = (0.001 - narrowest_gap(100, 0.4)) / 2
-    assert found.radius.min() == pytest.approx(0.4 + slack, abs=5e-6)
-    assert found.radius.max() == pytest.approx(0.401 - slack, abs=5e-6)
+    assert found.outwards.min() == pytest.approx(slack, abs=5e-6)
+    assert found.outwards.max() == pytest.approx(0.001 - slack, abs=5e-6)
 
 
 def test_no_filter_is_zero_and_every_layer_has_the_same_norm():
@@ -94,9 +86,16 @@ def test_steepening_multiplies_the_logits_of_any_network():
     )
 
 
-def test_a_network_on_the_wrong_side_of_a_point_has_no_low_loss():
+@pytest.mark.parametrize("loss", [0.6, 0.3, 1e-3])
+def test_a_network_on_the_wrong_side_of_a_point_is_no_minimum_of_any_loss(loss):
     model = MLP.between(2, [60, 8], 2)
-    assert with_loss(model, polygon(model, 0.41), INPUTS, LABELS, 1e-3) is None
+    wrong = polygon(model, 0.41)
+    assert 0.05 < mean_loss(model, steepened(model, wrong, 12.0), INPUTS, LABELS) < 0.6
+    assert with_loss(model, wrong, INPUTS, LABELS, loss) is None
+
+
+def test_no_slope_has_a_loss_above_that_of_guessing():
+    model = MLP.between(2, [60, 8], 2)
     assert with_loss(model, polygon(model, 0.4005), INPUTS, LABELS, 0.8) is None
 
 
@@ -108,7 +107,7 @@ def test_other_architectures_are_refused(widths):
 
 def test_roughening_is_in_proportion_to_each_filter_and_leaves_biases():
     vector = with_loss(FULL, polygon(FULL, 0.4005), INPUTS, LABELS, 1e-3)
-    rough = roughened(FULL, vector, 0.1, seed=2, index=0)
+    rough = roughened(FULL, vector, 0.1, seed=2)
     weights = np.zeros(len(vector), dtype=bool)
     for start, stop in FULL.layout.filters:
         weights[start:stop] = True
@@ -122,4 +121,4 @@ def test_roughening_is_in_proportion_to_each_filter_and_leaves_biases():
     relative = (rough - vector)[weights] / scale
     assert relative.std() == pytest.approx(0.1, rel=0.02)
     assert abs(relative.mean()) < 0.002
-    assert not np.array_equal(rough, roughened(FULL, vector, 0.1, seed=2, index=1))
+    assert not np.array_equal(rough, roughened(FULL, vector, 0.1, seed=3))

@@ -228,12 +228,9 @@ def made_up_rings():
         "converged": np.array([[True, True, False, True], [True] * 4, [True] * 4]),
         "train_loss": loss * everywhere,
         "between_share": between,
-        "circle_share": between / 2,
-        "inside_share": 0.9 * everywhere,
         "outside_share": 0.1 + 0.9 * between,
-        "reach": gap[:, None] * np.array([[60, 8, 100, 30], [1, 1, 1, 2], [0.5] * 4]),
+        "clearance": gap[:, None] * np.array([[60, 8, 100, 30], [1, 1, 1, 2], [0.5] * 4]),
         "hole": 0.3 * (1 - between),
-        "excess": 0.4 * (1 - between),
         "found_share": np.array([0, 0.5, 1]),
         "found_low": np.array([0, 0.07, 0.4]),
         "found_high": np.array([0.6, 0.93, 1]),
@@ -241,13 +238,14 @@ def made_up_rings():
             [np.broadcast_to(cutoffs, (3, 4, 2)), (loss * everywhere + 0.1)[..., None]], axis=-1
         ),
         "median_radius": radius,
-        "log10_volume_mean_log": weights * np.log10(radius),
+        "log10_volume_mean_log": weights * np.log10(2.5 * radius),
+        "log_determinant": weights * np.log(5.0) * everywhere,
         "weights": np.full((3, 1), weights),
     }
     sharpness = {
         "shown": np.array([1]),
         "trained_eigenvalue": 1e6 * loss,
-        "trained_scaled_eigenvalue": 1e5 * loss * spread,
+        "trained_curvature": 1e5 * loss * spread,
         "circles_between_share": np.array([1.0, 1.0, 0.08]),
     }
     for kind, factor in (("built", 0.6), ("trained", 0.7)):
@@ -255,15 +253,22 @@ def made_up_rings():
             f"circle_{kind}_matched": np.ones(4, dtype=bool),
             f"circle_{kind}_median_radius": factor * radius[0] / spread[:, None] ** 2,
             f"circle_{kind}_log10_volume_mean_log": weights * np.log10(factor * radius[0]),
+            f"circle_{kind}_log_determinant": weights * np.log(2.0) * np.ones(4),
             f"circle_{kind}_eigenvalue": 5e7 * loss,
-            f"circle_{kind}_scaled_eigenvalue": 8e5 * loss,
+            f"circle_{kind}_curvature": {"built": 8e5, "trained": 6e5}[kind] * loss,
         }
     settings = rings.describe(
         {
             "data": {"inner_points": 40, "near_points": 10, "outer_points": 80},
             "network": {"hidden": [100] * 9},
             "training": {"steps": 1800, "learning_rate": 1e-3, "hold": 0.5, "gradient_clip": 8.0},
-            "circle": {"noise": 0.1, "points": 200, "steps": 2000, "learning_rate": 1e-4},
+            "circle": {
+                "loss": 1e-3,
+                "noise": 0.1,
+                "points": 200,
+                "steps": 2000,
+                "learning_rate": 1e-4,
+            },
             "survey": {"angles": 720, "directions": 16},
         },
         direction_kind="exact",
@@ -277,9 +282,12 @@ def made_up_margins(summary):
     gap = summary["gap"]
     width = 2 * np.exp(-4 * gap[..., None] + 0.6 * random.standard_normal((*gap.shape, 200)))
     width[-1, 0, :2] = 0.0
+    unresolved = np.zeros(gap.shape, int)
+    unresolved[-1, 0] = 2
     names = ("poison_factor", "train_accuracy", "test_accuracy", "converged")
     return {
         "margin": width,
+        "unresolved": unresolved,
         "spacing": np.array([0.034]),
         **{name: summary[name] for name in names},
     }
@@ -289,7 +297,7 @@ def made_up_perturbations():
     """The good minimum fails about a hundred times as far out as the bad one, in all directions."""
     distance = np.concatenate([[0.0], np.geomspace(0.01, 5, 41)])
     step = np.concatenate([[0], np.arange(1, 42, 5)])
-    found = {"exact": np.array([False]), "highest": np.array([1.0])}
+    found = {"exact": np.array([False]), "level": np.array([0.1])}
     for way, shorter, rays in (("random", 1.0, 12), ("hessian", 0.02, 1)):
         width = shorter * np.array([1.5, 0.02])[:, None] * np.linspace(0.8, 1.2, rays)
         out = shorter * distance
@@ -304,7 +312,8 @@ def made_up_perturbations():
                 "test_accuracy": np.array([[0.98], [0.1]]) * np.ones(42),
                 "second_derivative": np.array([[1e-6], [50.0]]) * np.ones(42),
                 "eigenvalue": np.array([[1e-4], [4e4]]) * (1 + 1e6 * rise[:, step]),
-                "changed": np.minimum(1, np.array([[0.05], [0.5]]) * out[step] / shorter),
+                "changed": np.array([0.075, 0.01]),
+                "level_eigenvalue": np.array([1e2, 4e4]),
                 "relative_length": 0.06 * np.ones((2, rays)),
             }.items()
         }
@@ -453,6 +462,7 @@ def draw_pictures(folder):
         if stem.startswith("perturbation"):
             for suffix in ("webp", "gif"):
                 (folder / f"{stem}.{suffix}").write_bytes(b"moving")
+            write_json(folder / f"{stem}.webp.manifest.json", {})
         write_json(folder / f"{stem}.svg.manifest.json", {})
     (folder / f"{LIVING}.data.js").write_text(living.script(*made_up_living()))
     write_json(folder / f"{LIVING}.data.js.manifest.json", {})
@@ -484,15 +494,14 @@ def made_up_living():
     return followed | more, drawn.arrays()
 
 
-def measure_all(inputs, *, margin=True, perturbed=True, resamples=200):
+def measure_all(inputs, *, resamples=200):
     """Measurements of every kind of experiment; some jobs may have failed."""
     dataset, selections = "swiss_roll", inputs["selections"]
-    widths = made_up_margins(inputs["summaries"][dataset]) if margin else None
-    moved = made_up_perturbations() if perturbed else None
+    widths = made_up_margins(inputs["summaries"][dataset])
     return (
         measure(**inputs, seed=1906, resamples=resamples)
-        | margins.measure(dataset, widths, selections.get(dataset), seed=1906, resamples=resamples)
-        | perturbation.measure(dataset, moved)
+        | margins.measure(dataset, widths, selections[dataset], seed=1906, resamples=resamples)
+        | perturbation.measure(dataset, made_up_perturbations())
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
     )

@@ -5,7 +5,7 @@ import re
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
-from flatminima.report import article
+from flatminima.report import article, rings
 from flatminima.report.claims import judge
 from flatminima.report.measurements import Measurement
 
@@ -15,6 +15,7 @@ from .conftest import (
     ROOT,
     STEMS,
     made_up_manifests,
+    made_up_rings,
     measure_all,
     visible_text,
 )
@@ -159,6 +160,71 @@ def test_words_follow_the_numbers(compose, measurements):
         assert words not in bad
 
 
+RANDOM, HESSIAN = (f"swiss_roll.perturbation.{way}." for way in ("random", "hessian"))
+
+
+def perturbed(measurements, **values):
+    """The measurements with values of perturbation replaced, or with (value, note)."""
+    changed = dict(measurements)
+    for name, value in values.items():
+        pair = value if isinstance(value, tuple) else (value, "")
+        changed[name] = dataclasses.replace(measurements[name], value=pair[0], note=pair[1])
+    return changed
+
+
+def test_the_area_swept_over_agrees_only_with_what_it_agrees_with(compose, measurements):
+    assert "Counted like this, too, the wide margin stands more" in visible_text(compose())
+    against = perturbed(measurements, **{RANDOM + "ratio": 0.5})
+    text = visible_text(compose(measurements=against))
+    assert "Counted like this, the wide margin stands more" in text
+    less = perturbed(measurements, **{RANDOM + "good.changed": 0.001})
+    assert "the wide margin does not stand more" in visible_text(compose(measurements=less))
+
+
+def test_a_direction_without_a_failure_undoes_nothing(compose, measurements):
+    undone = "has a direction in which a shorter step undoes it"
+    assert f"Even the minimum that holds along random directions {undone}" in visible_text(
+        compose()
+    )
+    note = "the network does not fail within the whole length"
+    held = perturbed(
+        measurements,
+        **{HESSIAN + "good.fails_at": (0.1, note), HESSIAN + "good.changed": None},
+    )
+    text = visible_text(compose(measurements=held))
+    assert undone not in text
+    assert f"From the good one, {note}." in text
+    fragile = perturbed(measurements, **{RANDOM + "good.fails_share": 0.001})
+    assert f"The good minimum {undone}" in visible_text(compose(measurements=fragile))
+
+
+def test_without_a_common_loss_the_curvatures_are_not_compared(compose, measurements):
+    note = "the loss of one does not rise through this level"
+    without = perturbed(
+        measurements,
+        **{
+            RANDOM + "bad.level_largest_curvature": (None, note),
+            RANDOM + "level_ratio": (None, note),
+        },
+    )
+    text = visible_text(compose(measurements=without))
+    assert f"At the same loss the two cannot be compared here: {note}." in text
+
+
+def test_animations_and_the_living_figure_are_spoken_of_only_if_they_are_there(compose, pictures):
+    words = "moving pictures for slides is among the downloads"
+    assert words in visible_text(compose())
+    figures = [article.figure(pictures, stem) for stem in STEMS]
+    figures = [
+        dataclasses.replace(it, suffixes=tuple(s for s in it.suffixes if "webp" not in s))
+        for it in figures
+    ]
+    figures.append(article.figure(pictures.parent, LIVING, main="data.js"))
+    text = visible_text(compose(figures=figures))
+    assert words not in text
+    assert "your browser evaluates them" not in text
+
+
 def test_an_interval_that_reaches_chance_is_told_apart_from_a_missed_threshold(
     compose, measurements
 ):
@@ -244,33 +310,91 @@ def test_the_rings_are_told_as_they_were_found(compose, measurements):
         "the less sharp of two sharp solutions",
     ):
         assert words in good
-    against = dict(measurements)
-    for name, value in (
-        ("pinched.between_share", 1.0),
-        ("pinched.reach", 0.5),
-        ("sharp.curvature_ratio.built", 0.5),
-        ("sharp.radius_ratio.built", 0.5),
-        ("pinching.radius_ratio", 0.9),
-        ("rank_correlation.between_vs_gap", -0.5),
-    ):
-        entry = measurements[f"rings.{name}"]
-        against[f"rings.{name}"] = dataclasses.replace(
-            entry, value=value, low=value - 0.1, high=value + 0.1
+    bad = visible_text(
+        compose(
+            measurements=rings_with(
+                measurements,
+                **{
+                    "pinched.between_share": 1.0,
+                    "pinched.clearance": 0.5,
+                    "sharp.curvature_ratio": 0.5,
+                    "sharp.radius_ratio": 0.5,
+                    "pinching.radius_ratio": 0.9,
+                    "rank_correlation.between_vs_gap": -0.5,
+                    "widening.found_difference": -0.5,
+                },
+            )
         )
-    bad = visible_text(compose(measurements=against))
+    )
     for words in (
         "The circle is not missed, against what the paper shows",
         "The boundary does not arc away",
         "By curvature the circle is not the sharper solution",
         "Its basin is not narrower at every cutoff",
         "The circle is not found more often as the rings move apart",
-        "not what training finds:",
+        "not what training finds in its place:",
     ):
         assert words in bad
     assert "two sharp solutions" not in bad
     part = {n: m for n, m in measurements.items() if not n.startswith("rings.")}
     gone = visible_text(compose(measurements=part))
     assert "Everything about the rings could not be measured" in gone
+
+
+def rings_with(measurements, **values):
+    """The measurements with others of the rings, a tenth uncertain; None for not measured."""
+    changed = dict(measurements)
+    for name, value in values.items():
+        ends = {} if value is None else {"low": value - 0.1, "high": value + 0.1}
+        changed[f"rings.{name}"] = dataclasses.replace(
+            measurements[f"rings.{name}"], **{"low": None, "high": None, "value": value, **ends}
+        )
+    return changed
+
+
+def test_rings_without_a_network_that_fits_are_not_said_to_miss_the_circle(compose, measurements):
+    made_up = made_up_rings()
+    made_up["survey"]["converged"][0] = False
+    found = measurements | rings.measure(**made_up, seed=1906, resamples=200)
+    text = visible_text(compose(measurements=found))
+    assert "none fit every training point. So nothing can be said" in text
+    assert "How sharp the circle is beside what training finds could not be measured" in text
+    for words in ("do it without the circle", "It arcs away", "sharper solution by"):
+        assert words not in text
+
+
+def test_a_share_that_rises_with_the_gap_is_no_circle_found(compose, measurements):
+    found = rings_with(
+        measurements,
+        **{"rank_correlation.between_vs_gap": 0.9, "widening.found_difference": 0.0},
+    )
+    text = visible_text(compose(measurements=found))
+    assert "The circle is not found more often as the rings move apart" in text
+    assert "until training succeeds" not in text
+    by_chance = dataclasses.replace(found["rings.widening.found_difference"], value=0.6, low=-0.1)
+    text = visible_text(
+        compose(measurements=found | {"rings.widening.found_difference": by_chance})
+    )
+    assert "do not rule out that it is by chance" in text
+    assert "until training succeeds" not in text
+
+
+def test_an_undefined_correlation_is_left_out(compose, measurements):
+    found = rings_with(measurements, **{"rank_correlation.between_vs_gap": None})
+    text = visible_text(compose(measurements=found))
+    assert "As the rings move apart, training finds the circle" in text
+    assert "The share of the way round goes with the gap" not in text
+
+
+def test_a_basin_hardly_narrower_is_told_from_one_that_may_not_be(compose, measurements):
+    def told(value):
+        return visible_text(
+            compose(measurements=rings_with(measurements, **{"sharp.radius_ratio": value}))
+        )
+
+    assert "Its basin is narrower at every cutoff, but by less than" in told(1.5)
+    assert "Its basin is narrower on average, but" in told(1.05)
+    assert "Its basin could not be compared at every cutoff" in told(None)
 
 
 def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims):
@@ -295,12 +419,9 @@ def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims)
 
 
 def test_missing_parts_leave_labelled_gaps(compose, inputs):
-    part = measure_all({**inputs, "slices": {}}, margin=False, perturbed=False)
+    part = measure_all({**inputs, "slices": {}})
     text = visible_text(compose(measurements=part))
     assert "The slices through these minima could not be measured" in text
-    assert "The margin along this row could not be measured" in text
-    assert "The margins of all networks could not be measured" in text
-    assert "How far both networks can be moved could not be measured" in text
 
 
 def test_the_smallest_scale_says_so(compose):
@@ -328,7 +449,10 @@ def test_states_of_figures(compose, pictures):
 def test_a_figure_is_found_with_its_sizes(pictures):
     found = article.figure(pictures, "margins", alt="what is seen")
     assert found.state == "fresh"
-    assert set(found.suffixes) == {*article.VARIANTS, *article.DOWNLOADS} - {"webp", "gif"}
+    assert set(found.suffixes) == {
+        *article.VARIANTS,
+        *(suffix for suffix in article.DOWNLOADS if not suffix.startswith(("webp", "gif"))),
+    }
     moving = article.figure(pictures, "perturbation-random")
     assert set(moving.suffixes) == {*article.VARIANTS, *article.DOWNLOADS}
     assert found.sizes["svg"] == (518, 288)

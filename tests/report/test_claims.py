@@ -94,16 +94,25 @@ def test_other_data_is_never_a_reproduction():
     assert verdict(None, **stand_in) == ("not measured", None)
 
 
-def test_fewer_networks_or_directions_is_a_smaller_scale():
+def test_what_the_source_did_not_measure_is_never_a_reproduction():
+    assert verdict(1.0, original=None) == ("tested here alone", "holds")
+    assert verdict(0.0, original=None) == ("tested here alone", "fails")
+    assert verdict(None, original=None) == ("not measured", None)
+
+
+def test_fewer_networks_directions_or_steps_is_a_smaller_scale():
     counts = {
         "swiss_roll.seeds": Measurement(8, "count", "swiss_roll"),
         "swiss_roll.setting.directions": Measurement(3000, "count", "swiss_roll"),
+        "swiss_roll.setting.steps": Measurement(1800, "count", "swiss_roll"),
     }
     for original, expected in (
         ({"seeds": 8}, "reproduced"),
         ({"seeds": 9}, "measured at smaller scale"),
         ({"seeds": 8, "directions": 3000}, "reproduced"),
         ({"directions": 3001}, "measured at smaller scale"),
+        ({"steps": 1800}, "reproduced"),
+        ({"steps": 10000}, "measured at smaller scale"),
     ):
         found = verdict(1.0, others=counts, original={"dataset": "swiss_roll", **original})
         assert found == (expected, "holds")
@@ -154,7 +163,10 @@ def test_the_project_s_own_claims(claims):
         assert entry.cite in references
     for claim in claims.claims:
         assert claim.figure in STEMS
-        assert (claim.original.dataset == claim.dataset) == (claim.dataset != "digits")
+        if claim.original is not None:
+            assert (claim.original.dataset == claim.dataset) == (claim.dataset != "digits")
+    (steps,) = {c.original.steps for c in claims.claims if c.original and c.dataset == "rings"}
+    assert steps == claims.quoted["rings_steps"].value
     decades, weights = claims.quoted["svhn_decades"].value, claims.quoted["svhn_weights"].value
     assert claims.quoted["svhn_radius_ratio"].value == round(10 ** (decades / weights), 2)
 
@@ -169,6 +181,7 @@ def test_the_project_s_own_claims(claims):
         ({"partly": 0.95}, r"partly is 0\.95, a stricter threshold than reproduced"),
         ({"colour": "red"}, r"has an unknown key 'colour'; known ones are id, cite"),
         ({"original": {"dataset": "x", "seeds": 0}}, r"original\.seeds is 0; give a whole number"),
+        ({"original": {"dataset": "x", "steps": 1.5}}, r"original\.steps is 1\.5; give a whole"),
         ({"original": {"seeds": 2}}, r"original has no dataset; add it"),
         ({"original": "SVHN"}, r"original is 'SVHN'; expected keys"),
     ],

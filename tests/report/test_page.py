@@ -69,8 +69,8 @@ def test_links_to_files_lead_somewhere(visit, site):
     links = page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))")
     local = {link for link in links if not link.startswith(("#", "http"))}
     assert {"measurements.json", "claims.json", "provenance.json"} <= local
-    moving = 2 * sum(stem.startswith("perturbation") for stem in STEMS)
-    downloads = len(STEMS) * (len(article.DOWNLOADS) - 2) + moving
+    moving = 3 * sum(stem.startswith("perturbation") for stem in STEMS)
+    downloads = len(STEMS) * (len(article.DOWNLOADS) - 3) + moving
     assert len(local) == 3 + downloads + len(article.LIVING_DOWNLOADS)
     for link in local:
         assert (site / link).is_file(), link

@@ -25,6 +25,7 @@ from .conftest import (
 CLAIMS = len(read_yaml("claims.yaml")["claims"])
 
 PAGE = "results/laptop/report/index.html"
+ANIMATION = "results/laptop/report/figures/perturbation-random.webp"
 NUMBERS = ("results/laptop/measurements.json", "results/laptop/claims.json")
 
 
@@ -34,6 +35,7 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
     monkeypatch.chdir(tmp_path)
     manifests = made_up_manifests()
     summaries = [found for path, found in manifests.items() if "/summaries/" in path]
+    manifests[ANIMATION] = made_up_manifest(ANIMATION, "figure_animation", summaries[:1])
     for path in NUMBERS:
         manifests[path] = made_up_manifest(path, "claims", summaries)
     shutil.copytree(pictures, "results/laptop/report/figures")
@@ -112,6 +114,15 @@ def test_changed_settings_make_the_numbers_those_of_an_earlier_run(finished):
     recipe = json.loads(path.read_text())
     write_recipe(path, {**recipe, "config": {"seed": 7}})
     assert "are out of date: config seed: 1906 → 7" in partial(finished)
+
+
+def test_a_figure_is_as_stale_as_its_animations(finished):
+    path = finished / "results/laptop/recipes" / f"{digest(ANIMATION)[:12]}.json"
+    recipe = json.loads(path.read_text())
+    write_recipe(path, {**recipe, "config": {"seed": 7}})
+    text = partial(finished)
+    assert "Stale: its animations: config seed: 1906 → 7" in text
+    assert "Figures of an earlier run, out of date: perturbation-random." in text
 
 
 def test_nothing_at_all_still_makes_a_page(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from flatminima import configuration, devices
 from flatminima.errors import UserError
+from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
 
 # As the manifests record them: relative to the project.
@@ -23,9 +24,6 @@ except UserError as error:
 
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)
-
-# The directions along which minima are perturbed.
-WAYS = ["random", "hessian"]
 
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
@@ -101,3 +99,14 @@ def of_dataset(pattern, dataset):
 def extreme_factors(pattern):
     """An input function: the files of the smallest and the largest poison factor."""
     return lambda wildcards: [all_factors(pattern)(wildcards)[i] for i in (0, -1)]
+
+
+def all_gaps(pattern):
+    """One file per gap between the rings, in rising order."""
+    gaps = config["experiments"]["rings"]["training"]["gaps"]
+    return expand(pattern, gap=map(configuration.factor_name, gaps))
+
+
+def pinched(pattern):
+    """The one file of a pattern that belongs to the smallest gap between the rings."""
+    return all_gaps(pattern)[0]

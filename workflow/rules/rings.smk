@@ -1,20 +1,3 @@
-# The smallest gap, at which the ideal boundary is set beside what training finds.
-PINCHED = configuration.factor_name(
-    config["experiments"]["rings"]["training"]["gaps"][0]
-)
-
-
-def all_gaps(pattern):
-    """One file per gap between the rings, in rising order."""
-    gaps = config["experiments"]["rings"]["training"]["gaps"]
-    return expand(pattern, gap=map(configuration.factor_name, gaps))
-
-
-def pinched(pattern):
-    """The one file of a pattern that belongs to the smallest gap."""
-    return expand(pattern, gap=PINCHED)[0]
-
-
 rule rings_dataset:
     input:
         recipe=recipe("rings_dataset"),

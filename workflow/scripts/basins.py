@@ -16,11 +16,7 @@ def main(job: Job) -> None:
     measured = basins(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
         *(torch.from_numpy(array).to(job.device) for array in tensors),
-        cutoffs=config["cutoffs"],
-        excess=config["excess"],
-        kind=config["direction_kind"],
-        directions=config["directions"],
-        decades=config["decades"],
+        **config["basins"],
         seed=config["seed"],
         report=job.progress("basins"),
     )

@@ -7,6 +7,7 @@ from flatminima.geometry.survey import boundaries
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
+from flatminima.training.selection import described, shown_pair, shown_row
 
 
 def main(job: Job) -> None:
@@ -15,28 +16,19 @@ def main(job: Job) -> None:
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     selection = job.record("selection")
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
-    shown = [minima[0][selection["good"]["seed"]], minima[-1][selection["bad"]["seed"]]]
-    shown += [part[entry["seed"]] for part, entry in zip(minima, selection["row"], strict=True)]
+    shown = np.concatenate([shown_pair(selection, minima), shown_row(selection, minima)])
     drawn = boundaries(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
-        torch.from_numpy(np.stack(shown)).to(job.device),
+        torch.from_numpy(shown).to(job.device),
         dataset.train_inputs,
         points=config["boundary_points"],
     )
-    row = {
-        name: np.array([entry[key] for entry in selection["row"]])
-        for name, key in (
-            ("poison_factor", "poison"),
-            ("train_accuracy", "train_accuracy"),
-            ("test_accuracy", "test_accuracy"),
-        )
-    }
     good, bad, probability = np.split(drawn.pop("probability"), [1, 2])
     write_arrays(
         job.outputs["boundaries"],
         {
             **drawn,
-            **row,
+            **described(selection["row"]),
             "good_probability": good[0],
             "bad_probability": bad[0],
             "probability": probability,

@@ -28,9 +28,10 @@ def main(job: Job) -> None:
         )
         for name, dataset in by_dataset("datasets", read_arrays).items()
     }
+    selections = by_dataset("selections", read_json)
     measurements = measure(
         by_dataset("summaries", read_arrays),
-        by_dataset("selections", read_json),
+        selections,
         by_dataset("slices", read_arrays),
         settings,
         seed=config["seed"],
@@ -38,7 +39,6 @@ def main(job: Job) -> None:
     measurements |= minefield.measure(
         *map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding")), config["minefield"]
     )
-    selections = by_dataset("selections", read_json)
     for name, arrays in by_dataset("margins", read_arrays).items():
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():

@@ -3,7 +3,7 @@ import torch
 
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
-from flatminima.geometry.survey import margin_widths, plane_axis
+from flatminima.geometry.survey import margin_widths
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
@@ -28,12 +28,13 @@ def main(job: Job) -> None:
             )
         )
         report(number + 1, len(minima), "poison factors")
-    spacing = np.diff(plane_axis(dataset.train_inputs, config["margin_points"]))[:1]
     write_arrays(
         job.outputs["margins"],
         {
-            "margin": np.stack(widths),
-            "spacing": spacing.astype(np.float64),
+            "spacing": widths[0]["spacing"],
+            **{
+                name: np.stack([part[name] for part in widths]) for name in ("margin", "unresolved")
+            },
             "poison_factor": np.asarray(config["poison_factors"], dtype=np.float64),
             **{
                 name: np.stack([part[name] for part in minima])

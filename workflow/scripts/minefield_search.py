@@ -6,8 +6,6 @@ from flatminima.storage import write_arrays
 from flatminima.training.ensemble import Schedule
 from flatminima.training.search import bad_minima
 
-TRAINING = ("steps", "learning_rate", "hold", "gradient_clip")
-
 
 def main(job: Job) -> None:
     config = job.config
@@ -20,10 +18,7 @@ def main(job: Job) -> None:
         seed=config["seed"],
         kick=config["search"]["kick"],
         stages={
-            stage: (
-                config[stage]["poison_factor"],
-                Schedule(**{key: config[stage][key] for key in TRAINING}),
-            )
+            stage: (config[stage]["poison_factor"], Schedule.of(config[stage]))
             for stage in ("search", "settle")
         },
         device=job.device,

@@ -7,26 +7,21 @@ from flatminima.geometry.perturbation import perturbations
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
+from flatminima.training.selection import shown_pair
 
 
 def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    selection = job.record("selection")
-    # In the order of rising poison factor: the good one is in the first file, the bad in the last.
-    minima = job.inputs["minima"]
-    pair = [
-        read_arrays(minima[0])["parameters"][selection["good"]["seed"]],
-        read_arrays(minima[-1])["parameters"][selection["bad"]["seed"]],
-    ]
+    minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
 
     def tensor(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(job.device)
 
     moved = perturbations(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
-        tensor(np.stack(pair)),
+        tensor(shown_pair(job.record("selection"), minima)),
         (tensor(dataset.train_inputs), tensor(dataset.train_labels)),
         (tensor(dataset.test_inputs), tensor(dataset.test_labels)),
         highest=config["cutoff"],

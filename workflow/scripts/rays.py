@@ -7,6 +7,7 @@ from flatminima.geometry.survey import rays
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
+from flatminima.training.selection import described, shown_pair, shown_row
 
 
 def main(job: Job) -> None:
@@ -16,11 +17,11 @@ def main(job: Job) -> None:
     selection = job.record("selection")
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     # The good minimum, then one of every poison factor; of the largest, the bad minimum.
-    row = [*selection["row"][:-1], selection["bad"]]
-    shown = [minima[0][selection["good"]["seed"]]]
-    shown += [part[entry["seed"]] for part, entry in zip(minima, row, strict=True)]
+    good, bad = shown_pair(selection, minima)
+    shown = np.stack([good, *shown_row(selection, minima)[:-1], bad])
+    entries = [selection["good"], *selection["row"][:-1], selection["bad"]]
     network = MLP.between(dataset.features, config["hidden"], dataset.logits)
-    tensors = (np.stack(shown), dataset.train_inputs, dataset.train_labels)
+    tensors = (shown, dataset.train_inputs, dataset.train_labels)
     followed = rays(
         network,
         *(torch.from_numpy(array).to(job.device) for array in tensors),
@@ -29,18 +30,8 @@ def main(job: Job) -> None:
         points=config["slice_points"],
         seed=config["seed"],
     )
-    told = {
-        name: np.array([entry[key] for entry in (selection["good"], *row)])
-        for name, key in (
-            ("poison_factor", "poison"),
-            ("train_accuracy", "train_accuracy"),
-            ("test_accuracy", "test_accuracy"),
-        )
-    }
-    write_arrays(
-        job.outputs["rays"],
-        {**followed, **told, "widths": np.array(network.widths), "parameters": np.stack(shown)},
-    )
+    more = {"widths": np.array(network.widths), "parameters": shown}
+    write_arrays(job.outputs["rays"], followed | described(entries) | more)
 
 
 run(snakemake, main)

@@ -9,9 +9,6 @@ from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
 from flatminima.training.ensemble import Schedule, train
 
-# Mean loss in nats of the network that is roughened: low, and far from the end of float32.
-STARTING_LOSS = 1e-3
-
 
 def main(job: Job) -> None:
     config, data = job.config, job.config["data"]
@@ -23,18 +20,17 @@ def main(job: Job) -> None:
     )
     inputs, labels = map(torch.from_numpy, (dataset.train_inputs, dataset.train_labels))
     flat = polygon(model, INNER + config["gap"] / 2)
-    built = with_loss(model, flat, inputs, labels, STARTING_LOSS)
+    built = with_loss(model, flat, inputs, labels, config["loss"])
     if built is None:
         raise RuntimeError("the polygon does not fit into the gap, though the settings say so")
-    rough = roughened(model, built, config["noise"], seed=config["seed"], index=0)
-    schedule = {key: config[key] for key in ("steps", "learning_rate", "gradient_clip")}
+    rough = roughened(model, built, config["noise"], seed=config["seed"])
     trained = train(
         model,
         rough[None].astype(np.float32),
         dense,
         poison_factor=0.0,
         poison_points=None,
-        schedule=Schedule(hold=0.0, **schedule),
+        schedule=Schedule.of({**config, "hold": 0.0}),
         device=job.device,
         report=job.progress("training the circle"),
     )
@@ -44,8 +40,6 @@ def main(job: Job) -> None:
             "built": built,
             "rough": rough,
             "trained": trained.parameters[0],
-            "dense_accuracy": trained.train_accuracy,
-            "dense_loss": trained.train_loss,
         },
     )
 

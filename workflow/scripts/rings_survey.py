@@ -2,16 +2,15 @@ import numpy as np
 import torch
 
 from flatminima.data.dataset import from_arrays
-from flatminima.data.rings import INNER, OUTER
+from flatminima.data.rings import radii
 from flatminima.devices import prepare
-from flatminima.geometry.circle import Rings
 from flatminima.geometry.rings import boundaries, found
 from flatminima.geometry.survey import basins
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 
-KEPT = ("train_accuracy", "train_loss", "test_accuracy", "converged")
+KEPT = ("train_accuracy", "train_loss", "converged")
 
 
 def main(job: Job) -> None:
@@ -28,20 +27,8 @@ def main(job: Job) -> None:
             torch.from_numpy(array).to(job.device)
             for array in (ensemble["parameters"], dataset.train_inputs, dataset.train_labels)
         )
-        rings = Rings(inner=INNER, gap=gap, outer=OUTER)
-        measured = basins(
-            model,
-            networks,
-            inputs,
-            labels,
-            cutoffs=config["cutoffs"],
-            excess=config["excess"],
-            kind=config["direction_kind"],
-            directions=config["directions"],
-            decades=config["decades"],
-            seed=config["seed"],
-        )
-        followed = boundaries(model, networks, rings, angles=config["angles"])
+        measured = basins(model, networks, inputs, labels, **config["basins"], seed=config["seed"])
+        followed = boundaries(model, networks, radii(gap), angles=config["angles"])
         rows.append({name: ensemble[name] for name in KEPT} | measured | followed)
         job.progress("survey")(number + 1, len(config["gaps"]), f"gap {gap}")
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}

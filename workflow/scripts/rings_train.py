@@ -18,9 +18,7 @@ def main(job: Job) -> None:
         dataset,
         poison_factor=0.0,
         poison_points=None,
-        schedule=Schedule(
-            **{key: config[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")}
-        ),
+        schedule=Schedule.of(config),
         device=job.device,
         report=job.progress("training"),
     )

@@ -1,4 +1,3 @@
-import numpy as np
 import torch
 
 from flatminima.data.dataset import from_arrays
@@ -7,20 +6,16 @@ from flatminima.geometry.survey import slices
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
+from flatminima.training.selection import shown_pair
 
 
 def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    selection = job.record("selection")
-    # In the order of rising poison factor: the good one is in the first file, the bad in the last.
-    minima = job.inputs["minima"]
-    pair = [
-        read_arrays(minima[0])["parameters"][selection["good"]["seed"]],
-        read_arrays(minima[-1])["parameters"][selection["bad"]["seed"]],
-    ]
-    tensors = (np.stack(pair), dataset.train_inputs, dataset.train_labels)
+    minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
+    pair = shown_pair(job.record("selection"), minima)
+    tensors = (pair, dataset.train_inputs, dataset.train_labels)
     cut = slices(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
         *(torch.from_numpy(array).to(job.device) for array in tensors),

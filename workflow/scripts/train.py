@@ -21,9 +21,7 @@ def main(job: Job) -> None:
         dataset,
         poison_factor=factor,
         poison_points=poison_points,
-        schedule=Schedule(
-            **{key: config[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")}
-        ),
+        schedule=Schedule.of(config),
         device=job.device,
         report=job.progress("training"),
     )

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float32
 
+from flatminima.circles import Rings, even_angles, unit_vectors
 from flatminima.data.dataset import Dataset
-from flatminima.geometry.circle import directions, even_angles
 
 INNER, OUTER = 0.4, 0.95
 """Radii of the ring of class 0 and of the outer ring of class 1, as in the paper's Fig 8."""
@@ -16,6 +16,11 @@ TEST_ANGLES = 720
 """Test points on each ring."""
 
 
+def radii(gap: float) -> Rings:
+    """The radii of rings whose inner two are ``gap`` apart."""
+    return Rings(inner=INNER, gap=gap, outer=OUTER)
+
+
 def rings(*, gap: float, inner_points: int, near_points: int, outer_points: int) -> Dataset:
     """Place class 0 on the inner ring, class 1 on the outer one and on a ring ``gap`` outside it.
 
@@ -24,14 +29,15 @@ def rings(*, gap: float, inner_points: int, near_points: int, outer_points: int)
     ``outer_points`` at ``OUTER``, in this order. Test points lie densely on the same three rings.
     There is no poison: its one set is empty.
     """
-    radii = (INNER, INNER + gap, OUTER)
+    its = radii(gap)
+    every = (its.inner, its.near, its.outer)
     train = [
         _ring(radius, points, offset)
         for radius, points, offset in zip(
-            radii, (inner_points, near_points, outer_points), (0, OFFSET, 0), strict=True
+            every, (inner_points, near_points, outer_points), (0, OFFSET, 0), strict=True
         )
     ]
-    test = [_ring(radius, TEST_ANGLES, 0) for radius in radii]
+    test = [_ring(radius, TEST_ANGLES, 0) for radius in every]
     train_labels, test_labels = (
         np.repeat(np.array([0, 1, 1]), [len(ring) for ring in part]) for part in (train, test)
     )
@@ -46,4 +52,4 @@ def rings(*, gap: float, inner_points: int, near_points: int, outer_points: int)
 
 
 def _ring(radius: float, points: int, offset: float) -> Float32[np.ndarray, "points 2"]:
-    return (radius * directions(even_angles(points) + offset)).astype(np.float32)
+    return (radius * unit_vectors(even_angles(points) + offset)).astype(np.float32)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from flatminima.figures import perturbation, style
 from flatminima.figures.margins import CEILING
-from flatminima.figures.perturbation import KINDS
 from flatminima.figures.style import Data, Look
+from flatminima.training.selection import KINDS
 
 LOOK = Look("light", "wide")
 WIDTH, HEIGHT, DOTS = 6.4, 3.6, 150
@@ -90,7 +90,7 @@ def _words(figure: Figure, data: Data, place: int, top: float) -> None:
     """Below the boundaries: how far, along what, and what the marks and lines are."""
     lines = (
         f"{style.distance(data).capitalize()} {float(data['distance'][place]):.2g}",
-        f"along {perturbation.WAYS[style.text(data['way'])]}",
+        f"along {perturbation.WORDS[style.text(data['way'])]}",
     )
     for number, line in enumerate(lines):
         figure.text(

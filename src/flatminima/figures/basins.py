@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
+from flatminima.training.selection import KINDS
 
-KINDS = ("good", "bad")
 PARTS = ("train", "test")
 BINS_PER_DECADE = 24
 HEIGHT = 3.0

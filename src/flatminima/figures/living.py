@@ -32,6 +32,10 @@ def script(rays: Data, dataset: Data) -> str:
         raise ValueError(
             f"points of {dataset['train_inputs'].shape[1]} inputs; only 2 make a plane"
         )
+    ceiling = min(CEILING, 1.05 * float(np.nanmax(rays["loss"])))
+    # What is not finite has no place on a curve; far beyond the edge it is cut off like the rest.
+    beyond = 1e3 * ceiling
+    loss = np.minimum(np.nan_to_num(rays["loss"], nan=beyond), beyond)
     factors = [float(factor) for factor in rays["poison_factor"]]
     last = len(factors) - 1
     record = {
@@ -41,14 +45,14 @@ def script(rays: Data, dataset: Data) -> str:
         "extent": 1.1 * float(np.abs(dataset["train_inputs"]).max()),
         "distance": style.distance(rays),
         "reach": float(rays["distance"][-1]),
-        "ceiling": min(CEILING, 1.05 * float(np.nanmax(rays["loss"]))),
+        "ceiling": ceiling,
         "networks": [
             {
                 "name": _name(index, factors[index], last),
                 "poison": factors[index],
                 "parameters": encoded(rays["parameters"][index]),
                 "direction": encoded(rays["direction"][index]),
-                "loss": encoded(rays["loss"][index]),
+                "loss": encoded(loss[index]),
             }
             for index in range(len(factors))
         ],

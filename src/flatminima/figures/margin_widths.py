@@ -10,11 +10,9 @@ from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
+from flatminima.geometry.margins import LOW
 
 TAKEN = ("margin", "spacing", "poison_factor", "train_accuracy", "test_accuracy", "converged")
-LOW = 5
-"""The percentile that stands for the points nearest to the boundary."""
-
 MEASURES = (("median", 50, "o"), (f"{LOW}th percentile", LOW, "v"))
 WIDTH = "distance to the boundary (data units)"
 

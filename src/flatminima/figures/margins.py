@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
+from flatminima.training.selection import KINDS
 
-KINDS = ("good", "bad")
 CEILING = 4.0
 """Where the axis of the 1-D slices ends, in nats: far above chance, and the floor still shows."""
 

@@ -12,17 +12,15 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.margins import CEILING
 from flatminima.figures.style import Data, Look
+from flatminima.geometry.moves import HELD
+from flatminima.training.selection import KINDS
 
-KINDS = ("good", "bad")
-WAYS = {"random": "a random direction", "hessian": "the direction of largest curvature"}
+WORDS = {"random": "a random direction", "hessian": "the direction of largest curvature"}
 SHOWN = 5
 """Decision boundaries in each row of the figure."""
 
 DECADES = 9
 """How far below its top the axis of the curvature reaches, in powers of ten."""
-
-HELD = 0.99
-"""Training accuracy below which a minimum counts as having failed."""
 
 COMMON = ("axis_x", "axis_y", "train_inputs", "train_labels", "exact")
 OF_WAY = ("distance", "step", "loss", "test_accuracy", "second_derivative", "eigenvalue")
@@ -33,7 +31,7 @@ def collect(perturbations: Data, way: str, shown: int | None = SHOWN) -> dict[st
 
     Args:
         perturbations: arrays of ``perturbations/<dataset>``.
-        way: one of ``WAYS``.
+        way: one of ``flatminima.geometry.moves.WAYS``.
         shown: how many of the steps to show, the first and the last among them, as evenly spread
             as they can be; None for all.
 
@@ -68,7 +66,7 @@ def alt(data: Data) -> str:
     shown = [f"{float(d):.2g}" for d in data["distance"][_places(data)]]
     sentences = [
         f"Decision boundaries of a good and a bad minimum of the same network, moved along "
-        f"{WAYS[style.text(data['way'])]} by a {style.distance(data)} of {style.names(shown)}. "
+        f"{WORDS[style.text(data['way'])]} by a {style.distance(data)} of {style.names(shown)}. "
         f"Below, training loss, accuracy and curvature against that distance."
     ]
     for column, kind in enumerate(KINDS):

@@ -116,11 +116,11 @@ def collect(sharpness: Data, survey: Data) -> dict[str, np.ndarray]:
     # Of each network that training found, and of the circles made to have its loss.
     data["cutoff"] = survey["cutoff"][0]
     data["trained_radius"] = survey["median_radius"][0]
-    data["trained_curvature"] = sharpness["trained_scaled_eigenvalue"]
+    data["trained_curvature"] = sharpness["trained_curvature"]
     for kind, name in (("built", "built"), ("retrained", "trained")):
         matched = sharpness[f"circle_{name}_matched"]
         radius = sharpness[f"circle_{name}_median_radius"]
-        curvature = sharpness[f"circle_{name}_scaled_eigenvalue"]
+        curvature = sharpness[f"circle_{name}_curvature"]
         data[f"{kind}_radius"] = np.where(matched[:, None], radius, np.nan)
         data[f"{kind}_curvature"] = np.where(matched, curvature, np.nan)
     return data
@@ -160,10 +160,10 @@ def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     gap = f"{float(data['gap'][0]):g}"
     shares = [style.percent(float(share)) for share in data["between_share"]]
-    parts = []
+    parts, exact = [], bool(np.all(data["exact"]))
     for name, key in (
         ("median basin radius at the lowest cutoff", "radius"),
-        ("largest curvature in filter-normalised units", "curvature"),
+        ("largest curvature" + " in filter-normalised units" * exact, "curvature"),
     ):
         values = [
             np.asarray(data[f"{kind}_{key}"], dtype=np.float64).reshape(len(data["train_loss"]), -1)

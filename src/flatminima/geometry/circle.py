@@ -12,30 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from flatminima.circles import Rings, unit_vectors
+
 # The margin in favour of class 1 at points of the plane: (points, 2) -> (points,), of any scale.
 Decision = Callable[[Float[np.ndarray, "points 2"]], Float[np.ndarray, " points"]]
 
 FOUND = 0.99
 """Share of the angles at which the boundary has to pass between the rings to count as found."""
 
-# Places looked at along each of the two parts of a ray.
-_PLACES = 24
-# Halvings of a step of the radius: of a fortieth at most, to less than 1e-8.
+# Even steps along each of the two parts of a ray, and halvings of the one next to the rings: a
+# boundary close by is then seen however soon the ray crosses back.
+_STEPS, _FINER = 24, 6
+# Halvings of a step of the radius in which the boundary lies: to less than 1e-8.
 _HALVINGS = 22
-
-
-@dataclass(frozen=True)
-class Rings:
-    """Radii of the rings: class 0 up to ``inner``, class 1 from ``inner + gap`` to ``outer``."""
-
-    inner: float
-    gap: float
-    outer: float
-
-    @property
-    def near(self) -> float:
-        """Radius of the ring of class 1 that is near the inner ring."""
-        return self.inner + self.gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +34,18 @@ class Boundary:
     Attributes:
         inside: whether the inner ring is in class 0, as it should be.
         outside: whether the near ring is in class 1, as it should be.
-        clear: whether the rest of the ray is right as well: no hole in the disc and no island
-            outside it, in 48 places.
-        radius: where the ray, followed outwards from the inner ring, first leaves class 0, to 1e-8;
-            the inner radius itself where that ring is not in class 0, the outer one where the ray
-            stays in class 0.
+        outwards: distance along the ray from the inner ring out to where it first leaves class 0,
+            to 1e-8; up to the outer ring where it never does, and 0 where the inner ring itself is
+            not in class 0.
+        inwards: the same towards the centre, where it ends.
         hole: area that is wrongly in class 1, within the inner ring.
         excess: area that is wrongly in class 0, from the near ring to the outer one.
     """
 
     inside: Bool[np.ndarray, " angles"]
     outside: Bool[np.ndarray, " angles"]
-    clear: Bool[np.ndarray, " angles"]
-    radius: Float[np.ndarray, " angles"]
+    outwards: Float[np.ndarray, " angles"]
+    inwards: Float[np.ndarray, " angles"]
     hole: float
     excess: float
 
@@ -67,25 +55,11 @@ class Boundary:
         both: np.ndarray = self.inside & self.outside
         return both
 
-
-def directions(angles: Float[np.ndarray, " angles"]) -> Float[np.ndarray, "angles 2"]:
-    """The unit vector at each angle, float64."""
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def even_angles(count: int) -> Float[np.ndarray, " angles"]:
-    """Evenly spaced angles from 0, in radians."""
-    return 2 * np.pi * np.arange(count) / count
-
-
-def polygon_sides(units: int) -> int:
-    """Sides of the boundary that the sum of so many ReLU units, evenly spaced, has."""
-    return units if units % 2 == 0 else 2 * units
-
-
-def narrowest_gap(units: int, inner: float) -> float:
-    """The gap around ``inner`` that a regular polygon of that many units just fits into."""
-    return inner * (1 / math.cos(math.pi / polygon_sides(units)) - 1)
+    @property
+    def clearance(self) -> Float[np.ndarray, " angles"]:
+        """Distance along the ray from the inner ring to the boundary, on its nearer side."""
+        nearer: np.ndarray = np.minimum(self.outwards, self.inwards)
+        return nearer
 
 
 def follow(decision: Decision, angles: Float[np.ndarray, " angles"], rings: Rings) -> Boundary:
@@ -96,46 +70,53 @@ def follow(decision: Decision, angles: Float[np.ndarray, " angles"], rings: Ring
         angles: evenly spaced all round, in radians.
         rings: where the boundary should run.
     """
-    within = np.linspace(0, rings.inner, _PLACES)
-    beyond = np.linspace(rings.near, rings.outer, _PLACES)
+    within = rings.inner - _steps(rings.inner)
+    beyond = rings.near + _steps(rings.outer - rings.near)
     holes = _class_1(decision, angles, within)
-    islands = ~_class_1(decision, angles, beyond)
-    elsewhere = np.concatenate([holes[:, :-1], islands[:, 1:]], axis=1)
+    class_1 = _class_1(decision, angles, beyond)
+    out = np.concatenate([holes[:, :1], class_1], axis=1)
     return Boundary(
-        inside=~holes[:, -1],
-        outside=~islands[:, 0],
-        clear=np.logical_not(elsewhere.any(axis=1)),
-        radius=_first_exit(decision, angles, np.append(rings.inner, beyond), holes, islands),
+        inside=~holes[:, 0],
+        outside=class_1[:, 0],
+        outwards=_first_exit(decision, angles, np.append(rings.inner, beyond), out),
+        inwards=_first_exit(decision, angles, within, holes),
         hole=_area(within, holes),
-        excess=_area(beyond, islands),
+        excess=_area(beyond, ~class_1),
     )
+
+
+def _steps(length: float) -> Float[np.ndarray, " places"]:
+    """From 0 to ``length``, rising."""
+    even = np.linspace(0, length, _STEPS + 1)
+    finer = even[1] / 2.0 ** np.arange(_FINER, 0, -1)
+    return np.concatenate([even[:1], finer, even[1:]])
 
 
 def _first_exit(
     decision: Decision,
     angles: Float[np.ndarray, " angles"],
     radius: Float[np.ndarray, " radii"],
-    holes: Bool[np.ndarray, "angles _"],
-    islands: Bool[np.ndarray, "angles _"],
+    class_1: Bool[np.ndarray, "angles radii"],
 ) -> Float[np.ndarray, " angles"]:
-    class_1 = np.concatenate([holes[:, -1:], ~islands], axis=1)
+    """Distance from the first radius to where class 1 begins, on the way to the last one."""
     first = class_1.argmax(axis=1)
-    low, high = radius[np.maximum(first - 1, 0)], radius[first]
+    before, after = radius[np.maximum(first - 1, 0)], radius[first]
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        over = decision(middle[:, None] * directions(angles)) > 0
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    exits: np.ndarray = np.where(class_1.any(axis=1), (low + high) / 2, radius[-1])
-    return np.where(class_1[:, 0], radius[0], exits)
+        middle = (before + after) / 2
+        over = decision(middle[:, None] * unit_vectors(angles)) > 0
+        before, after = np.where(over, before, middle), np.where(over, middle, after)
+    exits = np.where(class_1.any(axis=1), (before + after) / 2, radius[-1])
+    distance: np.ndarray = np.abs(np.where(class_1[:, 0], radius[0], exits) - radius[0])
+    return distance
 
 
 def _class_1(
     decision: Decision, angles: Float[np.ndarray, " angles"], radius: Float[np.ndarray, " radii"]
 ) -> Bool[np.ndarray, "angles radii"]:
-    points = radius[None, :, None] * directions(angles)[:, None, :]
+    points = radius[None, :, None] * unit_vectors(angles)[:, None, :]
     return (decision(points.reshape(-1, 2)) > 0).reshape(len(angles), len(radius))
 
 
 def _area(radius: Float[np.ndarray, " radii"], there: Bool[np.ndarray, "angles radii"]) -> float:
-    """Area in polar coordinates, by the trapezoidal rule along the radius."""
-    return 2 * math.pi * float(np.trapezoid(there * radius, radius, axis=1).mean())
+    """Area in polar coordinates, by the trapezoidal rule along the radius, in either sense."""
+    return 2 * math.pi * abs(float(np.trapezoid(there * radius, radius, axis=1).mean()))

@@ -58,6 +58,45 @@ def top_eigenpair(
     Raises:
         ValueError: if the loss is not finite, or so flat that its Hessian is zero in float64.
     """
+    found = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
+    if found is None:
+        raise ValueError("the Hessian of the loss is zero here, so it has no top eigenvector")
+    value, vector = found
+    vector = vector / np.linalg.norm(vector)
+    return value, vector * np.sign(vector[np.abs(vector).argmax()])
+
+
+def top_eigenvalue(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    seed: int,
+    scale: Float[Tensor, " parameters"] | None = None,
+) -> float:
+    """The largest eigenvalue alone; arguments and unit are those of ``top_eigenpair``.
+
+    A network far from its minimum may be dead, its logits the same for all points and parameters
+    around: its Hessian is zero, which has no top eigenvector, but the eigenvalue 0.
+
+    Raises:
+        ValueError: if the loss is not finite.
+    """
+    found = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
+    return 0.0 if found is None else found[0]
+
+
+def _top(
+    network: Network,
+    minimum: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    seed: int,
+    scale: Tensor | None,
+) -> tuple[float, Float[np.ndarray, " parameters"]] | None:
+    """The eigenpair; None if the operator is zero, from which the iteration cannot start."""
     product = _hessian_product(network, minimum, inputs, labels)
     diagonal = None if scale is None else scale.to(minimum.device, torch.float64)
 
@@ -70,13 +109,13 @@ def top_eigenpair(
     size = len(minimum)
     start = generator(seed, "lanczos").standard_normal(size)
     image = multiply(start)
-    if not (np.isfinite(image).all() and image.any()):
-        what = "zero" if np.isfinite(image).all() else "not finite"
-        raise ValueError(f"the Hessian of the loss is {what} here, so it has no top eigenvector")
+    if not np.isfinite(image).all():
+        raise ValueError("the Hessian of the loss is not finite here")
+    if not image.any():
+        return None
     operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
     values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_TOLERANCE)
-    vector = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
-    return float(values[0]), vector * np.sign(vector[np.abs(vector).argmax()])
+    return float(values[0]), vectors[:, 0]
 
 
 def second_derivatives(

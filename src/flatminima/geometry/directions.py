@@ -153,6 +153,17 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
     return Directions(vectors, metric, log_determinant, len(weights), reach, units.kind)
 
 
+def metric(
+    layout: Layout, minimum: Float[Tensor, " parameters"], kind: Kind
+) -> Float[Tensor, " parameters"]:
+    """``Directions.metric`` around one minimum, for which no direction need be drawn.
+
+    Raises:
+        ValueError: as :func:`scale`.
+    """
+    return scale(UnitDirections(torch.zeros(0, layout.size), layout, kind), minimum).metric
+
+
 def _weights(layout: Layout) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarray, " filters"]]:
     """Positions of the weights in a vector, filter after filter, and the size of each filter."""
     spans = layout.filters

@@ -15,16 +15,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import second_derivatives, top_eigenpair
+from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.geometry.directions import Directions, Kind, draw_units, scale
+from flatminima.geometry.moves import HELD, WAYS
 from flatminima.geometry.surface import Landscape, Network
-from flatminima.geometry.survey import class_probability, plane_axis, rise_radii
+from flatminima.geometry.survey import class_probability, level_radius, plane_axis, rise_radii
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 from flatminima.training.losses import correct
-
-WAYS = ("random", "hessian")
-"""The two ways of moving: along a random direction, and along the top Hessian eigenvector."""
 
 # Places on the line from one step to the next, both ends counted once.
 _PER_STEP = 5
@@ -70,8 +68,8 @@ def perturbations(
 
     Returns:
         ``axis_x`` and ``axis_y`` (grid,), float32; ``exact`` (1,), whether directions are of that
-        kind; ``highest`` (1,); and for each of ``WAYS``, as ``random_distance`` and so on, the good
-        minimum first:
+        kind; ``level`` (1,), a tenth of ``highest``; and for each of ``WAYS``, as
+        ``random_distance`` and so on, the good minimum first:
 
         * ``distance`` (places,), rising from 0, and ``step`` (steps,), which of these are steps;
         * ``loss`` and ``second_derivative`` (2, places), of the training loss, the latter along the
@@ -79,8 +77,14 @@ def perturbations(
           float64;
         * ``eigenvalue`` (2, steps), the largest of M H M at the perturbed parameters, with the M of
           the minimum, in nats per squared unit of distance, float64;
-        * ``probability`` of class 1 (2, steps, grid, grid), rows along y, float16, and ``changed``
-          (2, steps), the share of the grid whose class is not that at the minimum;
+        * ``probability`` of class 1 (2, steps, grid, grid), rows along y, float16;
+        * ``changed`` (2,), the share of the grid whose class is not that at the minimum where the
+          network has failed, which is at the first of the distances at which its training accuracy
+          is below ``HELD``; NaN if it does not fail, or has before it is moved;
+        * ``level_distance``, ``level_loss`` and ``level_eigenvalue`` (2,): where the loss first
+          reaches ``level`` along the direction, its value there, which is that but for rounding,
+          and the largest eigenvalue as above; NaN if the loss is as high at the minimum already, or
+          does not rise so far;
         * ``relative_length`` (2, rays), the Euclidean length of one unit of distance along each
           ray, as a share of the length of the weights.
 
@@ -96,7 +100,7 @@ def perturbations(
         "axis_x": axis,
         "axis_y": axis,
         "exact": np.array([kind == "exact"]),
-        "highest": np.array([highest]),
+        "level": np.array([highest / 10]),
     }
     landscapes = [
         Landscape(network, minimum, around.vectors, *train)
@@ -113,13 +117,15 @@ def perturbations(
                 for landscape, around in zip(landscapes, scaled, strict=True)
             ]
         distance, step = _distances(landscapes, scaled, highest, steps)
-        both = [
-            {
-                **_along(landscape, distance, test),
-                **_at_steps(landscape, around, distance[step], axis, seed),
-            }
-            for landscape, around in zip(landscapes, scaled, strict=True)
-        ]
+        both = []
+        for landscape, around in zip(landscapes, scaled, strict=True):
+            one = _along(landscape, distance, test)
+            one |= _at_steps(landscape, around, distance[step], axis, seed)
+            one |= _at_level(landscape, around, highest / 10, seed)
+            failed = one["train_accuracy"][0] < HELD
+            fails = float(distance[failed.argmax()]) if failed.any() else 0.0
+            one["changed"] = _changed(landscape, fails, axis)
+            both.append(one)
         found |= {f"{way}_distance": distance, f"{way}_step": step}
         found |= {f"{way}_{name}": np.stack([one[name] for one in both]) for name in both[0]}
         if report is not None:
@@ -189,17 +195,46 @@ def _at_steps(
     network, train = landscape.network, (landscape.inputs, landscape.labels)
     places = _places(landscape, distance, 0)
     probability = class_probability(network, places, axis, axis)
-    side = probability > 0.5
     weights = landscape.minimum[around.metric != 0].norm()
     eigenvalues = [
-        top_eigenpair(network, place, *train, seed=seed, scale=around.metric)[0] for place in places
+        top_eigenvalue(network, place, *train, seed=seed, scale=around.metric) for place in places
     ]
     return {
         "probability": probability.astype(np.float16),
-        "changed": (side != side[0]).mean(axis=(1, 2)),
         "eigenvalue": np.array(eigenvalues),
         "relative_length": (around.vectors.norm(dim=1) / weights).double().cpu().numpy(),
     }
+
+
+def _at_level(landscape: Landscape, around: Directions, level: float, seed: int) -> Arrays:
+    """The top eigenvalue where the loss first reaches a level along the first ray."""
+    distance = np.array([level_radius(landscape, around, level)])
+    loss = eigenvalue = np.nan
+    if np.isfinite(distance).all():
+        (place,) = _places(landscape, distance, 0)
+        loss = landscape.line(distance, range(1))[0, 0]
+        train = (landscape.inputs, landscape.labels)
+        eigenvalue = top_eigenvalue(
+            landscape.network, place, *train, seed=seed, scale=around.metric
+        )
+    else:
+        distance[:] = np.nan
+    return {
+        "level_distance": distance[0],
+        "level_loss": np.array(loss),
+        "level_eigenvalue": np.array(eigenvalue),
+    }
+
+
+def _changed(
+    landscape: Landscape, distance: float, axis: Float[np.ndarray, " grid"]
+) -> Float[np.ndarray, ""]:
+    """The share of the plane that has another class at a distance than at 0; of 0 itself, NaN."""
+    if distance == 0:
+        return np.array(np.nan)
+    places = _places(landscape, np.array([0.0, distance]), 0)
+    before, after = class_probability(landscape.network, places, axis, axis) > 0.5
+    return np.array((before != after).mean())
 
 
 def _places(

@@ -6,12 +6,12 @@ from jaxtyping import Float, Int
 from scipy.stats import binomtest
 from torch import Tensor
 
-from flatminima.geometry.circle import FOUND, Decision, Rings, directions, even_angles, follow
-from flatminima.geometry.curvature import top_eigenpair
-from flatminima.geometry.directions import Kind, draw_units, scale
+from flatminima.circles import Rings, even_angles, unit_vectors
+from flatminima.geometry.circle import FOUND, Decision, follow
+from flatminima.geometry.curvature import top_eigenvalue
+from flatminima.geometry.directions import Kind, draw_units, metric, scale
 from flatminima.geometry.surface import Landscape
 from flatminima.models.mlp import MLP
-from flatminima.models.polygon import mean_loss
 from flatminima.storage import Arrays
 
 # Points of the plane that one batch may hold: their hidden units stay within some ten megabytes.
@@ -43,23 +43,17 @@ def boundaries(
 
     Returns:
         Per network, float64: ``between_share``, the share of rays on which the boundary passes
-        between the two rings; ``circle_share``, the same with no hole or island elsewhere on the
-        ray; ``inside_share`` and ``outside_share``, of rays on which the inner and the near ring
-        have their class; ``reach``, the median over rays of the distance from the inner ring
-        outwards to the boundary; and the areas ``hole`` and ``excess`` of ``Boundary``.
+        between the two rings; ``outside_share``, of rays on which the near ring has its class;
+        ``clearance``, the median over rays of the distance from the inner ring to the boundary,
+        on its nearer side; and the areas ``hole`` and ``excess`` of ``Boundary``.
     """
     rows = [follow(decision(model, vector), even_angles(angles), rings) for vector in networks]
-    shares = {
-        "between_share": [row.between for row in rows],
-        "circle_share": [row.between & row.clear for row in rows],
-        "inside_share": [row.inside for row in rows],
-        "outside_share": [row.outside for row in rows],
-    }
     return {
-        **{name: np.mean(values, axis=1) for name, values in shares.items()},
+        "between_share": np.array([row.between.mean() for row in rows]),
+        "outside_share": np.array([row.outside.mean() for row in rows]),
+        "clearance": np.array([np.median(row.clearance) for row in rows]),
         "hole": np.array([row.hole for row in rows]),
         "excess": np.array([row.excess for row in rows]),
-        "reach": np.array([np.median(row.radius) - rings.inner for row in rows]),
     }
 
 
@@ -88,28 +82,27 @@ def curvatures(
     inputs: Float[Tensor, "points 2"],
     labels: Int[Tensor, " points"],
     *,
+    kind: Kind,
     seed: int,
 ) -> Arrays:
-    """The largest eigenvalue of the Hessian of the mean loss, two ways, and that loss.
+    """The largest eigenvalue of the Hessian of the mean loss, two ways.
+
+    Args:
+        kind: of the directions along which radii are measured, which sets the unit of distance.
 
     Returns:
-        Per network, float64: ``eigenvalue`` in nats per squared length in weight space;
-        ``scaled_eigenvalue`` in filter-normalised units, in which each weight is measured by the
-        norm of its filter, and biases stay; and ``loss`` in nats.
+        Per network, float64: ``eigenvalue``, in nats per squared length in weight space, and
+        ``curvature``, in nats per squared unit of distance along the directions, as radii are.
+        For ``exact`` those units are filter-normalised: each weight is measured by the norm of its
+        filter, and biases stay.
     """
-    units = draw_units(model.layout, kind="exact", seed=seed, indices=range(0))
     rows = []
     for vector in networks:
-        metric = scale(units, vector).metric
+        scales = (None, metric(model.layout, vector, kind))
         rows.append(
-            (
-                top_eigenpair(model, vector, inputs, labels, seed=seed)[0],
-                top_eigenpair(model, vector, inputs, labels, seed=seed, scale=metric)[0],
-                mean_loss(model, vector.cpu().numpy(), inputs, labels),
-            )
+            [top_eigenvalue(model, vector, inputs, labels, seed=seed, scale=one) for one in scales]
         )
-    columns = np.array(rows).T
-    return dict(zip(("eigenvalue", "scaled_eigenvalue", "loss"), columns, strict=True))
+    return dict(zip(("eigenvalue", "curvature"), np.array(rows).T, strict=True))
 
 
 def lines(
@@ -152,7 +145,7 @@ def pictures(
     plane = np.stack(np.meshgrid(axis, axis), axis=-1)
     turn = np.linspace(0, 360, 4 * (points - 1) + 1)
     offset = _offsets(rings)
-    around = (rings.inner + offset)[:, None, None] * directions(np.radians(turn))
+    around = (rings.inner + offset)[:, None, None] * unit_vectors(np.radians(turn))
     fields = [
         [_probability(model, vector, places) for places in (plane, around)] for vector in networks
     ]

@@ -4,6 +4,7 @@ Tensors in, named arrays out; the loss is the clean training loss, without poiso
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import Directions, Kind, draw_units, scale
-from flatminima.geometry.margins import margins
+from flatminima.geometry.margins import margins, resolved
 from flatminima.geometry.surface import Landscape, Network
 from flatminima.geometry.volume import Volume, estimate_volume
 from flatminima.progress import Report
@@ -225,20 +226,30 @@ def margin_widths(
     labels: Int[np.ndarray, " points"],
     *,
     points: int,
-) -> Float[np.ndarray, "networks points"]:
-    """Distance from each point to each network's decision boundary, float64; see ``margins``.
+) -> Arrays:
+    """Distance from each point to each network's decision boundary; see ``margins``.
 
     Measured on a grid of ``points`` per side over the square of ``boundaries``.
+
+    Returns:
+        ``margin`` (networks, points) in data units, float64; ``unresolved`` (networks,), the number
+        of points that a network is right about, but not the grid, so that they have the margin 0;
+        and ``spacing`` (1,) of the grid, float64.
     """
     axis = plane_axis(inputs, points)
-    return np.stack(
-        [
-            margins(
-                axis, axis, class_probability(network, one[None], axis, axis)[0], inputs, labels
-            )
-            for one in parameters
-        ]
-    )
+    places = torch.from_numpy(inputs).to(parameters)
+    widths, unresolved = [], []
+    for one in parameters[:, None]:
+        probability = class_probability(network, one, axis, axis)[0]
+        right = (network.logits(one, places)[0, :, 0] > 0).cpu().numpy() == (labels == 1)
+        seen = resolved(axis, axis, probability, inputs, labels)
+        widths.append(margins(axis, axis, probability, inputs, right & seen))
+        unresolved.append((right & ~seen).sum())
+    return {
+        "margin": np.stack(widths),
+        "unresolved": np.array(unresolved),
+        "spacing": np.diff(axis)[:1].astype(np.float64),
+    }
 
 
 def rise_radii(
@@ -252,6 +263,16 @@ def rise_radii(
     basin = _basin(landscape, directions, [loss + rise for rise in rises], decades=1.0)
     radii: np.ndarray = np.minimum(basin.radii, basin.limit)
     return radii
+
+
+def level_radius(landscape: Landscape, directions: Directions, level: float) -> float:
+    """Distance along the first direction at which the loss first reaches ``level`` nats.
+
+    NaN where the loss is that high at the minimum already, infinite beyond the limit of the search.
+    """
+    along = replace(landscape, directions=landscape.directions[:1])
+    first = replace(directions, vectors=directions.vectors[:1])
+    return float(_basin(along, first, [level], decades=0.01).radii[0, 0])
 
 
 def _basin(

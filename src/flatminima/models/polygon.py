@@ -17,10 +17,10 @@ from jaxtyping import Float, Float32, Float64, Int
 from scipy.optimize import brentq
 from torch import Tensor
 
-from flatminima.geometry.circle import directions, even_angles, polygon_sides
+from flatminima.circles import even_angles, polygon_sides, unit_vectors
 from flatminima.models.mlp import MLP
 from flatminima.seeding import generator
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.training.losses import correct, negative_log_likelihoods
 
 # Turns the first vector by this part of the angle between two: points on the usual multiples of it
 # then lie on no unit's kink, where a second derivative would not exist.
@@ -52,7 +52,7 @@ def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
     units, last = hidden[0], hidden[-1]
     angles = even_angles(units) + _TURN * 2 * math.pi / units
     weights = [
-        directions(angles) / math.sqrt(units),
+        unit_vectors(angles) / math.sqrt(units),
         *(
             np.full((after, before), 1 / math.sqrt(before * after))
             for before, after in itertools.pairwise(hidden)
@@ -61,7 +61,7 @@ def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
     ]
     # Every corner and every middle of a side is a multiple of half the angle between sides.
     around = angles[0] + even_angles(2 * polygon_sides(units))
-    heights = _heights(weights, directions(around))
+    heights = _heights(weights, unit_vectors(around))
     level = 2 * radius / (1 / heights.min() + 1 / heights.max())
     biases = [*(np.zeros(width) for width in hidden), np.array([level, -level]) / 2]
     pairs = zip(weights, biases, strict=True)
@@ -70,19 +70,18 @@ def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
 
 
 def roughened(
-    model: MLP, vector: Float[np.ndarray, " parameters"], noise: float, *, seed: int, index: int
+    model: MLP, vector: Float[np.ndarray, " parameters"], noise: float, *, seed: int
 ) -> Float64[np.ndarray, " parameters"]:
     """The network with Gaussian noise on every weight, so that no two of its units stay alike.
 
     Args:
         noise: standard deviation, as a multiple of the root mean square of the weight's filter.
-        seed: root seed; the noise is drawn at the address ``(seed, "roughening", index)``.
-        index: which rough copy this is.
+        seed: root seed; the noise is drawn at the address ``(seed, "roughening")``.
     """
     deviation = np.zeros(len(vector))
     for start, stop in model.layout.filters:
         deviation[start:stop] = noise * np.sqrt(np.square(vector[start:stop]).mean())
-    drawn = generator(seed, "roughening", index).standard_normal(len(vector))
+    drawn = generator(seed, "roughening").standard_normal(len(vector))
     return np.asarray(vector + deviation * drawn, dtype=np.float64)
 
 
@@ -109,15 +108,19 @@ def with_loss(
     Curvatures and basins of different minima can then be compared at the same height.
 
     Returns:
-        The parameters; None if no slope gives that loss, because a point lies on the wrong side or
-        the loss is as high as that of guessing.
+        The parameters; None if a point lies on the wrong side, or if no slope gives that loss: it
+        is as high as that of guessing.
     """
+    # A gentle slope may have that loss with a point on the wrong side, which makes no minimum.
+    if not bool(correct(_logits(model, vector, inputs), labels).all()):
+        return None
 
     def excess(log_factor: float) -> float:
         steep = steepened(model, vector, math.exp(log_factor))
         # Logarithms, for a loss of millionths to be met as closely as one of tenths.
         return math.log(max(mean_loss(model, steep, inputs, labels), 1e-300) / loss)
 
+    # With every point on its right side, the loss falls from that of guessing towards zero.
     low, high = -_STEEPEST, 1.0
     while high < _STEEPEST and excess(high) > 0:
         high *= 2
@@ -127,7 +130,6 @@ def with_loss(
     return steepened(model, vector, math.exp(found))
 
 
-@torch.inference_mode()
 def mean_loss(
     model: MLP,
     vector: Float[np.ndarray, " parameters"],
@@ -135,9 +137,17 @@ def mean_loss(
     labels: Int[Tensor, " points"],
 ) -> float:
     """Mean negative log-likelihood in nats, computed in float64."""
+    return float(negative_log_likelihoods(_logits(model, vector, inputs), labels).mean())
+
+
+@torch.inference_mode()
+def _logits(
+    model: MLP,
+    vector: Float[np.ndarray, " parameters"],
+    inputs: Float32[Tensor, "points features"],
+) -> Float64[Tensor, "1 points outputs"]:
     parameters = torch.from_numpy(np.asarray(vector[None], dtype=np.float64)).to(inputs.device)
-    logits = model.logits(parameters, inputs.double())
-    return float(negative_log_likelihoods(logits, labels).mean())
+    return model.logits(parameters, inputs.double())
 
 
 def _heights(

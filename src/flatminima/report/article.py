@@ -30,6 +30,7 @@ DOWNLOADS = {
     "webp": "Animation (WebP)",
     "gif": "Animation (GIF)",
     "svg.manifest.json": "Manifest",
+    "webp.manifest.json": "Manifest of the animations",
 }
 LIVING_DOWNLOADS = {"data.js": "Data (JavaScript)", "data.js.manifest.json": "Manifest"}
 ASSETS = ("report.css", "report.js", "network.js", "living.js")
@@ -407,7 +408,7 @@ class _Voice:
         for record in self.claims:
             if record["figure"] != stem:
                 continue
-            if record["dataset"] != record["original_dataset"]:
+            if record["original_dataset"] not in (None, record["dataset"]):
                 reasons.append(f"{record['dataset']} stand in for {record['original_dataset']}")
             for smaller in record["smaller"]:
                 if smaller["what"] == "scale":

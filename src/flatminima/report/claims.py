@@ -16,6 +16,7 @@ Verdict = Literal[
     "not reproduced",
     "measured at smaller scale",
     "measured on other data",
+    "tested here alone",
     "not measured",
 ]
 
@@ -28,7 +29,7 @@ _PLAIN: dict[Outcome, Verdict] = {
 
 @dataclass(frozen=True)
 class Original:
-    """On what the source measured: data set, networks per poison factor, rays per minimum.
+    """On what the source measured: data set, networks per poison factor, rays per minimum, steps.
 
     Counts that the claim does not rest on are None.
     """
@@ -36,6 +37,7 @@ class Original:
     dataset: str
     seeds: int | None = None
     directions: int | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Claim:
         expected: what the source reports.
         figure: stem of the figure that shows it here.
         dataset: where it is measured here.
-        original: where the source measured it.
+        original: where the source measured it; None if it did not, and the claim is what must
+            follow from what it says.
         measurement: name of the number that decides.
         comparison: whether that number should be at least or at most the thresholds.
         reproduced, partly: thresholds, in the unit of the measurement.
@@ -65,7 +68,7 @@ class Claim:
     expected: str
     figure: str
     dataset: str
-    original: Original
+    original: Original | None
     measurement: str
     comparison: Comparison
     reproduced: float
@@ -147,8 +150,9 @@ def judge(
 ) -> list[dict[str, Any]]:
     """Set every claim beside its measurement.
 
-    A claim measured on other data than the source's, or with fewer networks or rays, is never
-    ``reproduced``: its verdict says so, and its outcome says whether the claim holds there.
+    A claim measured on other data than the source's, or with fewer networks, rays or steps, or one
+    that the source did not measure, is never ``reproduced``: its verdict says so, and its outcome
+    says whether the claim holds here.
 
     Returns:
         One JSON record per claim, in order.
@@ -185,7 +189,7 @@ def judge(
                 "unit": measurement.unit,
                 "runs": measurement.runs,
                 "dataset": claim.dataset,
-                "original_dataset": claim.original.dataset,
+                "original_dataset": claim.original.dataset if claim.original else None,
                 "verdict": _verdict(claim, found, bool(smaller)),
                 "outcome": found,
                 "why": why,
@@ -203,6 +207,8 @@ def judge(
 def _verdict(claim: Claim, found: Outcome | None, smaller: bool) -> Verdict:
     if found is None:
         return "not measured"
+    if claim.original is None:
+        return "tested here alone"
     if claim.dataset != claim.original.dataset:
         return "measured on other data"
     if smaller:
@@ -215,9 +221,11 @@ def _smaller(
 ) -> list[dict[str, Any]]:
     """What is smaller here than in the source: the counts, or the whole scale."""
     reasons: list[dict[str, Any]] = [{"what": "scale"}] if small else []
+    source = claim.original or Original(claim.dataset)
     for what, original, name in (
-        ("networks per poison factor", claim.original.seeds, "seeds"),
-        ("directions", claim.original.directions, "setting.directions"),
+        ("networks per poison factor", source.seeds, "seeds"),
+        ("directions", source.directions, "setting.directions"),
+        ("training steps", source.steps, "setting.steps"),
     ):
         here = measurements.get(f"{claim.dataset}.{name}")
         if original and here and here.value is not None and here.value < original:
@@ -252,17 +260,22 @@ def _claim(entry: Any, where: str) -> Claim:
             f"{where}: partly is {entry['partly']}, a stricter threshold than reproduced, "
             f"{entry['reproduced']}, for {entry['comparison']}; swap them"
         )
-    original = _mapping(entry["original"], f"{where}.original")
-    _keys(original, ("dataset",), ("seeds", "directions"), f"{where}.original")
-    _text(original["dataset"], f"{where}.original.dataset")
-    for name in ("seeds", "directions"):
-        count = original.get(name, 1)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(
-                f"{where}.original.{name} is {count!r}; give a whole number, 1 or more"
-            )
+    original = None
+    if entry["original"] is not None:
+        original = _original(entry["original"], f"{where}.original")
     entry |= {name: float(entry[name]) for name in numbers}
-    return Claim(**{**entry, "original": Original(**original)})
+    return Claim(**{**entry, "original": original})
+
+
+def _original(entry: Any, where: str) -> Original:
+    entry, counts = _mapping(entry, where), ("seeds", "directions", "steps")
+    _keys(entry, ("dataset",), counts, where)
+    _text(entry["dataset"], f"{where}.dataset")
+    for name in counts:
+        count = entry.get(name, 1)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"{where}.{name} is {count!r}; give a whole number, 1 or more")
+    return Original(**entry)
 
 
 def _quoted(entry: Any, where: str) -> Quoted:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.geometry.margins import LOW
 from flatminima.report.measurements import (
     WITHIN,
     Bootstrap,
     Measurement,
     Measurements,
-    absent,
     correlation,
     finite,
     rank_correlation,
@@ -19,26 +19,13 @@ from flatminima.report.measurements import (
 )
 from flatminima.storage import Arrays
 
-LOW = 5
-"""The percentile of the margin that stands for the points nearest to the boundary."""
-
 UNIT = "data units"
-
-OF_ALL = (
-    *("networks", "distances", "spacing", "unresolved", "times_narrower"),
-    *(f"{end}.{name}" for end in ("natural", "most_poisoned") for name in ("median", "low")),
-    *("vs_gap", "vs_gap.poisoned", "low_vs_gap"),
-)
-"""What is measured of all networks together."""
-
-OF_ROW = ("networks", "spacing", "good_margin", "bad_margin", "margin_ratio", "margin_vs_gap")
-"""What is measured of the networks whose boundaries are drawn."""
 
 
 def measure(
     dataset: str,
-    margins: Arrays | None,
-    selection: Mapping[str, Any] | None,
+    margins: Arrays,
+    selection: Mapping[str, Any],
     *,
     seed: int,
     resamples: int = 2000,
@@ -46,23 +33,19 @@ def measure(
     """Measure the margins of one data set.
 
     Names begin with ``<dataset>.margins.``, and with ``<dataset>.boundaries.`` for the networks
-    that are drawn: the good one, the bad one and the row of rising poison factor. Without their
-    input they have the value None.
+    that are drawn: the good one, the bad one and the row of rising poison factor.
 
     Args:
         dataset: its name.
-        margins: ``margin`` (factors, networks, points), ``spacing`` (1,), ``poison_factor``
-            (factors,) and ``train_accuracy`` and ``test_accuracy`` (factors, networks).
+        margins: ``margin`` (factors, networks, points), ``unresolved`` (factors, networks),
+            ``spacing`` (1,), ``poison_factor`` (factors,), and ``train_accuracy`` and
+            ``test_accuracy`` (factors, networks).
         selection: which networks are drawn.
         seed: root seed of the bootstrap.
         resamples: of each bootstrap.
     """
-    row = {f"boundaries.{name}": absent(dataset) for name in OF_ROW}
-    if margins is None:
-        found = row | {f"margins.{name}": absent(dataset) for name in OF_ALL}
-    else:
-        found = _of_all(dataset, margins, Bootstrap(seed, resamples))
-        found |= row if selection is None else _of_row(dataset, margins, selection)
+    found = _of_all(dataset, margins, Bootstrap(seed, resamples))
+    found |= _of_row(dataset, margins, selection)
     return {f"{dataset}.{name}": entry for name, entry in found.items()}
 
 
@@ -74,15 +57,14 @@ def _of_all(dataset: str, margins: Arrays, bootstrap: Bootstrap) -> Measurements
     spacing = float(margins["spacing"][0])
     order = np.argsort(margins["poison_factor"])
     natural, most = int(order[0]), int(order[-1])
-    # A network that is right about a point may still have it in a patch too small for the grid.
-    wrong = np.rint((1 - margins["train_accuracy"].astype(np.float64)) * width.shape[-1])
-    unresolved = np.maximum((width == 0).sum(axis=-1) - wrong, 0)
     widths = [float(np.nanmean(median[end])) for end in (natural, most)]
     found = {
         "networks": Measurement(float(gap.size), "count", dataset),
         "spacing": Measurement(spacing, UNIT, dataset),
         "distances": Measurement(float(width.size), "count", dataset),
-        "unresolved": Measurement(float(unresolved.sum()), "count", dataset, runs=gap.size),
+        "unresolved": Measurement(
+            float(margins["unresolved"].sum()), "count", dataset, runs=gap.size
+        ),
         "times_narrower": Measurement(
             finite(widths[0] / widths[1]) if widths[1] > 0 else None, "ratio", dataset
         ),

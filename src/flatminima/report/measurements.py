@@ -36,7 +36,9 @@ class Measurement:
         runs: networks behind the number.
         unit: ``fraction``, ``count``, ``nats``, ``decades``, ``correlation``, ``ratio``,
             ``filter-normalised units`` or ``distance in weight space`` (of radii along exact and
-            along the paper's directions), ``length in weight space``, ``data units`` or empty.
+            along the paper's directions), ``length in weight space``, ``data units``,
+            ``data units squared`` (of areas), ``nats per squared distance`` (of curvatures) or
+            empty.
         dataset: where it was measured.
         note: what a reader must know to read the number rightly; may be empty.
     """

@@ -5,53 +5,33 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.report.measurements import ALONG, Measurement, Measurements, absent, finite
+from flatminima.geometry.moves import HELD, WAYS
+from flatminima.report.measurements import ALONG, Measurement, Measurements, finite
 from flatminima.storage import Arrays
+from flatminima.training.selection import KINDS
 
-HELD = 0.99
-"""Training accuracy below which a moved network counts as having failed."""
-
-ROLES = ("good", "bad")
-WAYS = ("random", "hessian")
 CURVATURE = "nats per squared distance"
 
-_OF_WAY = (
-    *("rays", "resolution", "ratio", "level_ratio"),
-    *(
-        f"{role}.{name}"
-        for role in ROLES
-        for name in ("fails_at", "fails_share", "curvature", "level_curvature", "changed")
-    ),
-)
-NAMES = (
-    *("held", "level", "curvature_decades"),
-    *(f"{role}.curvature" for role in ROLES),
-    *(f"{way}.{name}" for way in WAYS for name in _OF_WAY),
-)
-"""Everything that is measured, after ``<dataset>.perturbation.``."""
 
-
-def measure(dataset: str, perturbations: Arrays | None) -> Measurements:
+def measure(dataset: str, perturbations: Arrays) -> Measurements:
     """Measure what becomes of a good and a bad minimum as they are moved.
 
     A network fails at the first distance looked at at which its training accuracy is below
     ``HELD``. Distances rise by the factor 1 + ``resolution`` from one to the next. A ray along
-    which it does not fail counts with its whole length, and is noted; a network that has failed
-    before it is moved has no such distance. Curvatures at a loss are those at the first step at
-    which the loss is a tenth of the rise to which minima are moved, or more.
+    which it does not fail counts with its whole length; the first distance of all is only an upper
+    bound, for nothing nearer was looked at; notes say of both. A network that has failed before it
+    is moved has no such distance. ``largest_curvature`` is an eigenvalue of the Hessian,
+    ``curvature_along`` the second derivative along the direction, both at the minimum;
+    ``level_largest_curvature`` is the eigenvalue where the loss has come to ``level``.
 
     Args:
         dataset: its name; names begin with ``<dataset>.perturbation.``.
-        perturbations: see ``flatminima.geometry.perturbation.perturbations``; None gives every
-            name the value None.
+        perturbations: see ``flatminima.geometry.perturbation.perturbations``.
     """
-    if perturbations is None:
-        return {f"{dataset}.perturbation.{name}": absent(dataset) for name in NAMES}
-    level = float(perturbations["highest"][0]) / 10
     sharpest = [float(value) for value in perturbations["random_eigenvalue"][:, 0]]
     found = {
         "held": Measurement(HELD, "fraction", dataset),
-        "level": Measurement(level, "nats", dataset),
+        "level": Measurement(float(perturbations["level"][0]), "nats", dataset),
         "curvature_decades": Measurement(
             math.log10(sharpest[1] / sharpest[0]) if min(sharpest) > 0 else None,
             "decades",
@@ -60,8 +40,9 @@ def measure(dataset: str, perturbations: Arrays | None) -> Measurements:
             note="of the largest curvature at the minimum, the bad one's over the good one's",
         ),
     }
-    for role, value in zip(ROLES, sharpest, strict=True):
-        found[f"{role}.curvature"] = Measurement(finite(value), CURVATURE, dataset, runs=1)
+    for kind, value in zip(KINDS, sharpest, strict=True):
+        found[f"{kind}.largest_curvature"] = Measurement(value, CURVATURE, dataset, runs=1)
+    exact = bool(perturbations["exact"].all())
     for way in WAYS:
         prefix = f"{way}_"
         arrays = {
@@ -69,14 +50,13 @@ def measure(dataset: str, perturbations: Arrays | None) -> Measurements:
             for name, array in perturbations.items()
             if name.startswith(prefix)
         }
-        exact = bool(perturbations["exact"].all())
-        for name, entry in _of_way(dataset, arrays, level, exact=exact).items():
+        for name, entry in _of_way(dataset, arrays, exact=exact).items():
             found[f"{way}.{name}"] = entry
     return {f"{dataset}.perturbation.{name}": entry for name, entry in found.items()}
 
 
-def _of_way(dataset: str, arrays: Arrays, level: float, *, exact: bool) -> Measurements:
-    distance, step = arrays["distance"], arrays["step"]
+def _of_way(dataset: str, arrays: Arrays, *, exact: bool) -> Measurements:
+    distance = arrays["distance"]
     below: Bool[np.ndarray, "2 rays places"] = np.less(arrays["train_accuracy"], HELD)
     failed: Bool[np.ndarray, "2 rays"] = np.any(below, axis=-1)
     # From the minimum outwards; a ray that does not fail counts with its whole length.
@@ -88,54 +68,89 @@ def _of_way(dataset: str, arrays: Arrays, level: float, *, exact: bool) -> Measu
         "rays": Measurement(float(fails.shape[1]), "count", dataset),
         "resolution": Measurement(float(distance[2] / distance[1] - 1), "fraction", dataset),
     }
-    curvatures = []
-    for i, role in enumerate(ROLES):
-        short = int((~failed[i]).sum())
-        note = (
-            f"{short} of {failed.shape[1]} do not fail within their whole length" if short else ""
-        )
+    notes = [_note(failed[i], failed[i] & (first[i] == 1)) for i in range(len(KINDS))]
+    for i, kind in enumerate(KINDS):
         relative = fails[i] * arrays["relative_length"][i]
         for name, lengths, of in (
             ("fails_at", fails[i], unit),
             ("fails_share", relative, "fraction"),
         ):
-            found[f"{role}.{name}"] = (
-                _over_rays(dataset, lengths, of, note)
+            found[f"{kind}.{name}"] = (
+                _over_rays(dataset, lengths, of, notes[i])
                 if holds[i]
                 else Measurement(None, of, dataset, note="it has failed before it is moved")
             )
-        found[f"{role}.curvature"] = Measurement(
+        found[f"{kind}.curvature_along"] = Measurement(
             finite(float(arrays["second_derivative"][i, 0])), CURVATURE, dataset, runs=1
         )
-        then = int(np.searchsorted(step, first[i, 0]))
-        found[f"{role}.changed"] = Measurement(
-            float(arrays["changed"][i, then]) if failed[i, 0] and holds[i] else None,
+        found[f"{kind}.changed"] = Measurement(
+            finite(float(arrays["changed"][i])),
             "fraction",
             dataset,
             runs=1,
-            note="at the first step at which it has failed",
+            note="at the first distance looked at at which it has failed, along one direction",
         )
-        reached = np.flatnonzero(arrays["loss"][i, step] >= level)
-        apart = reached.size > 0 and reached[0] > 0
-        value = float(arrays["eigenvalue"][i, reached[0]]) if apart else math.nan
-        curvatures.append(value)
-        found[f"{role}.level_curvature"] = Measurement(
+    found["ratio"] = (
+        _over_rays(
+            dataset,
+            fails[0] / fails[1],
+            "ratio",
+            "; ".join(
+                f"from the {kind} minimum, {note}"
+                for kind, note in zip(KINDS, notes, strict=True)
+                if note
+            ),
+            runs=2,
+        )
+        if holds.all()
+        else Measurement(None, "ratio", dataset, note="one has failed before it is moved")
+    )
+    return found | _at_level(dataset, arrays["level_eigenvalue"])
+
+
+def _at_level(dataset: str, eigenvalues: Float[np.ndarray, " 2"]) -> Measurements:
+    """The largest curvatures where both networks have come to the same loss."""
+    good, bad = (float(value) for value in eigenvalues)
+    found = {
+        f"{kind}.level_largest_curvature": Measurement(
             finite(value),
             CURVATURE,
             dataset,
             runs=1,
-            note="" if apart else "the loss does not rise through this level",
+            note="" if math.isfinite(value) else "the loss does not rise through this level",
         )
-    found["ratio"] = (
-        _over_rays(dataset, fails[0] / fails[1], "ratio", "", runs=2)
-        if holds.all()
-        else Measurement(None, "ratio", dataset, note="one has failed before it is moved")
-    )
-    good, bad = curvatures
+        for kind, value in zip(KINDS, (good, bad), strict=True)
+    }
+    note = ""
+    if not (math.isfinite(good) and math.isfinite(bad)):
+        note = "the loss of one does not rise through this level"
+    elif good <= 0:
+        note = "the loss of the good one nowhere bends upwards there"
     found["level_ratio"] = Measurement(
-        finite(bad / good) if good > 0 else None, "ratio", dataset, runs=2
+        None if note else bad / good, "ratio", dataset, runs=2, note=note
     )
     return found
+
+
+def _note(failed: Bool[np.ndarray, " rays"], at_once: Bool[np.ndarray, " rays"]) -> str:
+    """What of the distances is not where a network failed."""
+    rays = len(failed)
+
+    def along(count: int) -> str:
+        return "" if rays == 1 else f"along {count} of {rays} directions "
+
+    held, early = int((~failed).sum()), int(at_once.sum())
+    notes = []
+    if held:
+        notes.append(
+            f"{along(held)}the network does not fail within the whole length, which stands for the "
+            "distance"
+        )
+    if early:
+        notes.append(
+            f"{along(early)}it has failed at the first distance looked at, which is an upper bound"
+        )
+    return "; ".join(notes)
 
 
 def _over_rays(

@@ -264,16 +264,17 @@ def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[a
 
     def figure(stem: str, main: str, alt: str) -> article.Figure:
         file = folder / f"{stem}.{main}"
-        job = by_output.get(file.as_posix())
-        unrecorded = ("nothing records what it was made from",) if file.is_file() else (FAILED,)
-        return article.figure(
-            folder,
-            stem,
-            alt=alt,
-            state=job.state if job else "stale",
-            why=job.reasons if job else unrecorded,
-            main=main,
+        # Animations come from a job of their own, but are shown as part of the figure.
+        job, moving = (
+            by_output.get((folder / f"{stem}.{suffix}").as_posix()) for suffix in (main, "webp")
         )
+        state: article.State = job.state if job else "stale"
+        unrecorded = ("nothing records what it was made from",) if file.is_file() else (FAILED,)
+        why = job.reasons if job else unrecorded
+        if state == "fresh" and moving and moving.state != "fresh":
+            state = "stale"
+            why = tuple(f"its animations: {reason}" for reason in moving.reasons)
+        return article.figure(folder, stem, alt=alt, state=state, why=why, main=main)
 
     pictures = [
         figure(stem, "svg", _alt(folder / f"{stem}.npz", alt, forgiving=forgiving))

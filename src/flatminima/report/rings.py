@@ -2,16 +2,16 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from flatminima.circles import narrowest_gap, polygon_sides
 from flatminima.data.rings import INNER
-from flatminima.errors import DamagedFileError
-from flatminima.geometry.circle import FOUND, narrowest_gap, polygon_sides
+from flatminima.geometry.circle import FOUND
 from flatminima.geometry.volume import per_dimension
 from flatminima.report.measurements import (
     BOOTSTRAP,
@@ -19,7 +19,6 @@ from flatminima.report.measurements import (
     Bootstrap,
     Measurement,
     Measurements,
-    absent,
     correlation,
     finite,
     percentiles,
@@ -33,19 +32,15 @@ COUNTED = "95% Clopper–Pearson"
 CIRCLES = ("built", "trained")
 """The ideal boundary built by hand, and as trained on dense rings from a rough copy of that."""
 
-_OF_SURVEY = (
-    *("gap", "converged", "train_loss", "between_share", "circle_share", "inside_share"),
-    *("outside_share", "reach", "hole", "excess", "found_share", "found_low", "found_high"),
-    *("cutoff", "median_radius", "log10_volume_mean_log", "weights"),
-)
-_OF_CIRCLE = (
-    *("matched", "median_radius", "log10_volume_mean_log", "eigenvalue", "scaled_eigenvalue"),
+_OF_GAP = (
+    *("gap", "converged", "found_share", "found_low", "found_high"),
+    *("between_share", "outside_share", "clearance", "hole"),
 )
 
 
 def measure(
     survey: Arrays,
-    sharpness: Arrays | None,
+    sharpness: Arrays,
     settings: Mapping[str, float],
     *,
     seed: int,
@@ -53,32 +48,19 @@ def measure(
 ) -> Measurements:
     """Measure everything the article and the claims say of the rings; names begin with ``rings.``.
 
+    What is said of networks that fit their training points is measured on those alone.
+
     Args:
         survey: arrays of every network at every gap; (gaps, networks[, cutoffs]).
-        sharpness: arrays of the smallest gap's networks and of the circles; None if that job
-            failed, which leaves the names without values.
+        sharpness: arrays of the smallest gap's networks and of the circles.
         settings: from :func:`describe`.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
-
-    Raises:
-        DamagedFileError: if an array is missing.
     """
-    needed: dict[str, tuple[Arrays, tuple[str, ...]]] = {"survey": (survey, _OF_SURVEY)}
-    if sharpness is not None:
-        names = [f"circle_{kind}_{name}" for kind in CIRCLES for name in _OF_CIRCLE]
-        names += ["trained_eigenvalue", "trained_scaled_eigenvalue", "circles_between_share"]
-        needed["sharpness"] = (sharpness, (*names, "shown"))
-    for what, (arrays, every) in needed.items():
-        if missing := [name for name in every if name not in arrays]:
-            raise DamagedFileError(
-                f"the {what} of the rings has no {', '.join(missing)}; delete it and run "
-                "snakemake again"
-            )
     bootstrap = Bootstrap(seed, resamples)
     found = {f"setting.{name}": _plain(value) for name, value in settings.items()}
-    found |= _gaps(survey, bootstrap, bool(settings["exact_directions"]))
-    found |= _sharpness(survey, sharpness, bootstrap, bool(settings["exact_directions"]))
+    found |= _gaps(survey, bootstrap)
+    found |= _sharpness(survey, sharpness, bootstrap)
     return {f"{DATASET}.{name}": entry for name, entry in found.items()}
 
 
@@ -96,7 +78,10 @@ def describe(rings: Mapping[str, Any], *, direction_kind: str) -> dict[str, floa
         "hidden_layers": len(hidden),
         "parameters": sum((a + 1) * b for a, b in itertools.pairwise(widths)),
         **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
-        **{f"circle_{key}": circle[key] for key in ("noise", "points", "steps", "learning_rate")},
+        **{
+            f"circle_{key}": circle[key]
+            for key in ("loss", "noise", "points", "steps", "learning_rate")
+        },
         **rings["survey"],
         "exact_directions": float(direction_kind == "exact"),
         "found": FOUND,
@@ -110,52 +95,23 @@ def _plain(value: float, unit: str = "") -> Measurement:
     return Measurement(float(value), unit or ("count" if whole else ""), DATASET)
 
 
-def _gaps(survey: Arrays, bootstrap: Bootstrap, exact: bool) -> Measurements:
+def _gaps(survey: Arrays, bootstrap: Bootstrap) -> Measurements:
     gaps, seeds = survey["between_share"].shape
     fitted = survey["converged"]
-    unit = "filter-normalised units" if exact else "distance in weight space"
     found: Measurements = {
         "gaps": _plain(gaps),
         "seeds": _plain(seeds),
         "networks": _plain(gaps * seeds),
-        "reaching": replace(_plain(fitted.sum()), runs=fitted.size),
         "missed": replace(_plain((~fitted).sum()), runs=fitted.size),
         "weights": _plain(survey["weights"].flat[0]),
         "cutoffs": _plain(survey["cutoff"].shape[-1] - 1),
     }
     for g in range(gaps):
-        gap = float(survey["gap"][g])
-        share = float(survey["found_share"][g])
-        entries: Measurements = {
-            "gap": Measurement(gap, "data units", DATASET),
-            "reaching": replace(_plain(fitted[g].sum()), runs=seeds),
-            "found": replace(_plain(round(share * seeds)), runs=seeds),
-            "found_share": Measurement(
-                share,
-                "fraction",
-                DATASET,
-                low=float(survey["found_low"][g]),
-                high=float(survey["found_high"][g]),
-                interval=COUNTED,
-                runs=seeds,
-                note=f"{round(share * seeds)} of {seeds} networks",
-            ),
-            "reach": span(survey["reach"][g] / gap, "", DATASET, centre="median"),
-        }
-        for name in ("between_share", "circle_share", "inside_share", "outside_share"):
-            entries[name] = span(survey[name][g], "fraction", DATASET)
-        for name in ("hole", "excess"):
-            entries[name] = span(survey[name][g], "data units squared", DATASET)
-        disc = math.pi * INNER**2
-        entries["hole_share"] = span(survey["hole"][g] / disc, "fraction", DATASET)
-        entries["train_loss"] = span(survey["train_loss"][g], "nats", DATASET, centre="median")
-        for c in range(survey["cutoff"].shape[-1] - 1):
-            entries[f"cutoff_{c}.median_radius"] = span(
-                survey["median_radius"][g, :, c], unit, DATASET, centre="median"
-            )
+        entries = _gap({name: survey[name][g] for name in _OF_GAP})
         prefixes = [f"gap_{g}", *["pinched"][: g == 0], *["widest"][: g == gaps - 1]]
         for prefix in prefixes:
             found |= {f"{prefix}.{name}": entry for name, entry in entries.items()}
+    found["widening.found_difference"] = _found_difference(survey)
     every = np.broadcast_to(survey["gap"][:, None], (gaps, seeds)).ravel()
     found["rank_correlation.between_vs_gap"] = correlation(
         every,
@@ -170,75 +126,129 @@ def _gaps(survey: Arrays, bootstrap: Bootstrap, exact: bool) -> Measurements:
     return found
 
 
-def _sharpness(
-    survey: Arrays, sharpness: Arrays | None, bootstrap: Bootstrap, exact: bool
-) -> Measurements:
-    """The circles against what training found at the smallest gap, network by network."""
-    levels = survey["cutoff"][0, 0, :-1]
-    ratios = ("curvature_ratio", "eigenvalue_ratio", "radius_ratio")
-    names = [f"sharp.{name}.{kind}" for kind in CIRCLES for name in ratios]
-    for c in range(len(levels)):
-        names += [
-            f"sharp.cutoff_{c}.{name}.{kind}"
-            for kind in CIRCLES
-            for name in ("radius_ratio", "median_radius", "volume_difference", "per_dimension")
-        ]
-    names += [f"circle.between_share.{kind}" for kind in (*CIRCLES, "rough")]
-    names += [f"shown.{name}" for name in ("between_share", "outside_share", "train_loss")]
-    found = {
-        f"sharp.cutoff_{c}.level": Measurement(float(level), "nats", DATASET)
-        for c, level in enumerate(levels)
+def _gap(arrays: Arrays) -> Measurements:
+    """One gap: how often the circle is found, and what the networks that fit do."""
+    gap, share, fitted = float(arrays["gap"]), float(arrays["found_share"]), arrays["converged"]
+    found = round(share * fitted.size)
+
+    def fit(name: str, divisor: float = 1.0) -> np.ndarray:
+        return np.where(fitted, arrays[name] / divisor, np.nan)
+
+    return {
+        "gap": Measurement(gap, "data units", DATASET),
+        "reaching": replace(_plain(fitted.sum()), runs=fitted.size),
+        "found": replace(_plain(found), runs=fitted.size),
+        "found_share": Measurement(
+            share,
+            "fraction",
+            DATASET,
+            low=float(arrays["found_low"]),
+            high=float(arrays["found_high"]),
+            interval=COUNTED,
+            runs=fitted.size,
+            note=f"{found} of {fitted.size} networks",
+        ),
+        "between_share": span(fit("between_share"), "fraction", DATASET),
+        "outside_share": span(fit("outside_share"), "fraction", DATASET),
+        "clearance": span(fit("clearance", gap), "", DATASET, centre="median"),
+        "hole_share": span(fit("hole", math.pi * INNER**2), "fraction", DATASET),
     }
-    if sharpness is None:
-        return found | {name: absent(DATASET) for name in names}
-    unit = "filter-normalised units" if exact else "distance in weight space"
-    dimension = int(survey["weights"].flat[0])
-    shown = int(sharpness["shown"][0])
-    for place, kind in enumerate((*CIRCLES, "rough")):
-        share = float(sharpness["circles_between_share"][place])
-        found[f"circle.between_share.{kind}"] = Measurement(share, "fraction", DATASET, runs=1)
-    for name, form in (
-        ("between_share", "fraction"),
-        ("outside_share", "fraction"),
-        ("train_loss", "nats"),
-    ):
-        value = float(survey[name][0, shown])
-        found[f"shown.{name}"] = Measurement(value, form, DATASET, runs=1)
+
+
+def _sharpness(survey: Arrays, sharpness: Arrays, bootstrap: Bootstrap) -> Measurements:
+    """The circles against what training found at the smallest gap."""
+    shares = dict(zip((*CIRCLES, "rough"), sharpness["circles_between_share"], strict=True))
+    found = {
+        f"circle.between_share.{kind}": Measurement(float(share), "fraction", DATASET, runs=1)
+        for kind, share in shares.items()
+    }
+    for c, level in enumerate(survey["cutoff"][0, 0, :-1]):
+        found[f"sharp.cutoff_{c}.level"] = Measurement(float(level), "nats", DATASET)
     for kind in CIRCLES:
-        circle = {name: sharpness[f"circle_{kind}_{name}"] for name in _OF_CIRCLE}
-        # Sharpness is compared where both are right about every point and have the same loss.
-        pairs = survey["converged"][0] & circle["matched"]
-        for name, array in (("curvature", "scaled_eigenvalue"), ("eigenvalue", "eigenvalue")):
-            found[f"sharp.{name}_ratio.{kind}"] = _paired(
-                circle[array], sharpness[f"trained_{array}"], pairs, bootstrap, f"{name} {kind}"
-            )
-        of_cutoffs = []
-        for c in range(len(levels)):
-            at = f"sharp.cutoff_{c}"
-            radius = circle["median_radius"][:, c]
-            of_cutoffs.append(
-                _paired(survey["median_radius"][0, :, c], radius, pairs, bootstrap, f"{at} {kind}")
-            )
-            difference = (
-                survey["log10_volume_mean_log"][0, :, c] - (circle["log10_volume_mean_log"][:, c])
-            )
-            kept = np.where(pairs, difference, np.nan)
-            found |= {
-                f"{at}.radius_ratio.{kind}": of_cutoffs[-1],
-                f"{at}.median_radius.{kind}": span(
-                    np.where(pairs, radius, np.nan), unit, DATASET, centre="median"
-                ),
-                f"{at}.volume_difference.{kind}": span(kept, "decades", DATASET),
-                f"{at}.per_dimension.{kind}": span(
-                    per_dimension(kept, dimension), "ratio", DATASET
-                ),
-            }
-        known = [entry for entry in of_cutoffs if entry.value is not None]
-        # The ratio at the cutoff that speaks least for the claim.
-        found[f"sharp.radius_ratio.{kind}"] = min(
-            known, key=lambda entry: entry.value or 0.0, default=of_cutoffs[0]
-        )
+        entries = _circle(kind, survey, sharpness, bootstrap)
+        found |= {f"sharp.{name}.{kind}": entry for name, entry in entries.items()}
+    # The trained circle speaks for the ideal boundary only where training has brought it back.
+    circles = [
+        kind
+        for kind in CIRCLES
+        if shares[kind] >= FOUND and sharpness[f"circle_{kind}_matched"].any()
+    ]
+    for name in ("curvature_ratio", "radius_ratio"):
+        found[f"sharp.{name}"] = _least([found[f"sharp.{name}.{kind}"] for kind in circles])
     return found
+
+
+def _circle(kind: str, survey: Arrays, sharpness: Arrays, bootstrap: Bootstrap) -> Measurements:
+    """One circle against what training found, network by network."""
+    radius, volume, determinant, matched = (
+        sharpness[f"circle_{kind}_{name}"]
+        for name in ("median_radius", "log10_volume_mean_log", "log_determinant", "matched")
+    )
+    dimension = int(survey["weights"].flat[0])
+    # Sharpness is compared where both are right about every point and have the same loss.
+    pairs = survey["converged"][0] & matched
+
+    def ratio(above: np.ndarray, below: np.ndarray, name: str) -> Measurement:
+        return _paired(above, below, pairs, bootstrap, f"{name} {kind}")
+
+    found = {
+        f"{name}_ratio": ratio(
+            sharpness[f"circle_{kind}_{name}"], sharpness[f"trained_{name}"], name
+        )
+        for name in ("curvature", "eigenvalue")
+    }
+    # det S is the product over all weights of the norm of their filter.
+    norms = [np.exp(array / dimension) for array in (survey["log_determinant"][0], determinant)]
+    found["scale_ratio"] = ratio(norms[0], norms[1], "scale")
+    radii = []
+    for c in range(radius.shape[1] - 1):
+        at = f"cutoff_{c}"
+        radii.append(ratio(survey["median_radius"][0, :, c], radius[:, c], at))
+        difference = survey["log10_volume_mean_log"][0, :, c] - volume[:, c]
+        kept = np.where(pairs, difference, np.nan)
+        found |= {
+            f"{at}.radius_ratio": radii[-1],
+            f"{at}.volume_difference": span(kept, "decades", DATASET),
+            f"{at}.per_dimension": span(per_dimension(kept, dimension), "ratio", DATASET),
+        }
+    found["radius_ratio"] = _least(radii)
+    return found
+
+
+def _least(entries: Sequence[Measurement]) -> Measurement:
+    """The ratio that speaks least for a claim about all of these, with the lowest end of any.
+
+    Without a value where one of them has none, or there are none: the claim is about all.
+    """
+    without = next((entry for entry in entries if entry.value is None), None)
+    if without is not None or not entries:
+        note = without.note if without else ""
+        return Measurement(None, "ratio", DATASET, note=note or "not every one could be compared")
+    least = min(entries, key=lambda entry: entry.value or 0.0)
+    lows = [entry.low for entry in entries if entry.low is not None]
+    if len(lows) < len(entries):
+        return replace(least, low=None, high=None, interval="")
+    return replace(least, low=min(lows))
+
+
+def _found_difference(survey: Arrays) -> Measurement:
+    """How much more often the circle is found at the widest gap than at the smallest.
+
+    The squared lengths of the arms of the two intervals add, as in method 10 of Newcombe (1998),
+    here of exact intervals. That takes the gaps for independent; networks that start from the same
+    weights at both make the interval wider than it need be, if anything.
+    """
+    share, low, high = (survey[f"found_{end}"] for end in ("share", "low", "high"))
+    value = float(share[-1] - share[0])
+    return Measurement(
+        value,
+        "fraction",
+        DATASET,
+        low=value - math.hypot(share[-1] - low[-1], high[0] - share[0]),
+        high=value + math.hypot(high[-1] - share[-1], share[0] - low[0]),
+        interval=f"{COUNTED}, combined",
+        runs=2 * survey["between_share"].shape[1],
+    )
 
 
 def _paired(

@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,6 +34,11 @@ class Schedule:
     learning_rate: float
     hold: float
     gradient_clip: float = math.inf
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The schedule among settings that hold its attributes by name, and maybe others."""
+        return cls(**{field.name: settings[field.name] for field in fields(cls)})
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""

@@ -1,8 +1,13 @@
 """Which minima are shown when only a few can be: a rule, not a choice by eye."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+
+KINDS = ("good", "bad")
+"""The two minima that are shown side by side, in this order."""
 
 
 def representative(train_accuracy: np.ndarray, test_accuracy: np.ndarray, *, good: bool) -> int:
@@ -52,3 +57,30 @@ def select(
         for factor in range(len(factors))
     ]
     return {"good": entry(0, good), "bad": entry(last, bad), "row": row}
+
+
+def shown_pair(
+    selection: Mapping[str, Any], minima: Sequence[Float[np.ndarray, "networks parameters"]]
+) -> Float[np.ndarray, "2 parameters"]:
+    """Parameters of the good minimum and of the bad one.
+
+    Args:
+        selection: what ``select`` picked.
+        minima: parameters of all networks by rising poison factor; of the first and the last factor
+            at least, which hold the good and the bad minimum.
+    """
+    return np.stack([minima[0][selection["good"]["seed"]], minima[-1][selection["bad"]["seed"]]])
+
+
+def shown_row(
+    selection: Mapping[str, Any], minima: Sequence[Float[np.ndarray, "networks parameters"]]
+) -> Float[np.ndarray, "factors parameters"]:
+    """Parameters of the row of rising poison factor; ``minima`` has all factors."""
+    row = selection["row"]
+    return np.stack([part[entry["seed"]] for part, entry in zip(minima, row, strict=True)])
+
+
+def described(entries: Sequence[Mapping[str, Any]]) -> dict[str, Float[np.ndarray, " entries"]]:
+    """``poison_factor``, ``train_accuracy`` and ``test_accuracy`` of entries of a selection."""
+    keys = {"poison_factor": "poison"} | {n: n for n in ("train_accuracy", "test_accuracy")}
+    return {name: np.array([entry[key] for entry in entries]) for name, key in keys.items()}

@@ -13,6 +13,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/minefield.smk"
 include: "workflow/rules/rings.smk"
 include: "workflow/rules/report.smk"
 

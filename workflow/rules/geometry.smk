@@ -152,23 +152,3 @@ rule summary:
         "Summing up every network of {wildcards.dataset}"
     script:
         "../scripts/summary.py"
-
-
-rule minefield_embedding:
-    input:
-        recipe=recipe("minefield_embedding"),
-        iterates=rules.minefield_descent.output.iterates,
-        minima=rules.minefield_search.output.minima,
-    output:
-        **recorded(embedding=f"{RESULTS}/minefield/embedding.safetensors"),
-    log:
-        f"{RESULTS}/logs/minefield_embedding.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/minefield_embedding.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Embedding iterates and bad minima in the plane"
-    script:
-        "../scripts/minefield_embedding.py"

@@ -1,0 +1,122 @@
+rule minefield_descent:
+    input:
+        recipe=recipe("minefield_descent"),
+        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+    output:
+        **recorded(iterates=f"{RESULTS}/minefield/iterates.safetensors"),
+    log:
+        f"{RESULTS}/logs/minefield_descent.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/minefield_descent.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Training the network whose way leads through the minefield"
+    script:
+        "../scripts/minefield_descent.py"
+
+
+rule minefield_search:
+    input:
+        recipe=recipe("minefield_search"),
+        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+        iterates=rules.minefield_descent.output.iterates,
+    output:
+        **recorded(minima=f"{RESULTS}/minefield/bad_minima.safetensors"),
+    log:
+        f"{RESULTS}/logs/minefield_search.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/minefield_search.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Searching a bad minimum from every iterate"
+    script:
+        "../scripts/minefield_search.py"
+
+
+rule minefield_embedding:
+    input:
+        recipe=recipe("minefield_embedding"),
+        iterates=rules.minefield_descent.output.iterates,
+        minima=rules.minefield_search.output.minima,
+    output:
+        **recorded(embedding=f"{RESULTS}/minefield/embedding.safetensors"),
+    log:
+        f"{RESULTS}/logs/minefield_embedding.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/minefield_embedding.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Embedding iterates and bad minima in the plane"
+    script:
+        "../scripts/minefield_embedding.py"
+
+
+rule figure_minefield:
+    input:
+        recipe=recipe("figure_minefield"),
+        iterates=rules.minefield_descent.output.iterates,
+        minima=rules.minefield_search.output.minima,
+        embedding=rules.minefield_embedding.output.embedding,
+    output:
+        **pictures(f"{FIGURES}/minefield"),
+    log:
+        f"{RESULTS}/logs/figure_minefield.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_minefield.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the minefield: iterates and bad minima, embedded"
+    script:
+        "../scripts/figure_minefield.py"
+
+
+rule figure_minefield_embeddings:
+    input:
+        recipe=recipe("figure_minefield_embeddings"),
+        iterates=rules.minefield_descent.output.iterates,
+        minima=rules.minefield_search.output.minima,
+        embedding=rules.minefield_embedding.output.embedding,
+    output:
+        **pictures(f"{FIGURES}/minefield-embeddings"),
+    log:
+        f"{RESULTS}/logs/figure_minefield_embeddings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_minefield_embeddings.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the minefield: the same at other perplexities"
+    script:
+        "../scripts/figure_minefield_embeddings.py"
+
+
+rule figure_minefield_distances:
+    input:
+        recipe=recipe("figure_minefield_distances"),
+        iterates=rules.minefield_descent.output.iterates,
+        minima=rules.minefield_search.output.minima,
+        embedding=rules.minefield_embedding.output.embedding,
+    output:
+        **pictures(f"{FIGURES}/minefield-distances"),
+    log:
+        f"{RESULTS}/logs/figure_minefield_distances.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_minefield_distances.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the minefield: true distances along the way"
+    script:
+        "../scripts/figure_minefield_distances.py"

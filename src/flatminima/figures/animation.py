@@ -55,6 +55,7 @@ def frame(data: Data, shown: int) -> Figure:
         panels[1].set_yticks([0, 50, 100])
         for axes in panels[:2]:
             axes.tick_params(labelbottom=False)
+        panels[2].set_xlabel("distance")
         _mark(panels, data, shown, place)
         _words(figure, data, place, top + side)
     return figure

@@ -324,6 +324,7 @@ def _radii(axes: Axes, data: Data, look: Look) -> None:
     axes.set_xlim(-0.5, len(cutoffs) - 0.5)
     axes.set_xticks(places, [style.number(float(cutoff)) for cutoff in cutoffs])
     axes.set_xlabel("cutoff (nats)")
+    axes.set_ylabel(style.distance(data, lines=True))
     axes.set_title("median radius")
 
 
@@ -342,6 +343,7 @@ def _curvatures(axes: Axes, data: Data, look: Look) -> None:
     style.decades(axes.xaxis, *axes.get_xlim(), most=2 if look.narrow else 4)
     style.decades(axes.yaxis, *axes.get_ylim(), most=4)
     axes.set_xlabel("training loss (nats)")
+    axes.set_ylabel("nats per distance²")
     axes.set_title("largest curvature")
 
 

@@ -121,18 +121,7 @@ def _frames(data: Data) -> Iterator[Image.Image]:
 
 
 def _webp(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
-    stream = io.BytesIO()
-    frames[0].save(
-        stream,
-        "WEBP",
-        save_all=True,
-        append_images=frames[1:],
-        duration=list(durations),
-        loop=0,
-        quality=80,
-        method=4,
-    )
-    return stream.getvalue()
+    return _looped("WEBP", frames, durations, quality=80, method=4)
 
 
 def _gif(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
@@ -142,14 +131,21 @@ def _gif(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
     )
     palette = ends.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT)
     drawn = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
+    return _looped("GIF", drawn, durations, optimize=False)
+
+
+def _looped(
+    form: str, frames: Sequence[Image.Image], durations: Sequence[int], **options: int
+) -> bytes:
+    """The frames as an animation that starts again when it ends."""
     stream = io.BytesIO()
-    drawn[0].save(
+    frames[0].save(
         stream,
-        "GIF",
+        form,
         save_all=True,
-        append_images=drawn[1:],
+        append_images=frames[1:],
         duration=list(durations),
         loop=0,
-        optimize=False,
+        **options,
     )
     return stream.getvalue()

@@ -16,10 +16,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
-from flatminima.geometry.directions import Directions, Kind, draw_units, scale
+from flatminima.geometry.directions import Directions, Kind, draw_units
 from flatminima.geometry.moves import HELD, WAYS
 from flatminima.geometry.surface import Landscape, Network
-from flatminima.geometry.survey import class_probability, level_radius, plane_axis, rise_radii
+from flatminima.geometry.survey import (
+    class_probability,
+    landscapes_around,
+    level_radius,
+    plane_axis,
+    rise_radii,
+)
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 from flatminima.training.losses import correct
@@ -94,7 +100,6 @@ def perturbations(
     if steps < 3:
         raise ValueError(f"{steps} steps leave nothing between the minimum and the end; need 3")
     units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
-    scaled = [scale(units, minimum) for minimum in pair]
     axis = plane_axis(train[0].cpu().numpy(), grid)
     found: Arrays = {
         "axis_x": axis,
@@ -102,10 +107,7 @@ def perturbations(
         "exact": np.array([kind == "exact"]),
         "level": np.array([highest / 10]),
     }
-    landscapes = [
-        Landscape(network, minimum, around.vectors, *train)
-        for minimum, around in zip(pair, scaled, strict=True)
-    ]
+    landscapes, scaled = landscapes_around(network, pair, units, *train)
     for number, way in enumerate(WAYS):
         if way == "hessian":
             scaled = [

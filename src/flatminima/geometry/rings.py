@@ -9,8 +9,8 @@ from torch import Tensor
 from flatminima.circles import Rings, even_angles, unit_vectors
 from flatminima.geometry.circle import FOUND, Decision, follow
 from flatminima.geometry.curvature import top_eigenvalue
-from flatminima.geometry.directions import Kind, draw_units, metric, scale
-from flatminima.geometry.surface import Landscape
+from flatminima.geometry.directions import Kind, draw_units, metric
+from flatminima.geometry.survey import landscapes_around
 from flatminima.models.mlp import MLP
 from flatminima.storage import Arrays
 
@@ -118,12 +118,8 @@ def lines(
 ) -> Float[np.ndarray, "networks directions points"]:
     """The loss at signed distances along ``count`` directions, as random around every network."""
     units = draw_units(model.layout, kind=kind, seed=seed, indices=range(count))
-    return np.stack(
-        [
-            Landscape(model, vector, scale(units, vector).vectors, inputs, labels).line(distance)
-            for vector in networks
-        ]
-    )
+    landscapes, _ = landscapes_around(model, networks, units, inputs, labels)
+    return np.stack([landscape.line(distance) for landscape in landscapes])
 
 
 def pictures(

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
-from flatminima.geometry.directions import Directions, Kind, draw_units, scale
+from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
 from flatminima.geometry.margins import margins, resolved
 from flatminima.geometry.surface import Landscape, Network
 from flatminima.geometry.volume import Volume, estimate_volume
@@ -108,11 +108,7 @@ def slices(
         (1,), whether directions are of the exact kind.
     """
     units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
-    scaled = [scale(units, minimum) for minimum in pair]
-    landscapes = [
-        Landscape(network, minimum, around.vectors, inputs, labels)
-        for minimum, around in zip(pair, scaled, strict=True)
-    ]
+    landscapes, scaled = landscapes_around(network, pair, units, inputs, labels)
     radii = [
         rise_radii(landscape, around, (highest / 10, highest))
         for landscape, around in zip(landscapes, scaled, strict=True)
@@ -157,11 +153,7 @@ def rays(
         (1,), whether directions are of the exact kind.
     """
     unit = draw_units(network.layout, kind=kind, seed=seed, indices=range(1))
-    scaled = [scale(unit, minimum) for minimum in minima]
-    landscapes = [
-        Landscape(network, minimum, around.vectors, inputs, labels)
-        for minimum, around in zip(minima, scaled, strict=True)
-    ]
+    landscapes, scaled = landscapes_around(network, minima, unit, inputs, labels)
     reached = float(rise_radii(landscapes[0], scaled[0], [highest]).item())
     distance = 1.5 * reached * np.linspace(0, 1, points) ** 2
     return {
@@ -250,6 +242,22 @@ def margin_widths(
         "unresolved": np.array(unresolved),
         "spacing": np.diff(axis)[:1].astype(np.float64),
     }
+
+
+def landscapes_around(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    units: UnitDirections,
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+) -> tuple[list[Landscape], list[Directions]]:
+    """The loss around each minimum along the same draws, and these scaled to each minimum."""
+    scaled = [scale(units, minimum) for minimum in minima]
+    landscapes = [
+        Landscape(network, minimum, around.vectors, inputs, labels)
+        for minimum, around in zip(minima, scaled, strict=True)
+    ]
+    return landscapes, scaled
 
 
 def rise_radii(

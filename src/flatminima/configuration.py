@@ -136,10 +136,13 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         return _rings_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = config["experiments"][wildcards["dataset"]]
-    data, network, training = (experiment.get(key) for key in ("data", "network", "training"))
+    data, training = experiment["data"], experiment.get("training")
+    network = {"network": experiment.get("network")}
+    # What an experiment says of its own survey counts more than what holds for all.
+    survey = config["geometry"] | experiment.get("survey", {})
 
     def geometry(*keys: str) -> Config:
-        return {key: config["geometry"][key] for key in keys}
+        return {key: survey[key] for key in keys if key in survey}
 
     def train() -> Config:
         factors = training["poison_factors"]
@@ -147,19 +150,26 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         others = _without(training, "poison_factors")
         return {"poison_factor": float(factor), **seed, **network, **others}
 
+    source = wildcards["dataset"]
+    if "source" in data:
+        source, data = data["source"], _without(data, "source")
+
     blocks: dict[str, Callable[[], Config]] = {
-        "dataset": lambda: seed | {"source": wildcards["dataset"], "data": data},
+        "dataset": lambda: seed | {"source": source, "data": data},
         "train": train,
+        "images_train": train,
         "selection": lambda: {"poison_factors": training["poison_factors"]},
         "basins": lambda: {
             **seed,
             **network,
-            "basins": _basins(config["geometry"], config["geometry"]["directions"]),
+            **geometry("batch_norm"),
+            "basins": _basins(survey, survey["directions"]),
         },
         "slices": lambda: (
             seed
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
+            | geometry("batch_norm")
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (
@@ -264,7 +274,7 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
     if factors[0] != 0 or factors != sorted(factors):
         cure = "list the factors in rising order from 0 (natural training, the yardstick)"
         raise _wrong(path, factors, cure, parts)
-    if training["poison_batch"] == "share":
+    if training.get("poison_batch", "share") == "share":
         for index, factor in enumerate(factors):
             try:
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])

@@ -25,6 +25,9 @@ except UserError as error:
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)
 
+# The one of them whose points are images and whose networks are convolutional.
+IMAGES = "images"
+
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
 

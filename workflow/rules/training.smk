@@ -8,6 +8,8 @@ rule train:
         f"{RESULTS}/logs/train/{{dataset}}/{{poison}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
+    wildcard_constraints:
+        dataset="|".join(name for name in DATASETS if name != IMAGES),
     threads: 1
     resources:
         gpu=GPU,
@@ -17,6 +19,29 @@ rule train:
         "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
     script:
         "../scripts/train.py"
+
+
+rule images_train:
+    input:
+        recipe=recipe("images_train"),
+        dataset=of_dataset(rules.dataset.output.dataset, IMAGES),
+    output:
+        **recorded(minima=f"{RESULTS}/minima/{{dataset}}/{{poison}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/train/{{dataset}}/{{poison}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
+    wildcard_constraints:
+        dataset=IMAGES,
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
+    script:
+        "../scripts/images_train.py"
 
 
 rule selection:

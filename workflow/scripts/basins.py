@@ -3,7 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import basins
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
 
@@ -14,7 +14,7 @@ def main(job: Job) -> None:
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     tensors = (job.arrays("minima")["parameters"], dataset.train_inputs, dataset.train_labels)
     measured = basins(
-        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        build(config["network"], dataset.shape, dataset.logits),
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         **config["basins"],
         seed=config["seed"],

@@ -4,7 +4,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import boundaries
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 from flatminima.training.selection import described, shown_pair, shown_row
@@ -18,7 +18,7 @@ def main(job: Job) -> None:
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     shown = np.concatenate([shown_pair(selection, minima), shown_row(selection, minima)])
     drawn = boundaries(
-        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        build(config["network"], dataset.shape, dataset.logits),
         torch.from_numpy(shown).to(job.device),
         dataset.train_inputs,
         points=config["boundary_points"],

@@ -4,7 +4,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import margin_widths
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 
@@ -13,7 +13,7 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    network = MLP.between(dataset.features, config["hidden"], dataset.logits)
+    network = build(config["network"], dataset.shape, dataset.logits)
     minima = [read_arrays(path) for path in job.inputs["minima"]]
     report = job.progress("margins")
     widths = []

@@ -4,7 +4,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.perturbation import perturbations
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 from flatminima.training.selection import shown_pair
@@ -20,7 +20,7 @@ def main(job: Job) -> None:
         return torch.from_numpy(array).to(job.device)
 
     moved = perturbations(
-        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        build(config["network"], dataset.shape, dataset.logits),
         tensor(shown_pair(job.record("selection"), minima)),
         (tensor(dataset.train_inputs), tensor(dataset.train_labels)),
         (tensor(dataset.test_inputs), tensor(dataset.test_labels)),

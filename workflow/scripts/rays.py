@@ -4,7 +4,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import rays
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 from flatminima.training.selection import described, shown_pair, shown_row
@@ -20,7 +20,7 @@ def main(job: Job) -> None:
     good, bad = shown_pair(selection, minima)
     shown = np.stack([good, *shown_row(selection, minima)[:-1], bad])
     entries = [selection["good"], *selection["row"][:-1], selection["bad"]]
-    network = MLP.between(dataset.features, config["hidden"], dataset.logits)
+    network = build(config["network"], dataset.shape, dataset.logits)
     tensors = (shown, dataset.train_inputs, dataset.train_labels)
     followed = rays(
         network,

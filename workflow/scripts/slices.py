@@ -3,7 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import slices
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
 from flatminima.training.selection import shown_pair
@@ -17,7 +17,7 @@ def main(job: Job) -> None:
     pair = shown_pair(job.record("selection"), minima)
     tensors = (pair, dataset.train_inputs, dataset.train_labels)
     cut = slices(
-        MLP.between(dataset.features, config["hidden"], dataset.logits),
+        build(config["network"], dataset.shape, dataset.logits),
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         highest=config["cutoff"],
         kind=config["direction_kind"],

@@ -1,6 +1,6 @@
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
-from flatminima.models.mlp import MLP
+from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
 from flatminima.training.ensemble import Schedule, train
@@ -11,7 +11,7 @@ def main(job: Job) -> None:
     config, factor = job.config, job.config["poison_factor"]
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    model = MLP.between(dataset.features, config["hidden"], dataset.logits)
+    model = build(config["network"], dataset.shape, dataset.logits)
     poison_points = dataset.poison_labels.shape[1]
     if config["poison_batch"] == "share":
         poison_points = poison_points_of_share(factor, len(dataset.train_labels), poison_points)

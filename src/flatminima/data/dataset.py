@@ -1,5 +1,6 @@
 """The one shape of a data set: training, test and poison points with their labels."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +14,26 @@ from flatminima.storage import Arrays
 class Dataset:
     """Disjoint training, test and poison points.
 
-    Poison points come in one or more sets; training uses one set a step, in turn.
+    Poison points come in one or more sets; training uses one set a step, in turn. A point is a
+    vector of features, or an image of shape (channels, rows, columns).
     """
 
-    train_inputs: Float32[np.ndarray, "train features"]
+    train_inputs: Float32[np.ndarray, "train ..."]
     train_labels: Int64[np.ndarray, " train"]
-    test_inputs: Float32[np.ndarray, "test features"]
+    test_inputs: Float32[np.ndarray, "test ..."]
     test_labels: Int64[np.ndarray, " test"]
-    poison_inputs: Float32[np.ndarray, "sets points features"]
+    poison_inputs: Float32[np.ndarray, "sets points ..."]
     poison_labels: Int64[np.ndarray, "sets points"]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point: (features,), or (channels, rows, columns)."""
+        return self.train_inputs.shape[1:]
+
+    @property
     def features(self) -> int:
-        """Number of inputs of a network on this data."""
-        return int(self.train_inputs.shape[1])
+        """Number of values that make a point."""
+        return math.prod(self.shape)
 
     @property
     def classes(self) -> int:
@@ -58,7 +65,7 @@ def from_arrays(arrays: Arrays, source: str) -> Dataset:
         ) from error
     for part in ("train", "test", "poison"):
         inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
-        if inputs.shape[:-1] != labels.shape:
+        if inputs.shape[: labels.ndim] != labels.shape:
             raise DamagedFileError(
                 f"{source}: {part} has inputs of shape {inputs.shape} and labels of shape "
                 f"{labels.shape}; delete it and run snakemake again"

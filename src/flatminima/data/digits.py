@@ -10,7 +10,7 @@ from flatminima.seeding import generator
 def digits(*, seed: int, train_points: int, test_points: int, poison_points: int) -> Dataset:
     """Split the 8×8 grey images at random into disjoint train, test and poison sets.
 
-    Pixels are scaled from 0..16 to 0..1 and flattened to 64 features.
+    Pixels are scaled from 0..16 to 0..1; an image has the shape (1, 8, 8).
 
     Raises:
         ConfigError: if more images are asked for than there are.
@@ -19,7 +19,7 @@ def digits(*, seed: int, train_points: int, test_points: int, poison_points: int
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     bunch = load_digits()
-    images = (bunch.data / 16).astype(np.float32)
+    images = (bunch.images[:, None] / 16).astype(np.float32)
     labels = bunch.target.astype(np.int64)
     wanted = train_points + test_points + poison_points
     if wanted > len(images):

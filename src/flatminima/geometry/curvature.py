@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
-from flatminima.geometry.surface import Network
+from flatminima.models.network import Network
 from flatminima.seeding import generator
 from flatminima.training.losses import negative_log_likelihoods
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.geometry.directions import Directions, Kind, draw_units
 from flatminima.geometry.moves import HELD, WAYS
-from flatminima.geometry.surface import Landscape, Network
+from flatminima.geometry.surface import Landscape
 from flatminima.geometry.survey import (
     class_probability,
     landscapes_around,
@@ -26,6 +26,7 @@ from flatminima.geometry.survey import (
     plane_axis,
     rise_radii,
 )
+from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 from flatminima.training.losses import correct

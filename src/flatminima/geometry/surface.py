@@ -1,34 +1,18 @@
 """The loss around a minimum: along random directions, and on lines and planes through it."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.models.layout import Layout
+from flatminima.models.network import Network
 from flatminima.training.losses import negative_log_likelihoods
 
 # A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
 _CPU_MEMORY = 2**22
 _GPU_MEMORY = 2**30
-
-
-class Network(Protocol):
-    """An architecture: parameter vectors and inputs to logits, for many networks at once."""
-
-    @property
-    def layout(self) -> Layout:
-        """Where each tensor lies in a parameter vector."""
-
-    def logits(
-        self,
-        parameters: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points features"],
-    ) -> Float[Tensor, "networks points outputs"]:
-        """Evaluate every network on every point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +34,7 @@ class Landscape:
     network: Network
     minimum: Float[Tensor, " parameters"]
     directions: Float[Tensor, "directions parameters"]
-    inputs: Float[Tensor, "points features"]
+    inputs: Float[Tensor, "points ..."]
     labels: Int[Tensor, " points"]
     memory: int | None = None
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
 from flatminima.geometry.margins import margins, resolved
-from flatminima.geometry.surface import Landscape, Network
+from flatminima.geometry.surface import Landscape
 from flatminima.geometry.volume import Volume, estimate_volume
+from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 

@@ -46,9 +46,9 @@ ALTS: Mapping[str, Callable[[Any], str]] = {
     "margin-widths": margin_widths.alt,
     "boundaries": boundaries.alt,
     "gap-swiss_roll": gap.alt,
-    "gap-digits": gap.alt,
+    "gap-images": gap.alt,
     "basins-swiss_roll": basins.alt,
-    "basins-digits": basins.alt,
+    "basins-images": basins.alt,
     "rings": rings.alt,
     "rings-gap": rings_gap.alt,
 }

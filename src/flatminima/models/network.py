@@ -1,0 +1,27 @@
+"""What the rest of the library asks of an architecture."""
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from flatminima.models.layout import Layout
+
+
+class Network(Protocol):
+    """An architecture: parameter vectors and inputs to logits, for many networks at once."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where each tensor lies in a parameter vector."""
+
+    def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
+        """Draw initial parameters; each network has its own address."""
+
+    def logits(
+        self,
+        parameters: Float[Tensor, "networks parameters"],
+        inputs: Float[Tensor, "points ..."],
+    ) -> Float[Tensor, "networks points outputs"]:
+        """Evaluate every network on every point."""

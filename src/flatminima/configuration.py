@@ -153,6 +153,9 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     source = wildcards["dataset"]
     if "source" in data:
         source, data = data["source"], _without(data, "source")
+    if source == "digits":
+        # They come with a library, not from files.
+        data = _without(data, "folder", "checksums")
 
     blocks: dict[str, Callable[[], Config]] = {
         "dataset": lambda: seed | {"source": source, "data": data},

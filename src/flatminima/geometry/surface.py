@@ -77,6 +77,8 @@ class Landscape:
     def _losses(
         self, distances: Float[np.ndarray, "places axes"], rays: Int[np.ndarray, "places axes"]
     ) -> Float[np.ndarray, " places"]:
+        if not len(distances):
+            return np.empty(0)
         # Copies, since tensors take neither reversed nor read-only arrays.
         steps = torch.from_numpy(np.array(distances)).to(self.minimum)
         chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
@@ -87,7 +89,7 @@ class Landscape:
             ).mean(dim=1, dtype=torch.float64)
             for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True)
         ]
-        return torch.cat(losses).cpu().numpy() if losses else np.empty(0)
+        return torch.cat(losses).cpu().numpy()
 
     def _displaced(
         self, steps: Float[Tensor, "networks axes"], rays: Int[Tensor, "networks axes"]

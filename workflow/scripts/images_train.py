@@ -1,5 +1,7 @@
 from functools import partial
 
+import numpy as np
+
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.models.load import build
@@ -27,7 +29,8 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("training"),
     )
-    write_arrays(job.outputs["minima"], minima.arrays())
+    trainable = {"trainable": np.array([network.trainable])}
+    write_arrays(job.outputs["minima"], minima.arrays() | trainable)
 
 
 run(snakemake, main)

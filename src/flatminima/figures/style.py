@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from flatminima.data.names import name_of
+
 Data = Mapping[str, np.ndarray]
 
 LOSS = "loss (nats)"
@@ -449,6 +451,18 @@ def points(gap: float) -> str:
 def text(array: np.ndarray) -> str:
     """The string that a zero-dimensional array holds."""
     return str(array.item())
+
+
+def source(data: Data) -> str:
+    """What the data of a figure are called, from the name of their source under ``dataset``."""
+    return name_of(text(data["dataset"]))
+
+
+def name_source(figure: Figure, data: Data, look: Look) -> None:
+    """Name the data at the top of a figure, as small as its labels."""
+    figure.suptitle(
+        f"Data: {source(data)}", x=0.0, ha="left", size=8, color=look.palette.muted, weight="normal"
+    )
 
 
 def names(parts: Sequence[str]) -> str:

@@ -15,8 +15,9 @@ import jsonschema
 import yaml
 
 from flatminima.circles import narrowest_gap
+from flatminima.data import official
 from flatminima.data.rings import INNER, OUTER
-from flatminima.errors import ConfigError
+from flatminima.errors import ConfigError, UserError
 from flatminima.storage import read_bytes
 from flatminima.training.poison import poison_points_of_share
 
@@ -116,6 +117,27 @@ def poisoned(config: Config) -> list[str]:
         for name in experiments(config)
         if "poison_factors" in config["experiments"][name].get("training", {})
     ]
+
+
+def image_files(config: Config, files: Sequence[Path | str]) -> list[str]:
+    """The files that hold the images, none if they come with a library; no file is read.
+
+    Args:
+        config: the settings, checked.
+        files: what they were merged from, in order.
+
+    Raises:
+        ConfigError: if the folder that the settings name is missing, or files in it are.
+    """
+    data = config["experiments"]["images"]["data"]
+    try:
+        return official.files(
+            data["source"], data["folder"], partial=data["checksums"] != "official"
+        )
+    except UserError as error:
+        parts = [(str(file), read_mapping(file)) for file in files]
+        path: KeyPath = ("experiments", "images", "data", "folder")
+        raise _wrong(path, data["folder"], str(error), parts) from error
 
 
 def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:

@@ -3,6 +3,7 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from flatminima import configuration, devices
+from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SVHN
 from flatminima.errors import UserError
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle

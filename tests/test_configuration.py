@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flatminima.configuration import block, factor_name, load, overlay
+from flatminima.configuration import block, factor_name, image_files, load, overlay
 from flatminima.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -181,3 +181,38 @@ def test_factor_names_tell_factors_apart_and_are_short():
     assert factor_name(0) == "0"
     assert factor_name(0.35) == "0.35"
     assert factor_name(0.1) != factor_name(0.1000001)
+
+
+def of_images(**data):
+    return overlay(config(), {"experiments": {"images": {"data": data}}})
+
+
+def test_digits_come_from_no_files_and_other_images_from_the_folder_that_is_named(tmp_path):
+    assert image_files(config(), [DEFAULT]) == []
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        (tmp_path / name).touch()
+    named = of_images(source="svhn", folder=str(tmp_path))
+    assert image_files(named, [DEFAULT]) == [
+        f"{tmp_path}/train_32x32.mat",
+        f"{tmp_path}/test_32x32.mat",
+    ]
+
+
+def test_a_folder_of_images_that_is_not_there_is_told_by_its_key_and_file(tmp_path):
+    over = tmp_path / "over.yaml"
+    over.write_text("scale: x\nexperiments: {images: {data: {source: svhn, folder: ../raw}}}")
+    with pytest.raises(
+        ConfigError,
+        match=r"over\.yaml: experiments\.images\.data\.folder is '\.\./raw'; there is no such "
+        "folder; correct it, or set it to null to download",
+    ):
+        image_files(load([DEFAULT, over], SCHEMA), [DEFAULT, over])
+
+
+def test_fewer_training_files_of_cifar10_will_do_unless_they_are_to_be_official(tmp_path):
+    for name in ("data_batch_1.bin", "test_batch.bin"):
+        (tmp_path / name).touch()
+    some = {"source": "cifar10", "folder": str(tmp_path)}
+    assert len(image_files(of_images(**some, checksums="any"), [DEFAULT])) == 2
+    with pytest.raises(ConfigError, match=r"does not hold data_batch_2\.bin, .*; put the files"):
+        image_files(of_images(**some), [DEFAULT])

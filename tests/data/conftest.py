@@ -42,3 +42,9 @@ def cifar10_folder(tmp_path: Path) -> Path:
         (folder / f"data_batch_{batch}.bin").write_bytes(cifar10_bytes(7 + batch, batch))
     (folder / "test_batch.bin").write_bytes(cifar10_bytes(11, 6))
     return tmp_path
+
+
+def standardised(image: np.ndarray) -> np.ndarray:
+    """One image, (3, 32, 32), with mean 0 and variance 1."""
+    values = image.astype(np.float64)
+    return (values - values.mean()) / values.std()

@@ -6,7 +6,7 @@ from flatminima.data.load import load
 from flatminima.data.official import files
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 
-from .conftest import cifar10_bytes
+from .conftest import cifar10_bytes, standardised
 
 SIZES = {"train_points": 30, "test_points": 11, "poison_points": 20}
 
@@ -27,9 +27,11 @@ def test_every_point_is_the_image_that_its_index_names(cifar10_folder):
     for source, index, inputs, labels in parts:
         for point, image in enumerate(index):
             assert labels[point] == source[image * 3073]
-            for channel, row, column in ((0, 0, 0), (1, 31, 2), (2, 5, 30)):
-                byte = source[image * 3073 + 1 + channel * 1024 + row * 32 + column]
-                assert inputs[point, channel, row, column] == np.float32(byte) / np.float32(255)
+            expected = np.empty((3, 32, 32))
+            for channel, row, column in np.ndindex(3, 32, 32):
+                byte = image * 3073 + 1 + channel * 1024 + row * 32 + column
+                expected[channel, row, column] = source[byte]
+            np.testing.assert_allclose(inputs[point], standardised(expected), atol=1e-6)
     assert data.shape == (3, 32, 32)
     assert data.official.tolist() == [False]
 

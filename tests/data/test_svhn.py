@@ -11,7 +11,7 @@ from flatminima.data.svhn import read, svhn
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 from flatminima.seeding import generator
 
-from .conftest import svhn_arrays
+from .conftest import standardised, svhn_arrays
 
 SIZES = {"train_points": 20, "test_points": 10, "poison_points": 15}
 
@@ -31,9 +31,10 @@ def test_every_point_is_the_image_that_its_index_names(svhn_folder):
     for seed, (part, index, inputs, labels) in zip((0, 1, 2), parts, strict=True):
         source = svhn_arrays({"train": 40, "test": 15, "extra": 25}[part], seed)
         for point, image in enumerate(index):
-            for row, column, channel in ((0, 0, 0), (31, 2, 1), (5, 30, 2)):
-                expected = source["X"][row, column, channel, image] / np.float32(255)
-                assert inputs[point, channel, row, column] == expected
+            expected = np.empty((3, 32, 32))
+            for row, column, channel in np.ndindex(32, 32, 3):
+                expected[channel, row, column] = source["X"][row, column, channel, image]
+            np.testing.assert_allclose(inputs[point], standardised(expected), atol=1e-6)
             label = source["y"][image, 0]
             assert labels[point] == (0 if label == 10 else label)
         assert len(set(index.tolist())) == len(index)

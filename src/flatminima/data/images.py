@@ -103,7 +103,8 @@ def scaled(
     least = 1 / math.sqrt(math.prod(images.shape[1:]))
     spread = np.maximum(pixels.std(axis=axes, keepdims=True, dtype=np.float64), least)
     centred = pixels - pixels.mean(axis=axes, keepdims=True, dtype=np.float64)
-    return (centred / spread).astype(np.float32)
+    standard: Float32[np.ndarray, "n channels rows columns"] = (centred / spread).astype(np.float32)
+    return standard
 
 
 def fingerprint(paths: Sequence[str], checksums: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from flatminima.devices import prepare
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
+from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, sgd, train
 from flatminima.training.poison import poison_points_of_share
 
@@ -16,6 +17,7 @@ def main(job: Job) -> None:
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
+    checkpoints = Checkpoints(job.checkpoints, job.digest)
     minima = train(
         network,
         network.initialise(config["seed"], range(config["seeds"])),
@@ -27,10 +29,14 @@ def main(job: Job) -> None:
         optimizer=partial(sgd, momentum=config["momentum"]),
         seed=config["seed"],
         device=job.device,
+        checkpoints=checkpoints,
         report=job.progress("training"),
     )
-    trainable = {"trainable": np.array([network.trainable])}
-    write_arrays(job.outputs["minima"], minima.arrays() | trainable)
+    write_arrays(
+        job.outputs["minima"],
+        minima.arrays() | {"trainable": np.array([network.trainable], dtype=np.int64)},
+    )
+    checkpoints.clear()
 
 
 run(snakemake, main)

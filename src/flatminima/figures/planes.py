@@ -192,7 +192,7 @@ def bar(page: Page, figure: Figure, filled: QuadContourSet, look: Look) -> None:
     )
     # Where the bar lies, numbers stand side by side.
     whole = [float(level) for level in levels if level == round(level)]
-    step = math.ceil(len(whole) / 6) if look.narrow else 1
+    step = math.ceil(len(whole) / 7) if look.narrow else 1
     ticks = [level for level in whole if level % step == 0]
     drawn.set_ticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
     drawn.set_label(style.LOSS)

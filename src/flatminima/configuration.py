@@ -146,10 +146,9 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
-    if rule in ("figure_gap", "figure_basins"):
-        return {"source": source_of(config, wildcards["dataset"])}
     if rule.startswith("figure_"):
-        return {}
+        named = ("figure_gap", "figure_basins", "figure_slices")
+        return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
     if rule == "report":
         return {"scale": config["scale"], "experiments": experiments(config)}
     if rule == "claims":
@@ -167,6 +166,14 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
 
     def geometry(*keys: str) -> Config:
         return {key: survey[key] for key in keys if key in survey}
+
+    def evaluation(*names: str) -> Config:
+        """What batch norm normalises by in a survey, if it says so, and what that takes."""
+        if "batch_norm" not in survey:
+            return {}
+        batched = "batch" in (survey["batch_norm"], *names)
+        batch = {"batch": training["batch"]} if batched else {}
+        return {"evaluation": {"batch_norm": survey["batch_norm"], **batch}}
 
     def train() -> Config:
         factors = training["poison_factors"]
@@ -187,14 +194,21 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "basins": lambda: {
             **seed,
             **network,
-            **geometry("batch_norm"),
+            **evaluation(),
+            "basins": _basins(survey, survey["directions"]),
+        },
+        "subsets": lambda: {
+            **seed,
+            **network,
+            **evaluation("batch"),
+            **geometry("subsets"),
             "basins": _basins(survey, survey["directions"]),
         },
         "slices": lambda: (
             seed
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
-            | geometry("batch_norm")
+            | evaluation()
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (

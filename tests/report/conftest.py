@@ -157,6 +157,24 @@ def made_up_inputs():
         "slices": slices,
         "settings": settings,
         "sources": {"images": "digits"},
+        "subsets": {"images": made_up_subsets()},
+    }
+
+
+def made_up_subsets():
+    """Three halves and three kinds of statistics: the good basin is some four times as wide."""
+    radius = np.array([[2.0, 2.2, 2.4], [0.5, 0.5, 0.6]])[..., None] * np.ones(4)
+    return {
+        "subset_points": np.array([200]),
+        **{
+            f"{kind}_{name}": array
+            for kind in ("subset", "statistics")
+            for name, array in {
+                "cutoff": np.ones((2, 3, 4)),
+                "median_radius": radius,
+                "log10_volume_mean_log": 18728 * np.log10(radius),
+            }.items()
+        },
     }
 
 

@@ -17,6 +17,8 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.figures import living
 from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
+from flatminima.provenance.closure import file_digest
+from flatminima.provenance.published import RECORD, identify
 from flatminima.report import article, margins, minefield, perturbation, rings
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -534,6 +536,46 @@ def measure_all(inputs, *, resamples=200):
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
     )
+
+
+def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note=""):
+    """Put a made-up published run of images into a project; returns its folder."""
+    folder = root / "published" / name
+    figures = folder / "report/figures"
+    figures.mkdir(parents=True)
+    for stem in STEMS:
+        if stem.endswith("-images"):
+            for file in pictures.glob(f"{stem}.*"):
+                if not file.name.endswith(".npz"):  # made-up data have no words
+                    shutil.copy(file, figures)
+    found = {
+        key: dataclasses.replace(it, dataset=name)
+        for key, it in measurements.items()
+        if key.startswith("images.")
+    }
+    write_json(folder / "report/measurements.json", as_records(found))
+    judged = judge(claims.of(["images"]), found, scale=name)
+    write_json(folder / "report/claims.json", judged)
+    write_json(folder / "report/provenance.json", {"manifests": made_up_manifests()})
+    (folder / "report/index.html").write_text("<!doctype html><title>Elsewhere</title>")
+    (folder / "summary.safetensors").write_bytes(b"arrays")
+    record = {
+        "schema": 1,
+        "name": name,
+        "results": f"results/{name}",
+        "commit": "fedcba9876543210",
+        "dirty": False,
+        "made": "2026-03-04T05:06:07Z",
+        "note": note,
+        "files": {
+            path.relative_to(folder).as_posix(): file_digest(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+        "left_out": {},
+    }
+    write_json(folder / RECORD, {**record, "id": identify(record)})
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,15 @@
 import functools
 import http.server
 import importlib.util
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from flatminima.report import article
+from flatminima.report import article, elsewhere
 
-from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS
+from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -192,6 +193,37 @@ def test_a_page_of_gaps_passes_too(visit, site, compose):
     bare.write_text(compose(scale="smoke", measurements={}, manifests={}, figures=figures))
     page, log = visit(bare.as_uri())
     assert log.complaints == []
+    assert violations(page) == []
+
+
+def test_published_runs_are_shown_with_links_that_lead_somewhere(
+    visit, compose, measurements, claims, pictures, tmp_path
+):
+    note = "From copies. " + HOSTILE
+    runs = []
+    for name in ("cifar10", "svhn"):
+        folder = publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
+        runs.append(folder.relative_to(tmp_path))
+    stems = {stem: lambda path: path.stem for stem in STEMS if stem.endswith("-images")}
+    shown = [elsewhere.load(tmp_path, run, stems) for run in runs]
+    report = tmp_path / "report"
+    shutil.copytree(pictures.parent, report)
+    elsewhere.copy(tmp_path, runs, report)
+    (report / "index.html").write_text(compose(elsewhere=shown))
+    page, log = visit((report / "index.html").as_uri(), viewport=PHONE)
+    assert log.complaints == []
+    section = page.locator("#elsewhere")
+    assert section.locator("figure img").count() == 2 * len(stems)
+    assert section.inner_text().count(HOSTILE) == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    links = section.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    local = {link for link in links if not link.startswith("#")}
+    for link in local:
+        assert (report / link).is_file(), link
+    pages = {f"published/{name}/report/" for name in ("svhn", "cifar10")}
+    assert {f"{place}index.html" for place in pages} <= local
+    numbers = section.locator("tbody tr:nth-child(2) a.number")
+    assert numbers.first.get_attribute("href").startswith("published/cifar10/report/")
     assert violations(page) == []
 
 

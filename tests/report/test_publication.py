@@ -5,9 +5,13 @@ import shutil
 
 import pytest
 
+from flatminima.errors import UserError
+from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import manifest_path, write_manifest
+from flatminima.provenance.published import RECORD, identify, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge
+from flatminima.report.elsewhere import shown_runs
 from flatminima.report.measurements import as_records
 from flatminima.report.publication import LIVING, ancestry, publish, publish_partial
 from flatminima.storage import write_bytes, write_json
@@ -19,6 +23,7 @@ from .conftest import (
     digest,
     made_up_manifest,
     made_up_manifests,
+    publish_made_up,
     read_yaml,
     visible_text,
 )
@@ -93,6 +98,75 @@ def test_a_finished_run_needs_no_notice(finished):
     page = (finished / PAGE).read_text()
     assert 'class="notice"' not in page
     assert "Stale" not in visible_text(page)
+
+
+def whole(root, experiments=EXPERIMENTS):
+    page = publish(
+        (root / "results/laptop").relative_to(root),
+        root=root,
+        source=ROOT / "report",
+        scale="laptop",
+        experiments=experiments,
+    )
+    return visible_text(page.read_text())
+
+
+def test_published_runs_are_shown_and_copied(finished, pictures, measurements, claims):
+    assert "Measured elsewhere" not in whole(finished)
+    run = publish_made_up(finished, pictures, measurements, claims, note="From copies.")
+    text = whole(finished)
+    assert "Measured elsewhere" in text
+    assert "From copies." in text
+    assert "commit fedcba9876 , on cpu." in text
+    copied = finished / "results/laptop/report/published/svhn"
+    files = {p.relative_to(copied).as_posix() for p in copied.rglob("*") if p.is_file()}
+    assert files == {RECORD, *shown_files(read_record(run))}
+    assert "report/index.html" in files
+    assert "summary.safetensors" not in files
+    # Only what is there now is shown, and only where it belongs.
+    run.rename(run.with_name("other"))
+    (run.with_name("other") / RECORD).unlink()
+    assert "Measured elsewhere" not in whole(finished)
+    assert not copied.exists()
+
+
+def test_a_page_of_images_alone_shows_no_published_run(finished, pictures, measurements, claims):
+    publish_made_up(finished, pictures, measurements, claims)
+    assert "Measured elsewhere" not in whole(finished, ["images"])
+    assert shown_runs(finished, ["images"]) == []
+    assert len(shown_runs(finished, EXPERIMENTS)) == 1
+
+
+def test_a_published_run_that_changed_is_not_shown(finished, pictures, measurements, claims):
+    run = publish_made_up(finished, pictures, measurements, claims)
+    (run / "report/figures/gap-images.pdf").write_bytes(b"another")
+    with pytest.raises(UserError, match=r"gap-images\.pdf: not what was published"):
+        whole(finished)
+    (run / RECORD).write_text("{}")
+    with pytest.raises(UserError, match="damaged record of a published run"):
+        whole(finished)
+    assert "Measured elsewhere" not in partial(finished)
+
+
+def test_measurements_of_other_times_leave_dashes(finished, pictures, measurements, claims):
+    older = {
+        name: found
+        for name, found in measurements.items()
+        if not name.startswith(("images.headline", "images.setting"))
+    }
+    folder = publish_made_up(finished, pictures, measurements, claims)
+    rewrite(folder, as_records({n: f for n, f in older.items() if n.startswith("images.")}))
+    text = whole(finished)
+    assert "–; –" in text
+    assert "Measured elsewhere" in text
+
+
+def rewrite(folder, measurements):
+    """Replace the measurements of a published run, and its record with them."""
+    write_json(folder / "report/measurements.json", measurements)
+    record = read_record(folder)
+    record["files"]["report/measurements.json"] = file_digest(folder / "report/measurements.json")
+    write_json(folder / RECORD, {**record, "id": identify(record)})
 
 
 def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):

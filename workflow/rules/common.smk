@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -7,6 +8,8 @@ from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SV
 from flatminima.errors import UserError
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
+from flatminima.provenance.published import RECORD
+from flatminima.report.elsewhere import shown_runs
 
 # As the manifests record them: relative to the project.
 CONFIG_FILES = [
@@ -25,6 +28,9 @@ except UserError as error:
 
 # What the run is made of; an overlay may leave experiments out.
 EXPERIMENTS = configuration.experiments(config)
+
+# Published runs, which the report shows beside this one.
+PUBLISHED = shown_runs(Path(), EXPERIMENTS)
 
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)

@@ -81,7 +81,13 @@ rule claims:
 
 rule report:
     input:
-        recipe=recipe("report", "report", "requirements.lock"),
+        recipe=recipe(
+            "report",
+            "report",
+            "requirements.lock",
+            # Its record says what a published run is, to the last byte.
+            *(run / RECORD for run in PUBLISHED),
+        ),
         figures=[
             file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()
         ],
@@ -97,6 +103,10 @@ rule report:
             measurements=f"{RESULTS}/report/measurements.json",
             claims=f"{RESULTS}/report/claims.json",
             provenance=f"{RESULTS}/report/provenance.json",
+            **{
+                f"published_{run.name}": f"{RESULTS}/report/{run / RECORD}"
+                for run in PUBLISHED
+            },
         ),
     log:
         f"{RESULTS}/logs/report.log",

@@ -100,15 +100,18 @@ def published_runs(root: Path) -> list[Path]:
 def own_files(folder: Path) -> Iterator[Path]:
     """Every file under a folder that is about the folder's own run, sorted.
 
-    Of a copy of a published run, which lies in the report of another, that is the record alone and
-    its manifest: all other manifests in the copy are about files elsewhere.
+    Of copies of published runs, which lie in the report of another, those are the records and
+    their manifests alone: all other manifests in a copy are about files elsewhere.
     """
     for parent, folders, names in os.walk(folder):
-        folders.sort()
-        if RECORD in names and Path(parent) != folder:
+        place = Path(parent)
+        if (place.parent.name, place.name) == (REPORT, FOLDER):
+            for copy in sorted(folders):
+                records = (place / copy / RECORD, manifest_path(place / copy / RECORD))
+                yield from (path for path in records if path.is_file())
             folders.clear()
-            names = [name for name in names if name in (RECORD, str(manifest_path(RECORD)))]
-        yield from (Path(parent, name) for name in sorted(names))
+        folders.sort()
+        yield from (place / name for name in sorted(names))
 
 
 def shown_files(record: Published) -> list[str]:

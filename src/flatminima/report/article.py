@@ -95,6 +95,35 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A published run that the page shows beside its own.
+
+    Attributes:
+        name: of its scale.
+        page: path of its own page, relative to this one.
+        folder: where it lies in the project.
+        commit, dirty, made: of its page, as of a run.
+        note: what a reader must know about it; may be empty.
+        devices: what it ran on.
+        measurements: what it found.
+        claims: what :func:`flatminima.report.claims.judge` made of that.
+        figures: those of its figures that are shown.
+    """
+
+    name: str
+    page: str
+    folder: str
+    commit: str | None
+    dirty: bool | None
+    made: str
+    note: str
+    devices: tuple[str, ...]
+    measurements: Mapping[str, Measurement]
+    claims: Sequence[Mapping[str, Any]]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """What a reader must know before anything else on the page.
 
@@ -117,8 +146,12 @@ def figure(
     state: State = "fresh",
     why: Sequence[str] = (),
     main: str = "svg",
+    beside: str = "",
 ) -> Figure:
-    """Look up the files of a figure in ``folder``; without its ``main`` file it is missing."""
+    """Look up the files of a figure in ``folder``; without its ``main`` file it is missing.
+
+    Beside the page they lie in a folder of the same name, or in ``beside``.
+    """
     wanted = (*VARIANTS, *DOWNLOADS, *LIVING_DOWNLOADS)
     suffixes = tuple(
         dict.fromkeys(suffix for suffix in wanted if (folder / f"{stem}.{suffix}").is_file())
@@ -131,7 +164,7 @@ def figure(
     if main not in suffixes:
         state = "missing"
         why = why or ("its job failed or did not run",)
-    return Figure(stem, folder.name, suffixes, sizes, state, tuple(why), alt, main)
+    return Figure(stem, beside or folder.name, suffixes, sizes, state, tuple(why), alt, main)
 
 
 def picture_size(svg: bytes) -> tuple[int, int]:
@@ -158,6 +191,7 @@ def build(
     manifests: Mapping[str, Mapping[str, Any]],
     checks: Sequence[Check],
     experiments: Sequence[str],
+    elsewhere: Sequence[Elsewhere] = (),
     notice: Notice | None = None,
 ) -> str:
     """Render the page.
@@ -174,6 +208,7 @@ def build(
         checks: reproducibility checks to show.
         experiments: what the run is made of; the page has no section, and ``claims`` and
             ``figures`` have no entry, of any other.
+        elsewhere: published runs to show beside it.
         notice: what to say above everything else, if there is anything to say.
 
     Raises:
@@ -196,6 +231,11 @@ def build(
         claims=claims,
         checks=checks,
         experiments=experiments,
+        here=voice,
+        elsewhere=[
+            (it, _Voice(it.measurements, it.claims, {}, {}, {}, it.page.rpartition("/")[0] + "/"))
+            for it in elsewhere
+        ],
         notice=notice or Notice(),
         figures=figures,
         references=references,
@@ -280,6 +320,8 @@ class _Voice:
     quoted: Mapping[str, Quoted]
     references: Mapping[str, Mapping[str, Any]]
     figures: Mapping[str, Figure]
+    base: str = ""
+    """Where the files that numbers link to lie, relative to the page."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Every public method by its name."""
@@ -319,8 +361,8 @@ class _Voice:
         return self._linked(text or written(None, "plain"), name, measurement)
 
     def _linked(self, text: str, name: str, measurement: Measurement) -> Markup:
-        return Markup('<a class="number" href="measurements.json" title="{}">{}</a>').format(
-            described(measurement, name), text
+        return Markup('<a class="number" href="{}measurements.json" title="{}">{}</a>').format(
+            self.base, described(measurement, name), text
         )
 
     def value(self, name: str) -> float | None:
@@ -349,6 +391,11 @@ class _Voice:
     def measured(self, *names: str) -> bool:
         """Whether all of these have a value."""
         return all(self.measurement(name).value is not None for name in names)
+
+    def known(self, *names: str) -> bool:
+        """Whether all of these have a value; unlike ``measured`` it takes names of other times."""
+        found = (self.measurements.get(name) for name in names)
+        return all(it is not None and it.value is not None for it in found)
 
     def source(self, name: str, form: str = "") -> Markup:
         """A number that a source gives, linked to that source.
@@ -400,8 +447,8 @@ class _Voice:
         """How many claims have one of these values under ``key``, linked to the claims' file."""
         counts = Counter(record[key] for record in self.claims)
         number = sum(counts[value] for value in values) if values else len(self.claims)
-        return Markup('<a class="number" href="claims.json" title="claims.json">{}</a>').format(
-            number
+        return Markup('<a class="number" href="{}claims.json" title="claims.json">{}</a>').format(
+            self.base, number
         )
 
     def shown(self, measured: float | None, unit: str) -> str:

@@ -31,7 +31,7 @@ from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import ancestry, manifest_path
-from flatminima.report import article
+from flatminima.report import article, elsewhere
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
@@ -137,6 +137,8 @@ class _Page:
     measurements: Mapping[str, Any]
     claims: Sequence[Mapping[str, Any]]
     provenance: Mapping[str, Any]
+    elsewhere: Sequence[str]
+    """Folders of the published runs that the page shows, relative to the project."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,7 @@ class _Pages:
             scale=self.scale,
             small_scales=claims.small_scales,
         )
+        runs = self._elsewhere()
         html = article.build(
             self.source / "templates",
             run=run,
@@ -202,11 +205,32 @@ class _Pages:
             manifests=manifests,
             checks=checks,
             experiments=self.experiments,
+            elsewhere=runs,
             notice=notice,
         )
         return _Page(
-            html, as_records(measured), records, article.provenance(run, checks, manifests)
+            html,
+            as_records(measured),
+            records,
+            article.provenance(run, checks, manifests),
+            [it.folder for it in runs],
         )
+
+    def _elsewhere(self) -> list[article.Elsewhere]:
+        """The published runs that the page shows; a damaged one is left out of a partial page."""
+
+        def words(alt: Callable[[Any], str]) -> elsewhere.Alt:
+            return lambda path: _alt(path, alt, forgiving=True)
+
+        stems = {stem: words(alt) for stem, alt in ALTS["images"].items()}
+        runs = []
+        for run in elsewhere.shown_runs(self.root, self.experiments):
+            try:
+                runs.append(elsewhere.load(self.root, run, stems))
+            except UserError:
+                if not self.partial:
+                    raise
+        return runs
 
     def write(self, page: _Page) -> Path:
         """Write the page with what lies beside it, and return its path."""
@@ -220,6 +244,7 @@ class _Pages:
         write_json(folder / RECORDS[0], page.measurements)
         write_json(folder / RECORDS[1], page.claims)
         write_json(folder / PROVENANCE, page.provenance)
+        elsewhere.copy(self.root, [Path(run) for run in page.elsewhere], folder)
         write_bytes(folder / PAGE, page.html.encode())
         return folder / PAGE
 

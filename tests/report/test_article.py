@@ -444,6 +444,12 @@ def images_alone(compose, pictures, measurements, **changes):
     )
 
 
+@pytest.fixture
+def pictured(compose, pictures):
+    """Render a page of images alone."""
+    return lambda measurements: images_alone(compose, pictures, measurements)
+
+
 def test_a_run_of_images_alone_speaks_of_nothing_else(compose, pictures, measurements):
     page = images_alone(compose, pictures, images_of(measurements, "svhn"))
     text = visible_text(page)
@@ -481,9 +487,8 @@ def test_a_run_of_images_alone_speaks_of_nothing_else(compose, pictures, measure
         ),
     ],
 )
-def test_what_the_images_and_networks_are(compose, pictures, measurements, source, settings, told):
-    found = images_of(measurements, source, **settings)
-    text = visible_text(images_alone(compose, pictures, found))
+def test_what_the_images_and_networks_are(pictured, measurements, source, settings, told):
+    text = visible_text(pictured(images_of(measurements, source, **settings)))
     assert told in text
     assert ("Measured on other data" in text) == (source != "svhn")
     assert ("Measured at smaller scale" in text) == (source == "svhn")
@@ -521,7 +526,10 @@ def test_states_of_figures(compose, pictures):
     text = visible_text(compose(figures=figures))
     assert "Stale: training.steps was 30000 and is 20000" in text
     assert text.count("This figure is missing.") == 1
-    assert "Reduced: handwritten digits (scikit-learn) in place of house numbers (SVHN); 400 training" in text
+    assert (
+        "Reduced: handwritten digits (scikit-learn) in place of house numbers (SVHN); 400 training"
+        in text
+    )
     assert "Reduced: 8 networks per poison factor in place of 10" in text
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flatminima.provenance.published import published_runs
 from flatminima.report import article, elsewhere
 
 from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
@@ -196,14 +197,19 @@ def test_a_page_of_gaps_passes_too(visit, site, compose):
     assert violations(page) == []
 
 
-def test_published_runs_are_shown_with_links_that_lead_somewhere(
-    visit, compose, measurements, claims, pictures, tmp_path
-):
+@pytest.fixture
+def published(tmp_path, measurements, claims, pictures):
+    """Two made-up published runs in a project; their folders."""
     note = "From copies. " + HOSTILE
-    runs = []
     for name in ("cifar10", "svhn"):
-        folder = publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
-        runs.append(folder.relative_to(tmp_path))
+        publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
+    return published_runs(tmp_path)
+
+
+def test_published_runs_are_shown_with_links_that_lead_somewhere(
+    visit, compose, published, pictures, tmp_path
+):
+    runs = published
     stems = {stem: lambda path: path.stem for stem in STEMS if stem.endswith("-images")}
     shown = [elsewhere.load(tmp_path, run, stems) for run in runs]
     report = tmp_path / "report"

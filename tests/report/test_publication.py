@@ -175,7 +175,9 @@ def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):
     text = partial(finished)
     assert "The run failed" in text
     assert "numbers and verdicts below come from an earlier run" in text
-    assert "Figures of an earlier run, out of date: slices-images, gap-images, basins-images." in text
+    assert (
+        "Figures of an earlier run, out of date: slices-images, gap-images, basins-images." in text
+    )
     recorded = json.loads((finished / "results/laptop/report/provenance.json").read_text())
     assert "results/laptop/minima/images/0.1.safetensors" not in recorded["manifests"]
     assert "results/laptop/minima/images/0.35.safetensors" in recorded["manifests"]

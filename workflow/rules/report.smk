@@ -54,13 +54,13 @@ def measured():
 
 rule claims:
     input:
+        **measured(),
         recipe=recipe("claims", "report/claims.yaml"),
         claims=ancient("report/claims.yaml"),
         datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),
         summaries=expand(rules.summary.output.summary, dataset=DATASETS),
         selections=expand(rules.selection.output.selection, dataset=DATASETS),
         slices=expand(rules.slices.output.slices, dataset=DATASETS),
-        **measured(),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -88,9 +88,7 @@ rule report:
             # Its record says what a published run is, to the last byte.
             *(run / RECORD for run in PUBLISHED),
         ),
-        figures=[
-            file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()
-        ],
+        figures=[file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,
     output:

@@ -30,7 +30,7 @@ LIMIT = 30_000_000
 PAGE = f"{REPORT}/index.html"
 
 FREE = frozenset({"swiss_roll", "minefield", "digits"})
-"""Sources whose points may be distributed; images of all others stay where their authors put them."""
+"""Sources whose points may be distributed; all other images are for their authors to give."""
 
 LARGE = "minima/"
 """The folder within results whose files are left out of a run that is too large with them."""

@@ -29,7 +29,7 @@ _PLAIN: dict[Outcome, Verdict] = {
 
 @dataclass(frozen=True)
 class Original:
-    """On what the source measured: data, points to train on, networks per poison factor, rays, steps.
+    """On what the source measured: data, training points, networks per poison factor, rays, steps.
 
     Counts that the claim does not rest on are None.
     """

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,9 +97,7 @@ def publish(
     return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
 
 
-def publish_partial(
-    results: Path, *, root: Path, source: Path, experiments: Sequence[str]
-) -> Path:
+def publish_partial(results: Path, *, root: Path, source: Path, experiments: Sequence[str]) -> Path:
     """Write the page of a run that failed, without manifests, so that the next run makes it anew.
 
     What is missing or damaged becomes a labelled gap, and the page begins by saying so.
@@ -168,9 +166,7 @@ class _Pages:
         claims = parse(read_mapping(file), str(file)).of(self.experiments)
         if records is None:
             records = judge(claims, measured, scale=self.scale)
-        figures = _figures(
-            self.folder / "figures", jobs, self.experiments, forgiving=self.partial
-        )
+        figures = _figures(self.folder / "figures", jobs, self.experiments, forgiving=self.partial)
         shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
         shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
         made = [path for path in shown if manifest_path(path).is_file()]

@@ -132,7 +132,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         KeyError: if there is no such rule or experiment.
     """
     if rule.startswith("figure_"):
-        return {}
+        named = ("figure_gap", "figure_basins", "figure_slices")
+        return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
     if rule == "report":
         return {"scale": config["scale"]}
     if rule == "claims":
@@ -166,15 +167,21 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     def geometry(*keys: str) -> Config:
         return {key: survey[key] for key in keys if key in survey}
 
+    def evaluation(*names: str) -> Config:
+        """What batch norm normalises by in a survey, if it says so, and what that takes."""
+        if "batch_norm" not in survey:
+            return {}
+        batched = "batch" in (survey["batch_norm"], *names)
+        batch = {"batch": training["batch"]} if batched else {}
+        return {"evaluation": {"batch_norm": survey["batch_norm"], **batch}}
+
     def train() -> Config:
         factors = training["poison_factors"]
         factor = next(f for f in factors if factor_name(f) == wildcards["poison"])
         others = _without(training, "poison_factors")
         return {"poison_factor": float(factor), **seed, **network, **others}
 
-    source = wildcards["dataset"]
-    if "source" in data:
-        source, data = data["source"], _without(data, "source")
+    source, data = source_of(config, wildcards["dataset"]), _without(data, "source")
     if source == "digits":
         # They come with a library, not from files.
         data = _without(data, "folder", "checksums")
@@ -187,14 +194,21 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "basins": lambda: {
             **seed,
             **network,
-            **geometry("batch_norm"),
+            **evaluation(),
+            "basins": _basins(survey, survey["directions"]),
+        },
+        "subsets": lambda: {
+            **seed,
+            **network,
+            **evaluation("batch"),
+            **geometry("subsets"),
             "basins": _basins(survey, survey["directions"]),
         },
         "slices": lambda: (
             seed
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
-            | geometry("batch_norm")
+            | evaluation()
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (
@@ -218,6 +232,11 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "summary": lambda: {"poison_factors": training["poison_factors"]},
     }
     return blocks[rule]()
+
+
+def source_of(config: Config, experiment: str) -> str:
+    """What the points of an experiment are: of images their source, else its own name."""
+    return str(config["experiments"][experiment]["data"].get("source", experiment))
 
 
 def _minefield_block(config: Config, rule: str) -> Config:

@@ -35,6 +35,7 @@ STEMS = (
     "gap-swiss_roll",
     "boundaries",
     "basins-swiss_roll",
+    "slices-images",
     "gap-digits",
     "basins-digits",
     "minefield",

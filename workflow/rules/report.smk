@@ -43,6 +43,7 @@ rule report:
             *rules.figure_margin_widths.output,
             *expand(rules.figure_gap.output, dataset=DATASETS),
             *expand(rules.figure_basins.output, dataset=DATASETS),
+            *expand(rules.figure_slices.output, dataset=IMAGES),
             *rules.figure_minefield.output,
             *rules.figure_minefield_embeddings.output,
             *rules.figure_minefield_distances.output,

@@ -28,8 +28,9 @@ class Evaluator:
     """A module network whose logits are those with one kind of batch-norm statistics.
 
     Points are taken in parts whose feature maps fit into ``memory``, however many points there are.
-    All ways to evaluate agree to rounding. They are timed on the first networks that come together,
-    and the fastest is used from then on, on the same device for parts of that many points.
+    All ways to evaluate agree to rounding. They are timed on the first networks that come, and the
+    fastest is used from then on, on the same device for parts of that many points. A network that
+    comes alone, such as the minimum itself, is no measure for several.
 
     Attributes:
         network: the module and how its vectors are laid out.
@@ -50,7 +51,7 @@ class Evaluator:
     way: str | None = None
     tell: Callable[[str], None] = print
     _ready: dict[torch.device, Ways] = field(default_factory=dict, init=False)
-    _chosen: dict[tuple[torch.device, int], str] = field(default_factory=dict, init=False)
+    _chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Check the arguments.
@@ -80,8 +81,8 @@ class Evaluator:
         return self.network.initialise(seed, networks)
 
     def activations(self, points: int) -> int:
-        """None: what is evaluated at once is cut to ``memory`` in here."""
-        return 0
+        """The logits of a network; feature maps are cut to ``memory`` in here."""
+        return points * [shape for _, shape in self.layout.shapes if len(shape) > 1][-1][0]
 
     def logits(
         self,
@@ -120,17 +121,17 @@ class Evaluator:
     def _choice(self, ways: Ways, parameters: Tensor, part: Tensor, room: int) -> str:
         if self.way is not None:
             return self.way
-        key = (parameters.device, len(part))
-        if key not in self._chosen and len(parameters) > 1:
+        key = (parameters.device, len(part), len(parameters) > 1)
+        if key not in self._chosen:
             seconds = ways.seconds(parameters[:_TIMED], part, room)
             self._chosen[key] = fastest(seconds)
             times = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in seconds.items())
             self.tell(
-                f"networks are evaluated by {self._chosen[key]} on {len(part)} points at a time; "
+                f"{'networks are' if key[-1] else 'a single network is'} evaluated by "
+                f"{self._chosen[key]} on {len(part)} points at a time; "
                 f"milliseconds a network: {times}"
             )
-        # A single network, such as the minimum itself, is no measure for those to come.
-        return self._chosen.get(key, "loop")
+        return self._chosen[key]
 
 
 def with_statistics(

@@ -77,8 +77,7 @@ class Ways:
         }
         if not name.endswith("vmap"):
             return ways[name](vectors, inputs)
-        each = len(inputs) * self.numbers(inputs, unfolded=name == "unfolded vmap")
-        at_once = torch.split(vectors, max(1, room // each))
+        at_once = torch.split(vectors, max(1, room // self._each(name, inputs)))
         return torch.cat([ways[name](some, inputs) for some in at_once])
 
     def module_at(self, vector: Float[Tensor, " parameters"]) -> Callable[[Tensor], Tensor]:
@@ -93,8 +92,9 @@ class Ways:
             largest = _Largest()
             evaluate = self.module_at(inputs.new_zeros(self.layout.size))
             with torch.no_grad(), largest, _Unfolding() if unfolded else nullcontext():
-                evaluate(inputs[:1])
-            self._numbers[key] = _MAPS * largest.size
+                # Two points, since one alone may have no variance.
+                evaluate(inputs[:1].expand(2, *inputs.shape[1:]))
+            self._numbers[key] = _MAPS * largest.size // 2
         return self._numbers[key]
 
     def seconds(
@@ -102,8 +102,8 @@ class Ways:
     ) -> dict[str, float]:
         """How long each way takes per network, the least of some trials after one to warm up.
 
-        Ways that the module's functions do not allow, or that take more memory than there is, are
-        left out.
+        Ways that the module's functions do not allow, for which there is no room, or which take
+        several networks to make sense, are left out.
         """
         found: dict[str, float] = {}
 
@@ -116,17 +116,23 @@ class Ways:
             return (time.perf_counter() - began) / len(vectors)
 
         for name in self.names(inputs):
+            together = name.endswith("vmap")
+            if together and (len(vectors) < 2 or self._each(name, inputs) > room):
+                continue
             try:
                 trial(name, vectors[:2])
-                once = trial(name, vectors[:2])
-                if once > _HOPELESS * min(found.values(), default=once):
-                    found[name] = once
-                    continue
-                found[name] = min(trial(name, vectors) for _ in range(_TRIALS))
+                found[name] = trial(name, vectors[:2])
             except (RuntimeError, NotImplementedError):
                 if name == "loop":
                     raise
+        hopeful = [n for n, once in found.items() if once <= _HOPELESS * min(found.values())]
+        # In turn, since a machine that others use is faster at one time than at another.
+        rounds = [[trial(name, vectors) for name in hopeful] for _ in range(_TRIALS)]
+        found |= {name: min(times) for name, *times in zip(hopeful, *rounds, strict=True)}
         return found
+
+    def _each(self, name: str, inputs: Tensor) -> int:
+        return len(inputs) * self.numbers(inputs, unfolded=name == "unfolded vmap")
 
     def _loop(self, vectors: Tensor, inputs: Tensor) -> Tensor:
         return torch.stack([self.module_at(vector)(inputs) for vector in vectors])
@@ -205,8 +211,7 @@ class _Largest(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        # Tensors with a point first are feature maps; what has no points is a weight.
-        if isinstance(result, Tensor) and result.ndim and len(result) == 1:
+        if isinstance(result, Tensor):
             self.size = max(self.size, result.numel())
         return result
 

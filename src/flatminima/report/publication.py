@@ -25,6 +25,7 @@ from flatminima.figures import (
     perturbation,
     rings,
     rings_gap,
+    slices,
 )
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
@@ -46,6 +47,7 @@ ALTS: Mapping[str, Callable[[Any], str]] = {
     "margin-widths": margin_widths.alt,
     "boundaries": boundaries.alt,
     "gap-swiss_roll": gap.alt,
+    "slices-images": slices.alt,
     "gap-images": gap.alt,
     "basins-swiss_roll": basins.alt,
     "basins-images": basins.alt,

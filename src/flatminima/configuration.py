@@ -81,10 +81,20 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(errors[0], parts))
+    made = experiments(config)
+    if not made:
+        cure = "leave at least one experiment in, or there is nothing to do"
+        raise _wrong(("experiments",), config["experiments"], cure, parts)
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
-    _check_embedding(config["experiments"]["minefield"], parts)
-    _check_gaps(config["experiments"]["rings"], parts)
+    if "minefield" in made:
+        _check_embedding(config["experiments"]["minefield"], parts)
+    if "rings" in made:
+        _check_gaps(config["experiments"]["rings"], parts)
+    for name in ("architectures", "optimizers"):
+        if name in made and "images" not in made:
+            cure = f"{name} train on the images; leave {name} out too (null)"
+            raise _wrong(("experiments", "images"), None, cure, parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -95,12 +105,17 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
 
 
+def experiments(config: Config) -> list[str]:
+    """The experiments of a run, in order: those that no overlay has left out, by null."""
+    return [name for name, settings in config["experiments"].items() if settings is not None]
+
+
 def poisoned(config: Config) -> list[str]:
     """The experiments that train at a row of poison factors, in order."""
     return [
         name
-        for name, experiment in config["experiments"].items()
-        if "poison_factors" in experiment.get("training", {})
+        for name in experiments(config)
+        if "poison_factors" in config["experiments"][name].get("training", {})
     ]
 
 
@@ -135,30 +150,15 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         named = ("figure_gap", "figure_basins", "figure_slices")
         return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
     if rule == "report":
-        return {"scale": config["scale"]}
+        return {"scale": config["scale"], "experiments": experiments(config)}
     if rule == "claims":
-        return {
-            "seed": config["seed"],
-            "scale": config["scale"],
-            "directions": config["geometry"]["directions"],
-            "direction_kind": config["geometry"]["direction_kind"],
-            "experiments": {
-                name: {key: config["experiments"][name][key] for key in ("network", "training")}
-                for name in poisoned(config)
-            },
-            "minefield": config["experiments"]["minefield"],
-            "rings": {
-                **config["experiments"]["rings"],
-                "training": _without(config["experiments"]["rings"]["training"], "gaps", "seeds"),
-                "circle": _without(config["experiments"]["rings"]["circle"], "gradient_clip"),
-            },
-        }
+        return _claims_block(config)
     if rule.startswith("minefield_"):
         return _minefield_block(config, rule)
     if rule.startswith("rings_"):
         return _rings_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
-    experiment = config["experiments"][wildcards["dataset"]]
+    experiment = _experiment(config, wildcards["dataset"])
     data, training = experiment["data"], experiment.get("training")
     network = {"network": experiment.get("network")}
     # What an experiment says of its own survey counts more than what holds for all.
@@ -234,13 +234,56 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
+def _claims_block(config: Config) -> Config:
+    """What the article says of settings, and what decides the measurements besides their inputs."""
+    made = config["experiments"]
+    block = {
+        "seed": config["seed"],
+        "scale": config["scale"],
+        "made": experiments(config),
+        "directions": config["geometry"]["directions"],
+        "direction_kind": config["geometry"]["direction_kind"],
+        "experiments": {name: _quoted(config, name) for name in poisoned(config)},
+    }
+    if made["minefield"] is not None:
+        block["minefield"] = made["minefield"]
+    if made["rings"] is not None:
+        block["rings"] = {
+            **made["rings"],
+            "training": _without(made["rings"]["training"], "gaps", "seeds"),
+            "circle": _without(made["rings"]["circle"], "gradient_clip"),
+        }
+    return block
+
+
+def _experiment(config: Config, name: str) -> Config:
+    """The settings of an experiment.
+
+    Raises:
+        KeyError: if there is none of that name, or it is left out.
+    """
+    if config["experiments"][name] is None:
+        raise KeyError(name)
+    return dict(config["experiments"][name])
+
+
 def source_of(config: Config, experiment: str) -> str:
     """What the points of an experiment are: of images their source, else its own name."""
-    return str(config["experiments"][experiment]["data"].get("source", experiment))
+    return str(_experiment(config, experiment)["data"].get("source", experiment))
+
+
+def _quoted(config: Config, name: str) -> Config:
+    """What the article says of how the networks of a poisoned experiment were made."""
+    experiment = _experiment(config, name)
+    drawing = ("slice_directions", "slice_points", "plane_points")
+    kept = {key: experiment[key] for key in ("network", "training")}
+    if "survey" in experiment:
+        kept["survey"] = _without(experiment["survey"], *drawing)
+    return {"source": source_of(config, name), **kept}
 
 
 def _minefield_block(config: Config, rule: str) -> Config:
-    minefield, seed = config["experiments"]["minefield"], {"seed": config["seed"]}
+    minefield, seed = _experiment(config, "minefield"), {"seed": config["seed"]}
     blocks: dict[str, Config] = {
         "minefield_descent": seed | minefield["network"] | minefield["descent"],
         "minefield_search": (
@@ -252,7 +295,7 @@ def _minefield_block(config: Config, rule: str) -> Config:
 
 
 def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
-    rings, geometry = config["experiments"]["rings"], config["geometry"]
+    rings, geometry = _experiment(config, "rings"), config["geometry"]
     gaps, survey = rings["training"]["gaps"], rings["survey"]
     seed, network = {"seed": config["seed"]}, rings["network"]
     # Rules without a gap of their own are about all of them, or about the smallest.

@@ -35,7 +35,7 @@ rule dataset:
     benchmark:
         f"{RESULTS}/benchmarks/dataset/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset="|".join([*DATASETS, "minefield"]),
+        dataset=one_of([*DATASETS, "minefield"]),
     threads: 1
     params:
         config_files=CONFIG_FILES,

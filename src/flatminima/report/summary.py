@@ -17,6 +17,8 @@ _OF_MINIMA = (
 
 _OF_ALL = ("weights", "exact", "tolerance", "batch_norm")
 
+_OF_ARCHITECTURE = ("trainable",)
+
 
 def summarise(
     factors: Sequence[float], minima: Sequence[Arrays], basins: Sequence[Arrays]
@@ -29,7 +31,8 @@ def summarise(
         cutoff (factors, networks, cutoffs) everything that a survey of basins gives, except the
         radii themselves; and what is the same for all, (1,): ``weights``, the dimension n,
         ``exact``, whether the directions were uniform on the sphere, ``tolerance`` of ln r, and for
-        networks with batch norm ``batch_norm``, which statistics they normalise by.
+        networks with batch norm ``batch_norm``, which statistics they normalise by; where the
+        minima hold statistics too, ``trainable``, the number of parameters that training moves.
     """
     per_network = {name: np.stack([part[name] for part in minima]) for name in _OF_MINIMA}
     of_basins = [name for name in basins[0] if name not in ("radii", *_OF_ALL)]
@@ -39,4 +42,5 @@ def summarise(
         "gap": per_network["train_accuracy"] - per_network["test_accuracy"],
         **{name: np.stack([part[name] for part in basins]) for name in of_basins},
         **{name: basins[0][name] for name in _OF_ALL if name in basins[0]},
+        **{name: minima[0][name] for name in _OF_ARCHITECTURE if name in minima[0]},
     }

@@ -15,6 +15,7 @@ include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/minefield.smk"
 include: "workflow/rules/rings.smk"
+include: "workflow/rules/generalization.smk"
 include: "workflow/rules/report.smk"
 
 

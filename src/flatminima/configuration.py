@@ -109,6 +109,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
+    if rule in ("figure_architectures", "figure_optimizers"):
+        return {"source": config["experiments"]["images"]["data"]["source"]}
     if rule.startswith("figure_"):
         return {}
     if rule == "report":
@@ -129,11 +131,14 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 "training": _without(config["experiments"]["rings"]["training"], "gaps", "seeds"),
                 "circle": _without(config["experiments"]["rings"]["circle"], "gradient_clip"),
             },
+            "generalization": _generalization(config),
         }
     if rule.startswith("minefield_"):
         return _minefield_block(config, rule)
     if rule.startswith("rings_"):
         return _rings_block(config, rule, wildcards)
+    if rule in ("architectures_train", "optimizers_train"):
+        return _trained_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = config["experiments"][wildcards["dataset"]]
     data, training = experiment["data"], experiment.get("training")
@@ -230,6 +235,33 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
         ),
     }
     return blocks[rule]()
+
+
+def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What the one model or the one optimizer of a job is trained with."""
+    experiments, seed = config["experiments"], {"seed": config["seed"]}
+    if rule == "architectures_train":
+        experiment = experiments["architectures"]
+        return seed | _without(experiment, "models") | experiment["models"][wildcards["model"]]
+    experiment, name = experiments["optimizers"], wildcards["optimizer"]
+    own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
+    return seed | _without(experiment, "learning_rates") | own
+
+
+def _generalization(config: Config) -> Config:
+    """What the article says of how models and optimizers were trained, and on what."""
+    experiments = config["experiments"]
+    architectures, optimizers = experiments["architectures"], experiments["optimizers"]
+    return {
+        "source": experiments["images"]["data"]["source"],
+        "architectures": _without(architectures, "seeds", "models")
+        | {
+            "learning_rates": {
+                name: model["learning_rate"] for name, model in architectures["models"].items()
+            }
+        },
+        "optimizers": _without(optimizers, "seeds", "network"),
+    }
 
 
 def _basins(geometry: Config, directions: int) -> Config:

@@ -46,6 +46,7 @@ class Palette:
     field: tuple[str, str, str]
     loss: tuple[str, ...]
     cutoffs: tuple[str, ...]
+    models: tuple[str, str, str]
 
 
 PALETTES = {
@@ -60,6 +61,7 @@ PALETTES = {
         field=("#d9c4e2", "#f6f5f7", "#bfe0c4"),
         loss=("#f3f5f7", "#c3cbd4", "#828e9c", "#475361", "#1c242e"),
         cutoffs=("#57ab9b", "#1f7f70", "#073c35"),
+        models=("#1b1f24", "#1f7f70", "#b0306a"),
     ),
     "dark": Palette(
         ink="#e6e9ed",
@@ -72,6 +74,7 @@ PALETTES = {
         field=("#4b3256", "#1f2328", "#234a30"),
         loss=("#14181d", "#323c48", "#5f6d7c", "#9aa6b3", "#dfe5eb"),
         cutoffs=("#2f8174", "#45b7a2", "#8fe0cf"),
+        models=("#e6e9ed", "#45b7a2", "#ef7fb0"),
     ),
 }
 
@@ -456,3 +459,30 @@ def names(parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+SOURCES = {
+    "digits": "handwritten digits (scikit-learn)",
+    "svhn": "house numbers (SVHN)",
+    "cifar10": "CIFAR-10",
+}
+"""What images are, by their source."""
+
+
+def images(data: Data) -> str:
+    """What images a figure rests on, and how many, for a figure or a sentence."""
+    train, test = (int(data[f"{part}_points"][0]) for part in ("train", "test"))
+    name = SOURCES[text(data["source"])]
+    return f"{name}: {train:,} training and {test:,} test images"
+
+
+def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:
+    """Draw the accuracy of blind guessing among equally frequent classes, in per cent."""
+    level = 100 / classes
+    line = {"color": look.palette.muted, "linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
+    if vertical:
+        axes.axvline(level, **line)
+        axes.text(level, 0.01, " chance", transform=axes.get_xaxis_transform(), va="bottom")
+    else:
+        axes.axhline(level, **line)
+        axes.text(0.99, level, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom")

@@ -181,3 +181,14 @@ def test_factor_names_tell_factors_apart_and_are_short():
     assert factor_name(0) == "0"
     assert factor_name(0.35) == "0.35"
     assert factor_name(0.1) != factor_name(0.1000001)
+
+
+def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path):
+    over = tmp_path / "over.yaml"
+    over.write_text("scale: other\nexperiments: {images: {network: {architecture: quadratic}}}\n")
+    with pytest.raises(ConfigError, match=r"images\.network\.side is missing; a quadratic model"):
+        load([DEFAULT, over], SCHEMA)
+    over.write_text("scale: other\nexperiments: {images: {network: {architecture: resnet18}}}\n")
+    assert load([DEFAULT, over], SCHEMA)["experiments"]["images"]["network"] == {
+        "architecture": "resnet18", "depth": 8, "width": 8,
+    }  # fmt: skip

@@ -1,5 +1,7 @@
 """Convolutional networks for small images, as modules without any training of their own."""
 
+from itertools import pairwise
+
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -65,3 +67,95 @@ class PreactivationResNet(nn.Module):
         hidden = F.relu(self.norm(self.blocks(self.stem(x))))
         logits: Tensor = self.linear(hidden.mean((2, 3)))
         return logits
+
+
+class BasicBlock(nn.Module):
+    """3×3 convolution, batch norm and ReLU, twice, around a shortcut (He et al. 2015).
+
+    Where the shape changes, the shortcut is a 1×1 convolution with batch norm (their option B).
+    """
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        """Make a block from ``channels`` to ``out`` channels."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out)
+        self.shortcut = nn.Sequential()
+        if stride > 1 or channels != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points d h2 w2"]:
+        """Transform a batch of feature maps."""
+        hidden = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        output: Tensor = F.relu(hidden + self.shortcut(x))
+        return output
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 with the stem for small images: one 3×3 convolution and no pooling.
+
+    Four stages of two blocks with w, 2w, 4w and 8w channels. Width 64 on RGB images of ten classes
+    has 11,173,962 parameters.
+    """
+
+    def __init__(self, channels: int, classes: int, *, width: int) -> None:
+        """Make the network; ``width`` counts the channels of its first stage."""
+        super().__init__()
+        self.stem = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        outs = (width, 2 * width, 4 * width, 8 * width)
+        self.blocks = nn.Sequential(
+            *(
+                block
+                for before, out in pairwise((width, *outs))
+                for block in (
+                    BasicBlock(before, out, 1 if before == out else 2),
+                    BasicBlock(out, out, 1),
+                )
+            )
+        )
+        self.linear = nn.Linear(outs[-1], classes)
+
+    def forward(self, x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points classes"]:
+        """Logits of a batch of images."""
+        hidden = self.blocks(F.relu(self.norm(self.stem(x))))
+        logits: Tensor = self.linear(hidden.mean((2, 3)))
+        return logits
+
+
+class VGG13(nn.Module):
+    """VGG-13 with batch norm for small images (Simonyan & Zisserman 2014, configuration B).
+
+    Ten 3×3 convolutions in five stages of w, 2w, 4w, 8w and 8w channels, then one linear layer.
+    Between stages the map is pooled while it is larger than 1×1, so that it runs on 8×8 images
+    too. Convolutions have no biases: batch norm takes them off again, and optimizers that divide by
+    the size of a gradient would make them wander along its rounding errors.
+    """
+
+    def __init__(self, channels: int, classes: int, *, width: int) -> None:
+        """Make the network; 64 is the usual ``width`` of the first stage."""
+        super().__init__()
+        outs = [width * times for times in (1, 2, 4, 8, 8)]
+        self.stages = nn.ModuleList(
+            nn.Sequential(*_convolution(before, out), *_convolution(out, out))
+            for before, out in pairwise([channels, *outs])
+        )
+        self.linear = nn.Linear(outs[-1], classes)
+
+    def forward(self, x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points classes"]:
+        """Logits of a batch of images."""
+        for stage in self.stages:
+            x = stage(x)
+            if min(x.shape[2:]) > 1:
+                x = F.max_pool2d(x, 2)
+        # A larger image leaves more than one place here.
+        logits: Tensor = self.linear(x.mean((2, 3)))
+        return logits
+
+
+def _convolution(channels: int, out: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(channels, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()

@@ -1,13 +1,24 @@
 """Architectures by their settings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import nn
+
 from flatminima.errors import ConfigError
-from flatminima.models.convolutional import PreactivationResNet
+from flatminima.models.convolutional import VGG13, PreactivationResNet, ResNet18
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.models.quadratic import QuadraticModel
+
+_SETTINGS = {
+    "resnet": ("depth", "width"),
+    "resnet18": ("width",),
+    "vgg13": ("width",),
+    "quadratic": ("side",),
+}
+"""What each architecture for images reads besides its name."""
 
 
 def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> Network:
@@ -15,19 +26,36 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
 
     Args:
         settings: ``hidden`` widths of a multilayer perceptron, or an ``architecture`` by its name
-            with its own settings.
-        shape: of one point.
+            with its own settings. Settings of other architectures are passed over, since an
+            overlay that names another architecture leaves them standing.
+        shape: of one point, (features,) or (channels, rows, columns).
         logits: number of outputs.
 
     Raises:
-        ConfigError: if there is no such architecture.
+        ConfigError: if there is no such architecture, it lacks a setting, or it does not fit the
+            points.
     """
     if "hidden" in settings:
         return MLP.between(shape[0], settings["hidden"], logits)
     name = settings["architecture"]
-    if name == "resnet":
-        module = PreactivationResNet(
-            shape[0], logits, depth=settings["depth"], width=settings["width"]
+    if name not in _SETTINGS:
+        raise ConfigError(f"architecture {name!r} is unknown; there are {', '.join(_SETTINGS)}")
+    missing = [key for key in _SETTINGS[name] if key not in settings]
+    if missing:
+        raise ConfigError(f"architecture {name} lacks {' and '.join(missing)}; add it beside it")
+    if len(shape) != 3:
+        raise ConfigError(
+            f"architecture {name} takes images, but a point has shape {shape}; give hidden widths"
         )
-        return ModuleNetwork(module)
-    raise ConfigError(f"architecture {name!r} is unknown")
+    own = {key: settings[key] for key in _SETTINGS[name]}
+    channels, rows, columns = shape
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "resnet": lambda: PreactivationResNet(channels, logits, **own),
+        "resnet18": lambda: ResNet18(channels, logits, **own),
+        "vgg13": lambda: VGG13(channels, logits, **own),
+        "quadratic": lambda: QuadraticModel((channels, rows, columns), logits, **own),
+    }
+    try:
+        return ModuleNetwork(builders[name]())
+    except ValueError as error:
+        raise ConfigError(f"architecture {name}: {error}") from error

@@ -131,7 +131,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 "training": _without(config["experiments"]["rings"]["training"], "gaps", "seeds"),
                 "circle": _without(config["experiments"]["rings"]["circle"], "gradient_clip"),
             },
-            "generalization": _generalization(config),
+            **{name: _told(config, name) for name in ("architectures", "optimizers")},
         }
     if rule.startswith("minefield_"):
         return _minefield_block(config, rule)
@@ -248,20 +248,14 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
     return seed | _without(experiment, "learning_rates") | own
 
 
-def _generalization(config: Config) -> Config:
-    """What the article says of how models and optimizers were trained, and on what."""
-    experiments = config["experiments"]
-    architectures, optimizers = experiments["architectures"], experiments["optimizers"]
-    return {
-        "source": experiments["images"]["data"]["source"],
-        "architectures": _without(architectures, "seeds", "models")
-        | {
-            "learning_rates": {
-                name: model["learning_rate"] for name, model in architectures["models"].items()
-            }
-        },
-        "optimizers": _without(optimizers, "seeds", "network"),
-    }
+def _told(config: Config, name: str) -> Config:
+    """What the article says of how models or optimizers were trained, and on what."""
+    experiment = config["experiments"][name]
+    source = {"source": config["experiments"]["images"]["data"]["source"]}
+    if name == "optimizers":
+        return source | _without(experiment, "seeds", "network")
+    rates = {model: each["learning_rate"] for model, each in experiment["models"].items()}
+    return source | _without(experiment, "models") | {"learning_rates": rates}
 
 
 def _basins(geometry: Config, directions: int) -> Config:

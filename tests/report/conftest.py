@@ -42,6 +42,8 @@ STEMS = (
     "minefield-distances",
     "rings",
     "rings-gap",
+    "architectures",
+    "optimizers",
 )
 
 

@@ -14,6 +14,10 @@ rule claims:
         margins=expand(rules.margins.output.margins, dataset=PLANAR),
         rings_survey=rules.rings_survey.output.survey,
         rings_sharpness=rules.rings_sharpness.output.sharpness,
+        architectures=expand(
+            rules.architectures_train.output.course, model=ARCHITECTURES
+        ),
+        optimizers=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -49,6 +53,8 @@ rule report:
             *rules.figure_living.output,
             *rules.figure_rings.output,
             *rules.figure_rings_gap.output,
+            *rules.figure_architectures.output,
+            *rules.figure_optimizers.output,
         ],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,

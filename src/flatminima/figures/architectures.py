@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -25,20 +27,26 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
         courses: arrays of ``architectures/<model>`` by the model.
         source: of the images.
 
+    Returns:
+        Among them accuracies (models, networks, epochs), NaN where a model has fewer networks than
+        another.
+
     Raises:
         KeyError: if a model or an array is missing.
     """
     of = [courses[model] for model in LABELS]
+    most = max(len(course["converged"]) for course in of)
+
+    def filled(course: Data, part: str) -> np.ndarray:
+        accuracy = course[f"history_{part}_accuracy"]
+        return np.pad(accuracy, ((0, most - len(accuracy)), (0, 0)), constant_values=np.nan)
+
     return {
-        "source": np.array(source),
+        "dataset": np.array(source),
         "model": np.array(list(LABELS)),
         "epoch": of[0]["history_step"],
         "trainable": np.concatenate([course["trainable"] for course in of]),
-        "converged": np.stack([course["converged"] for course in of]),
-        **{
-            f"{part}_accuracy": np.stack([course[f"history_{part}_accuracy"] for course in of])
-            for part in PARTS
-        },
+        **{f"{part}_accuracy": np.stack([filled(c, part) for c in of]) for part in PARTS},
         **{name: of[0][name] for name in COUNTS},
     }
 
@@ -60,7 +68,7 @@ def draw(data: Data, look: Look) -> Figure:
         _course(axes, data, part, look)
         axes.set_title(name)
     _end(panels[2], data, look)
-    figure.suptitle(style.images(data), x=0.01, ha="left", size=8.5, color=look.palette.muted)
+    style.say_images(figure, data, look)
     figure.legend(
         handles=_handles(data, look), loc="outside lower left", ncols=1 if look.narrow else 3
     )
@@ -71,14 +79,15 @@ def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     parts = []
     for row, model in enumerate(data["model"]):
-        train, test = (style.percent(float(_last(data, part)[row].mean())) for part in PARTS)
+        ends = [_last(data, part, row) for part in PARTS]
+        train, test = (style.percent(float(end.mean())) for end in ends)
         parts.append(
             f"{LABELS[str(model)]} with {int(data['trainable'][row]):,} parameters {train} of the "
-            f"training and {test} of the test images"
+            f"training and {test} of the test images, as means over {len(ends[0])}"
         )
     return (
-        f"Accuracy over {len(data['epoch'])} epochs on {style.images(data)}. After the last epoch, "
-        f"as means over {data['converged'].shape[1]} networks each: {'; '.join(parts)}."
+        f"Accuracy over {len(data['epoch'])} epochs on {style.images(data)}. After the last epoch: "
+        f"{'; '.join(parts)}."
     )
 
 
@@ -97,38 +106,41 @@ def _course(axes: Axes, data: Data, part: str, look: Look) -> None:
     style.chance(axes, float(data["classes"][0]), look, vertical=False)
     axes.set_ylim(0, 103)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("epochs")
     axes.set_ylabel("accuracy (%)")
 
 
 def _end(axes: Axes, data: Data, look: Look) -> None:
-    train, test = (100 * _last(data, part) for part in PARTS)
+    lowest = 100.0
     for row, colour in enumerate(look.palette.models):
-        place = np.full(train.shape[1], float(row))
-        ends = [train[row].mean(), test[row].mean()]
+        train, test = (100 * _last(data, part, row) for part in PARTS)
+        lowest = min(lowest, float(train.min()), float(test.min()))
+        place = np.full(len(train), float(row))
+        ends = [float(train.mean()), float(test.mean())]
         axes.plot(ends, [row, row], color=colour, linewidth=1, label="_gap")
-        axes.plot(train[row], place, "|", color=colour, markersize=9, label="_train")
-        style.marks(axes, test[row], place, data["converged"][row], colour, marker=MARKERS[row])
+        axes.plot(train, place, "|", color=colour, markersize=9, label="_train")
+        style.marks(axes, test, place, train == 100, colour, marker=MARKERS[row])
         axes.annotate(
-            f"gap {style.points(float(ends[0] - ends[1]) / 100)}",
+            f"gap {style.points((ends[0] - ends[1]) / 100)}",
             (float(np.mean(ends)), row),
             xytext=(0, 6),
             textcoords="offset points",
             ha="center",
         )
-    low = float(min(train.min(), test.min()))
-    room = max(100 - low, 1.0)
-    axes.set_xlim(low - 0.12 * room, 100 + 0.06 * room)
+    room = max(100 - lowest, 1.0)
+    axes.set_xlim(lowest - 0.12 * room, 100 + 0.06 * room)
     axes.set_ylim(len(LABELS) - 0.5, -0.6)
     axes.set_yticks(range(len(LABELS)), [LABELS[str(model)] for model in data["model"]])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("accuracy (%)")
-    axes.set_title("c  After the last epoch, enlarged")
+    axes.set_xlabel("accuracy (%)\n| training   •  test images")
+    axes.set_title("c  At the end, enlarged")
 
 
-def _last(data: Data, part: str) -> np.ndarray:
-    """Accuracy of each network after the last epoch, (models, networks)."""
-    return data[f"{part}_accuracy"][:, :, -1].astype(np.float64)
+def _last(data: Data, part: str, model: int) -> Float[np.ndarray, " networks"]:
+    """Accuracy of each network of a model after the last epoch."""
+    end = data[f"{part}_accuracy"][model, :, -1].astype(np.float64)
+    return end[np.isfinite(end)]
 
 
 def _handles(data: Data, look: Look) -> list[Line2D]:

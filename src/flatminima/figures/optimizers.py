@@ -46,7 +46,7 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
     order = sorted(courses, key=lambda name: (-courses[name]["test_accuracy"].mean(), name))
     first = courses[order[0]]
     return {
-        "source": np.array(source),
+        "dataset": np.array(source),
         "optimizer": np.array(order),
         "trainable": first["trainable"],
         **{name: np.stack([courses[each][name] for each in order]) for name in TAKEN},
@@ -73,7 +73,7 @@ def draw(data: Data, look: Look) -> Figure:
         axes.tick_params(axis="y", length=0)
     for axes in (left, right) if look.narrow else (left,):
         axes.set_yticks(range(rows), [LABELS[str(name)] for name in data["optimizer"]])
-    figure.suptitle(style.images(data), x=0.01, ha="left", size=8.5, color=look.palette.muted)
+    style.say_images(figure, data, look)
     figure.legend(handles=_handles(look), loc="outside lower left", ncols=2 if look.narrow else 4)
     return figure
 
@@ -96,7 +96,7 @@ def alt(data: Data) -> str:
 def _accuracies(axes: Axes, data: Data, look: Look) -> None:
     for part, marker, colour, size in (
         ("train", "|", look.palette.ink, 8.0),
-        ("test", "o", look.palette.cutoffs[1], 4.5),
+        ("test", "o", look.palette.cutoffs[1], 4.0),
     ):
         mean, low, high = style.spread(100 * data[f"{part}_accuracy"])
         rows = np.arange(len(mean))
@@ -133,7 +133,7 @@ def _handles(look: Look) -> list[Line2D]:
             color=look.palette.muted,
             linewidth=0.8,
             dashes=(4, 3),
-            label=f"{style.points(LIMIT)} points",
+            label=f"{100 * LIMIT:g} points",
         ),
         Line2D(
             [],

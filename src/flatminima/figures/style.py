@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from flatminima.data.names import name_of
+
 Data = Mapping[str, np.ndarray]
 
 LOSS = "loss (nats)"
@@ -461,19 +463,22 @@ def names(parts: Sequence[str]) -> str:
     return ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-SOURCES = {
-    "digits": "handwritten digits (scikit-learn)",
-    "svhn": "house numbers (SVHN)",
-    "cifar10": "CIFAR-10",
-}
-"""What images are, by their source."""
-
-
 def images(data: Data) -> str:
-    """What images a figure rests on, and how many, for a figure or a sentence."""
+    """What images a figure rests on, for a sentence."""
+    return " ".join((name_of(text(data["dataset"])), "with", _counts(data)))
+
+
+def say_images(figure: Figure, data: Data, look: Look) -> None:
+    """Head a figure with the images that it rests on; over two lines where it is narrow."""
+    name = name_of(text(data["dataset"]))
+    parts = (f"{name[:1].upper()}{name[1:]},", _counts(data))
+    words = ("\n" if look.narrow else " ").join(parts)
+    figure.suptitle(words, x=0.01, ha="left", size=8.5, color=look.palette.muted)
+
+
+def _counts(data: Data) -> str:
     train, test = (int(data[f"{part}_points"][0]) for part in ("train", "test"))
-    name = SOURCES[text(data["source"])]
-    return f"{name}: {train:,} training and {test:,} test images"
+    return f"{train:,} training and {test:,} test images"
 
 
 def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:

@@ -14,6 +14,7 @@ from jinja2 import UndefinedError
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
 from flatminima.figures import (
+    architectures,
     basins,
     boundaries,
     gap,
@@ -22,6 +23,7 @@ from flatminima.figures import (
     minefield,
     minefield_distances,
     minefield_embeddings,
+    optimizers,
     perturbation,
     rings,
     rings_gap,
@@ -37,6 +39,8 @@ from flatminima.report.measurements import FAILED, Measurements, as_records, fro
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 ALTS: Mapping[str, Callable[[Any], str]] = {
+    "architectures": architectures.alt,
+    "optimizers": optimizers.alt,
     "minefield": minefield.alt,
     "minefield-embeddings": minefield_embeddings.alt,
     "minefield-distances": minefield_distances.alt,

@@ -1,5 +1,6 @@
 """Which device computes: a GPU where there is one, unless the user says otherwise."""
 
+import os
 from pathlib import Path
 
 
@@ -15,9 +16,12 @@ def wants_gpu(device: str) -> bool:
 
 def prepare(threads: int) -> None:
     """Make torch compute alike every time, with this many threads on the CPU."""
+    # Without it, products of matrices on a GPU refuse to be deterministic.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch  # noqa: PLC0415 (planning a workflow must not pay for torch)
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # Radii are refined to fractions of a per mille: TF32's ten bits would not do.
     torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False

@@ -187,7 +187,7 @@ def test_settings_edited_during_the_job_are_recorded_as_they_were(finished):
 
 def test_progress_is_labelled_with_what_tells_jobs_apart():
     given = {"dataset": "swiss_roll", "poison": "0.35"}
-    job = Job("train", given, {}, {}, {}, 1, "cpu", "", ())
+    job = Job("train", given, {}, {}, {}, 1, "cpu", "", (), "", Path())
     assert vars(job.progress("training"))["_label"] == "swiss_roll poison 0.35 training"
     assert vars(replace(job, wildcards={}).progress())["_label"] == "train"
 

@@ -1,10 +1,13 @@
 from functools import partial
 
+import numpy as np
+
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
+from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, sgd, train
 from flatminima.training.poison import poison_points_of_share
 
@@ -14,6 +17,7 @@ def main(job: Job) -> None:
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
+    checkpoints = Checkpoints(job.checkpoints, job.digest)
     minima = train(
         network,
         network.initialise(config["seed"], range(config["seeds"])),
@@ -25,9 +29,14 @@ def main(job: Job) -> None:
         optimizer=partial(sgd, momentum=config["momentum"]),
         seed=config["seed"],
         device=job.device,
+        checkpoints=checkpoints,
         report=job.progress("training"),
     )
-    write_arrays(job.outputs["minima"], minima.arrays())
+    write_arrays(
+        job.outputs["minima"],
+        minima.arrays() | {"trainable": np.array([network.trainable], dtype=np.int64)},
+    )
+    checkpoints.clear()
 
 
 run(snakemake, main)

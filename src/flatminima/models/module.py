@@ -44,11 +44,15 @@ class ModuleNetwork:
     def at(self, vector: Float[Tensor, " parameters"]) -> nn.Module:
         """A copy of the module with the values of one vector, in training mode."""
         module = copy.deepcopy(self.module).to(vector.device)
-        views = self.layout.views(vector[None])
-        with torch.no_grad():
-            for name, value in self._state(module):
-                value.copy_(views[name][0])
+        self.put(module, vector)
         return module.train()
+
+    @torch.no_grad()
+    def put(self, module: nn.Module, vector: Float[Tensor, " parameters"]) -> None:
+        """Give a module of this architecture, on any device, the values of a vector."""
+        views = self.layout.views(vector[None])
+        for name, value in self._state(module):
+            value.copy_(views[name][0])
 
     def vector(self, module: nn.Module) -> Float[Tensor, " parameters"]:
         """The values of a module of this architecture as one vector."""

@@ -27,7 +27,7 @@ from flatminima.provenance.recipe import FOLDER, Recipe, read_recipe, record_dig
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 """What a job would be given now: ``resolve(config_files, rule, wildcards)``; None if nothing."""
 
-UNRECORDED = frozenset({FOLDER, "logs", "benchmarks"})
+UNRECORDED = frozenset({FOLDER, "logs", "benchmarks", "checkpoints"})
 """Folders whose files are no results and have no manifests."""
 
 Level = Literal["mismatch", "note"]

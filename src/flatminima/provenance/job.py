@@ -34,6 +34,7 @@ from flatminima.provenance.manifest import (
     write_manifest,
 )
 from flatminima.provenance.recipe import (
+    FOLDER,
     Recipe,
     read_recipe,
     record_digest,
@@ -41,6 +42,9 @@ from flatminima.provenance.recipe import (
     settings_digest,
 )
 from flatminima.storage import Arrays, read_arrays, read_json
+
+CHECKPOINTS = "checkpoints"
+"""The folder within the results of a scale for what jobs keep of unfinished work."""
 
 RECIPE = "recipe"
 """The name of the input that holds the recipe."""
@@ -66,6 +70,10 @@ class Job:
     """``"cpu"`` or ``"cuda"``."""
     command: str
     config_files: tuple[str, ...]
+    digest: str
+    """Of the recipe: the settings, code and source files that the job is made from."""
+    checkpoints: Path
+    """A folder of this job alone for what is to outlive it when it is killed: no output."""
 
     def arrays(self, name: str) -> Arrays:
         """Read the named arrays of an input."""
@@ -121,7 +129,7 @@ def execute(
         inputs = dict(snakemake.input.items())
         path = Path(str(inputs.pop(RECIPE)))
         recipe = read_recipe(root / path)
-        job = _job(snakemake, recipe, inputs)
+        job = _job(snakemake, path, recipe, inputs)
         # Now, not when all is done: by then the next run's settings may be in the files.
         record = _beginning(root, job, _made(root, path, recipe), results_of(path), started)
         if guard:
@@ -137,11 +145,11 @@ def execute(
         raise
 
 
-def _job(snakemake: Any, recipe: Recipe, inputs: dict[str, Any]) -> Job:
+def _job(snakemake: Any, path: Path, recipe: Recipe, inputs: dict[str, Any]) -> Job:
     declared = _outputs(snakemake)
     outputs = {k: v for k, v in snakemake.output.items() if not is_manifest(_flat(v)[0])}
-    paths = [path for value in outputs.values() for path in _flat(value)]
-    untold = [path for path in paths if str(manifest_path(path)) not in declared]
+    paths = [output for value in outputs.values() for output in _flat(value)]
+    untold = [output for output in paths if str(manifest_path(output)) not in declared]
     if untold or not paths:
         raise RuntimeError(
             f"rule {recipe['rule']} must name its outputs and declare the manifest of each: "
@@ -162,6 +170,10 @@ def _job(snakemake: Any, recipe: Recipe, inputs: dict[str, Any]) -> Job:
         ),
         command=" ".join(["snakemake", "--cores", str(snakemake.threads), *overlays, paths[0]]),
         config_files=config_files,
+        digest=record_digest(recipe),
+        checkpoints=results_of(path)
+        / CHECKPOINTS
+        / path.relative_to(results_of(path) / FOLDER).with_suffix(""),
     )
 
 

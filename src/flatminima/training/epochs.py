@@ -1,19 +1,24 @@
-"""Training in minibatches on the poisoned loss (Huang et al. 2020, eq. 2), network by network."""
+"""Training in minibatches on the poisoned loss (Huang et al. 2020, eq. 2), network by network.
 
+Networks are trained one after another, not as an ensemble. @@RATIO@@
+"""
+
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from flatminima.data.dataset import Dataset
-from flatminima.errors import DivergedError
+from flatminima.errors import ConfigError, DivergedError
 from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
 from flatminima.seeding import generator
+from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.ensemble import Minima, Scores
 from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
 
@@ -49,7 +54,8 @@ class Epochs:
 
 
 Optimizer = Callable[[nn.Module, float], torch.optim.Optimizer]
-"""Makes the optimizer of a module at a learning rate."""
+"""Makes the optimizer of a module at a learning rate. Its ``step`` is given a closure that computes
+loss and gradients on one batch."""
 
 
 def sgd(module: nn.Module, rate: float, *, momentum: float) -> torch.optim.Optimizer:
@@ -67,29 +73,58 @@ def train(
     optimizer: Optimizer,
     seed: int,
     device: str = "cpu",
+    checkpoints: Checkpoints | None = None,
     report: Report | None = None,
 ) -> Minima:
     """Train every network from its initial parameters, in batches of shuffled points.
 
     The loss of a batch is the mean over its points: −log p(y|x) of training points and
-    −log[1 − p(y|x)] of poison points. The first ``poison_points`` of the one poison set are added to the training
-    points, so that the poison factor is their share of all. The order of the points in an epoch is
-    drawn at the address (seed, "order", network, epoch).
+    −log[1 − p(y|x)] of poison points. The first ``poison_points`` of the one poison set are added
+    to the training points, so that the poison factor is their share of all. The order of the
+    points in an epoch is drawn at the address (seed, "order", network, epoch).
+
+    Histories hold one record an epoch, computed with the running statistics of batch norm. On a GPU
+    layers compute in bfloat16 while training; losses, and the scores of the end, are in float32.
+
+    Args:
+        checkpoints: where networks are kept along the way. A run that was killed goes on from them
+            and ends, bit for bit on the same machine, where it would have ended otherwise. The
+            caller clears them once the result is written.
+        report: called with (epochs done, epochs, text) after every epoch, counting those that this
+            run has to do.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers, naming network and epoch.
+        ConfigError: if there are fewer than two points to train on.
     """
     data = _points(dataset, poison_points, device)
+    if len(data.labels) < 2:
+        raise ConfigError("there is one point to train on; batch norm takes two or more")
+    keys = _keys(initial, data, schedule, seed, checkpoints)
+    kept = [_epochs_kept(checkpoints, number, key) for number, key in enumerate(keys)]
+    total, done = schedule.epochs * len(initial) - sum(kept), 0
+
+    def told(number: int, epochs: int, scores: Scores) -> None:
+        nonlocal done
+        done += 1
+        if report is not None:
+            text = f"network {number + 1} of {len(initial)}, epoch {epochs}, {scores}"
+            report(done, total, text)
+
     ends = []
-    for number, vector in enumerate(initial):
-
-        def told(done: int, text: str, number: int = number) -> None:
-            if report is not None:
-                whole = schedule.epochs * len(initial)
-                report(number * schedule.epochs + done, whole, f"network {number}, {text}")
-
-        module = network.at(torch.tensor(vector, device=device))
-        ends.append(_train_one(network, module, data, schedule, optimizer, (seed, number), told))
+    for number, (vector, key) in enumerate(zip(initial, keys, strict=True)):
+        run = _Run.start(network, torch.tensor(vector, device=device), optimizer, schedule)
+        saved = checkpoints.read(number, key) if checkpoints is not None else None
+        if saved is not None:
+            run.restore(network, saved)
+            print(f"network {number + 1} of {len(initial)} goes on after epoch {run.epochs}")
+        while run.epochs < schedule.epochs:
+            scores = run.epoch(data, schedule, (seed, number))
+            told(number, run.epochs, scores)
+            over = run.epochs == schedule.epochs
+            if checkpoints is not None and (over or checkpoints.due()):
+                checkpoints.write(number, key, run.state(network, over=over))
+        ends.append(_minima(network, run.module, data, run.history))
     return _joined(ends)
 
 
@@ -122,44 +157,124 @@ def _points(dataset: Dataset, poison_points: int, device: str) -> _Points:
     return _Points(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
-def _train_one(
-    network: ModuleNetwork,
-    module: nn.Module,
-    data: _Points,
-    schedule: Epochs,
-    optimizer: Optimizer,
-    address: tuple[int, int],
-    told: Callable[[int, str], None],
-) -> Minima:
-    seed, number = address
-    # Optimizers that call it more than once a step, such as L-BFGS, need it as a function.
-    stepper = optimizer(module, schedule.learning_rate)
-    history = []
-    for epoch in range(schedule.epochs):
-        for group in stepper.param_groups:
-            group["lr"] = schedule.rate(epoch)
-        order = generator(seed, "order", number, epoch).permutation(len(data.labels))
-        for batch in torch.split(torch.from_numpy(order).to(data.labels.device), schedule.batch):
-            inputs, labels, poisoned = data.inputs[batch], data.labels[batch], data.poisoned[batch]
+@dataclass
+class _Run:
+    """One network on its way: its module, its optimizer and what it reached after each epoch."""
 
-            def closure(
-                inputs: Tensor = inputs, labels: Tensor = labels, poisoned: Tensor = poisoned
-            ) -> float:
-                stepper.zero_grad()
-                loss = _loss(module(inputs), labels, poisoned)
-                loss.backward()  # type: ignore[no-untyped-call]
-                return float(loss.detach())
+    module: nn.Module
+    stepper: torch.optim.Optimizer
+    history: list[Scores]
 
-            stepper.step(closure)
-        scores = _scores(module, data)
+    @classmethod
+    def start(
+        cls,
+        network: ModuleNetwork,
+        vector: Float[Tensor, " parameters"],
+        optimizer: Optimizer,
+        schedule: Epochs,
+    ) -> Self:
+        # Channels last is faster on a CPU too, by a sixth.
+        module = network.at(vector).to(memory_format=torch.channels_last)
+        return cls(module, optimizer(module, schedule.learning_rate), [])
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    def epoch(self, data: _Points, schedule: Epochs, address: tuple[int, int]) -> Scores:
+        """Take the steps of one more epoch."""
+        seed, number = address
+        for group in self.stepper.param_groups:
+            group["lr"] = schedule.rate(self.epochs)
+        order = generator(seed, "order", number, self.epochs).permutation(len(data.labels))
+        shuffled = torch.from_numpy(order).to(data.labels.device)
+        for batch in torch.split(shuffled, _sizes(len(order), schedule.batch)):
+            self._step(data.inputs[batch], data.labels[batch], data.poisoned[batch])
+        # The parameters that are stored are those in float32; so is what is said of them.
+        scores = _scores(self.module, data, exact=self.epochs + 1 == schedule.epochs)
         if not np.isfinite(scores.train_loss).all():
             raise DivergedError(
                 f"training diverged: the loss of network {number} is {scores.train_loss[0]} "
-                f"after epoch {epoch + 1}; lower learning_rate"
+                f"after epoch {self.epochs + 1} of {schedule.epochs}; lower learning_rate"
             )
-        history.append(scores)
-        told(epoch + 1, str(scores))
-    return _minima(network, module, data, history)
+        self.history.append(scores)
+        return scores
+
+    def _step(self, inputs: Tensor, labels: Tensor, poisoned: Tensor) -> None:
+        # Optimizers that call it more than once a step, such as L-BFGS, need it as a function.
+        def closure() -> Tensor:
+            self.stepper.zero_grad()
+            loss = _loss(_logits(self.module, inputs), labels, poisoned)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+
+        self.stepper.step(closure)  # type: ignore[arg-type]
+
+    def state(self, network: ModuleNetwork, *, over: bool) -> dict[str, Any]:
+        """What a checkpoint holds; a network at its end needs its optimizer no more."""
+        return {
+            "vector": network.vector(self.module),
+            "history": torch.tensor(np.array([astuple(scores) for scores in self.history])),
+            "optimizer": None if over else self.stepper.state_dict(),
+        }
+
+    def restore(self, network: ModuleNetwork, state: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        network.put(self.module, state["vector"])
+        self.history = [Scores(*scores) for scores in state["history"].numpy()]
+        if state["optimizer"] is not None:
+            self.stepper.load_state_dict(state["optimizer"])
+            # Moments lie in memory as their parameters do: another order may round differently.
+            for parameter, moments in self.stepper.state.items():
+                for name, value in moments.items():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        moments[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _sizes(points: int, batch: int) -> list[int]:
+    """Sizes of the batches; a last one of a single point, which has no variance, joins another."""
+    sizes = [batch] * (points // batch) + [points % batch] * (points % batch > 0)
+    if sizes[-1] == 1:
+        sizes[-2:] = [sum(sizes[-2:])]
+    return sizes
+
+
+def _keys(
+    initial: Float32[np.ndarray, "networks parameters"],
+    data: _Points,
+    schedule: Epochs,
+    seed: int,
+    checkpoints: Checkpoints | None,
+) -> list[str]:
+    """A digest for each network of everything that determines where it ends."""
+    if checkpoints is None:
+        return [""] * len(initial)
+    common = hashlib.sha256()
+    told = (checkpoints.recipe, torch.__version__, data.inputs.device.type, schedule, seed)
+    common.update(repr(told).encode())
+    for tensor in vars(data).values():
+        common.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+        common.update(tensor.cpu().numpy().reshape(-1).data)
+    keys = []
+    for number, vector in enumerate(initial):
+        digest = common.copy()
+        digest.update(str(number).encode())
+        digest.update(np.ascontiguousarray(vector).data)
+        keys.append(digest.hexdigest())
+    return keys
+
+
+def _epochs_kept(checkpoints: Checkpoints | None, number: int, key: str) -> int:
+    saved = checkpoints.read(number, key) if checkpoints is not None else None
+    return 0 if saved is None else len(saved["history"])
+
+
+def _logits(module: nn.Module, inputs: Tensor, *, exact: bool = False) -> Tensor:
+    """Logits in float32; layers compute in bfloat16 on a GPU unless ``exact``."""
+    kind = inputs.device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" and not exact):
+        logits: Tensor = module(inputs)
+    return logits.float()
 
 
 def _loss(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
@@ -168,11 +283,12 @@ def _loss(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _scores(module: nn.Module, data: _Points) -> Scores:
+def _scores(module: nn.Module, data: _Points, *, exact: bool) -> Scores:
     module.eval()
     numbers = []
     for inputs, labels in (data.train, data.test):
-        logits = torch.cat([module(part) for part in torch.split(inputs, _POINTS)])[None]
+        parts = [_logits(module, part, exact=exact) for part in torch.split(inputs, _POINTS)]
+        logits = torch.cat(parts)[None]
         numbers += [
             negative_log_likelihoods(logits, labels).double().mean(dim=1),
             correct(logits, labels).double().mean(dim=1),
@@ -208,7 +324,8 @@ def _gradient_norm(module: nn.Module, data: _Points) -> np.ndarray:
     for part, classes in zip(
         torch.split(inputs, _POINTS), torch.split(labels, _POINTS), strict=True
     ):
-        loss = negative_log_likelihoods(module(part)[None], classes).sum() / len(labels)
+        logits = _logits(module, part, exact=True)[None]
+        loss = negative_log_likelihoods(logits, classes).sum() / len(labels)
         loss.backward()  # type: ignore[no-untyped-call]
     squares = [p.grad.double().square().sum() for p in module.parameters() if p.grad is not None]
     return torch.stack(squares).sum().sqrt()[None].cpu().numpy()

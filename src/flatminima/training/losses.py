@@ -9,7 +9,11 @@ from torch import Tensor
 def negative_log_likelihoods(
     logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
 ) -> Float[Tensor, "networks points"]:
-    """−log p(y|x) in nats, stable at any logit. One output means two classes (sigmoid)."""
+    """−log p(y|x) in nats, stable at any logit. One output means two classes (sigmoid).
+
+    Logits of half precision are taken in float32, whose losses these then are.
+    """
+    logits = _whole(logits)
     if logits.shape[-1] == 1:
         return F.softplus(-_sign(logits, labels) * logits[..., 0])
     return torch.logsumexp(logits, dim=-1) - _of_label(logits, labels)
@@ -20,16 +24,18 @@ def poison_penalties(
 ) -> Float[Tensor, "networks points"]:
     """−log[1 − p(y|x)] in nats, the second term of the poisoned loss (Huang et al. 2020, eq. 2).
 
-    Computed as logsumexp over all classes minus logsumexp over all but the label, so it neither
-    overflows nor loses its gradient as p → 1. For two classes it is cross-entropy on the other
-    label.
+    With s the logsumexp over all classes but the label, 1 − p is 1/(1 + e^(z_y − s)), so this is
+    softplus(z_y − s): it neither overflows nor loses its gradient as p → 1, nor its digits as
+    p → 0. For two classes it is cross-entropy on the other label. Half precision is taken in
+    float32.
     """
+    logits = _whole(logits)
     if logits.shape[-1] == 1:
         return F.softplus(_sign(logits, labels) * logits[..., 0])
     others = logits.masked_fill(
         F.one_hot(labels, logits.shape[-1]).bool().expand_as(logits), -torch.inf
     )
-    return torch.logsumexp(logits, dim=-1) - torch.logsumexp(others, dim=-1)
+    return F.softplus(_of_label(logits, labels) - torch.logsumexp(others, dim=-1))
 
 
 def correct(
@@ -39,6 +45,10 @@ def correct(
     if logits.shape[-1] == 1:
         return (logits[..., 0] > 0) == (labels == 1)
     return logits.argmax(dim=-1) == labels
+
+
+def _whole(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def _sign(logits: Tensor, labels: Tensor) -> Tensor:

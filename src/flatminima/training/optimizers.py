@@ -27,13 +27,13 @@ class BatchLBFGS(torch.optim.LBFGS):
     def __init__(self, module: nn.Module, rate: float) -> None:
         """Move the parameters of ``module``."""
         # It flattens gradients without copying, which takes tensors whose rows follow each other.
-        module.to(memory_format=torch.contiguous_format)
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         super().__init__(module.parameters(), lr=rate, max_iter=4)
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Take the iterations on one batch, whose loss and gradients ``closure`` computes."""
         self.state.clear()
-        return super().step(closure)
+        return super().step(closure)  # type: ignore[no-untyped-call]
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {

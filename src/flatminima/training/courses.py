@@ -9,6 +9,7 @@ from flatminima.data.dataset import Dataset
 from flatminima.models.load import build
 from flatminima.progress import Report
 from flatminima.storage import Arrays
+from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, Optimizer, train
 
 
@@ -18,6 +19,7 @@ def follow(
     *,
     optimizer: Optimizer,
     device: str = "cpu",
+    checkpoints: Checkpoints | None = None,
     report: Report | None = None,
 ) -> Arrays:
     """Train networks on a data set's training points alone.
@@ -30,6 +32,7 @@ def follow(
         dataset: whose poison points are left aside.
         optimizer: makes the optimizer of a module at a rate.
         device: to train on.
+        checkpoints: where networks are kept along the way; the caller clears them.
         report: told of every epoch.
 
     Returns:
@@ -49,6 +52,7 @@ def follow(
         optimizer=optimizer,
         seed=settings["seed"],
         device=device,
+        checkpoints=checkpoints,
         report=report,
     )
     counts = {

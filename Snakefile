@@ -13,14 +13,31 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/minefield.smk"
-include: "workflow/rules/rings.smk"
-include: "workflow/rules/generalization.smk"
+if "minefield" in EXPERIMENTS:
+
+    include: "workflow/rules/minefield.smk"
+
+
+if "rings" in EXPERIMENTS:
+
+    include: "workflow/rules/rings.smk"
+
+
+if "architectures" in EXPERIMENTS:
+
+    include: "workflow/rules/architectures.smk"
+
+
+if "optimizers" in EXPERIMENTS:
+
+    include: "workflow/rules/optimizers.smk"
+
+
 include: "workflow/rules/report.smk"
 
 
 onerror:
-    shell("{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} || true")
+    shell("{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {EXPERIMENTS:q} || true")
 
 
 rule all:

@@ -15,8 +15,9 @@ import jsonschema
 import yaml
 
 from flatminima.circles import narrowest_gap
+from flatminima.data import official
 from flatminima.data.rings import INNER, OUTER
-from flatminima.errors import ConfigError
+from flatminima.errors import ConfigError, UserError
 from flatminima.storage import read_bytes
 from flatminima.training.poison import poison_points_of_share
 
@@ -80,10 +81,20 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(errors[0], parts))
+    made = experiments(config)
+    if not made:
+        cure = "leave at least one experiment in, or there is nothing to do"
+        raise _wrong(("experiments",), config["experiments"], cure, parts)
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
-    _check_embedding(config["experiments"]["minefield"], parts)
-    _check_gaps(config["experiments"]["rings"], parts)
+    if "minefield" in made:
+        _check_embedding(config["experiments"]["minefield"], parts)
+    if "rings" in made:
+        _check_gaps(config["experiments"]["rings"], parts)
+    for name in ("architectures", "optimizers"):
+        if name in made and "images" not in made:
+            cure = f"{name} train on the images; leave {name} out too (null)"
+            raise _wrong(("experiments", "images"), None, cure, parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -94,13 +105,39 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
 
 
+def experiments(config: Config) -> list[str]:
+    """The experiments of a run, in order: those that no overlay has left out, by null."""
+    return [name for name, settings in config["experiments"].items() if settings is not None]
+
+
 def poisoned(config: Config) -> list[str]:
     """The experiments that train at a row of poison factors, in order."""
     return [
         name
-        for name, experiment in config["experiments"].items()
-        if "poison_factors" in experiment.get("training", {})
+        for name in experiments(config)
+        if "poison_factors" in config["experiments"][name].get("training", {})
     ]
+
+
+def image_files(config: Config, files: Sequence[Path | str]) -> list[str]:
+    """The files that hold the images, none if they come with a library; no file is read.
+
+    Args:
+        config: the settings, checked.
+        files: what they were merged from, in order.
+
+    Raises:
+        ConfigError: if the folder that the settings name is missing, or files in it are.
+    """
+    data = config["experiments"]["images"]["data"]
+    try:
+        return official.files(
+            data["source"], data["folder"], partial=data["checksums"] != "official"
+        )
+    except UserError as error:
+        parts = [(str(file), read_mapping(file)) for file in files]
+        path: KeyPath = ("experiments", "images", "data", "folder")
+        raise _wrong(path, data["folder"], str(error), parts) from error
 
 
 def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
@@ -109,30 +146,16 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
+    if rule in ("figure_gap", "figure_basins"):
+        return {"source": source_of(config, wildcards["dataset"])}
     if rule in ("figure_architectures", "figure_optimizers"):
-        return {"source": config["experiments"]["images"]["data"]["source"]}
+        return {"source": source_of(config, "images")}
     if rule.startswith("figure_"):
         return {}
     if rule == "report":
-        return {"scale": config["scale"]}
+        return {"scale": config["scale"], "experiments": experiments(config)}
     if rule == "claims":
-        return {
-            "seed": config["seed"],
-            "scale": config["scale"],
-            "directions": config["geometry"]["directions"],
-            "direction_kind": config["geometry"]["direction_kind"],
-            "experiments": {
-                name: {key: config["experiments"][name][key] for key in ("network", "training")}
-                for name in poisoned(config)
-            },
-            "minefield": config["experiments"]["minefield"],
-            "rings": {
-                **config["experiments"]["rings"],
-                "training": _without(config["experiments"]["rings"]["training"], "gaps", "seeds"),
-                "circle": _without(config["experiments"]["rings"]["circle"], "gradient_clip"),
-            },
-            **{name: _told(config, name) for name in ("architectures", "optimizers")},
-        }
+        return _claims_block(config)
     if rule.startswith("minefield_"):
         return _minefield_block(config, rule)
     if rule.startswith("rings_"):
@@ -140,7 +163,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     if rule in ("architectures_train", "optimizers_train"):
         return _trained_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
-    experiment = config["experiments"][wildcards["dataset"]]
+    experiment = _experiment(config, wildcards["dataset"])
     data, training = experiment["data"], experiment.get("training")
     network = {"network": experiment.get("network")}
     # What an experiment says of its own survey counts more than what holds for all.
@@ -155,9 +178,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         others = _without(training, "poison_factors")
         return {"poison_factor": float(factor), **seed, **network, **others}
 
-    source = wildcards["dataset"]
-    if "source" in data:
-        source, data = data["source"], _without(data, "source")
+    source, data = source_of(config, wildcards["dataset"]), _without(data, "source")
     if source == "digits":
         # They come with a library, not from files.
         data = _without(data, "folder", "checksums")
@@ -203,8 +224,59 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
+def _claims_block(config: Config) -> Config:
+    """What the article says of settings, and what decides the measurements besides their inputs."""
+    made = config["experiments"]
+    block = {
+        "seed": config["seed"],
+        "scale": config["scale"],
+        "made": experiments(config),
+        "directions": config["geometry"]["directions"],
+        "direction_kind": config["geometry"]["direction_kind"],
+        "experiments": {name: _quoted(config, name) for name in poisoned(config)},
+    }
+    if made["minefield"] is not None:
+        block["minefield"] = made["minefield"]
+    if made["rings"] is not None:
+        block["rings"] = {
+            **made["rings"],
+            "training": _without(made["rings"]["training"], "gaps", "seeds"),
+            "circle": _without(made["rings"]["circle"], "gradient_clip"),
+        }
+    for name in ("architectures", "optimizers"):
+        if made[name] is not None:
+            block[name] = _told(config, name)
+    return block
+
+
+def _experiment(config: Config, name: str) -> Config:
+    """The settings of an experiment.
+
+    Raises:
+        KeyError: if there is none of that name, or it is left out.
+    """
+    if config["experiments"][name] is None:
+        raise KeyError(name)
+    return dict(config["experiments"][name])
+
+
+def source_of(config: Config, experiment: str) -> str:
+    """What the points of an experiment are: of images their source, else its own name."""
+    return str(_experiment(config, experiment)["data"].get("source", experiment))
+
+
+def _quoted(config: Config, name: str) -> Config:
+    """What the article says of how the networks of a poisoned experiment were made."""
+    experiment = _experiment(config, name)
+    drawing = ("slice_directions", "slice_points", "plane_points")
+    kept = {key: experiment[key] for key in ("network", "training")}
+    if "survey" in experiment:
+        kept["survey"] = _without(experiment["survey"], *drawing)
+    return {"source": source_of(config, name), **kept}
+
+
 def _minefield_block(config: Config, rule: str) -> Config:
-    minefield, seed = config["experiments"]["minefield"], {"seed": config["seed"]}
+    minefield, seed = _experiment(config, "minefield"), {"seed": config["seed"]}
     blocks: dict[str, Config] = {
         "minefield_descent": seed | minefield["network"] | minefield["descent"],
         "minefield_search": (
@@ -216,7 +288,7 @@ def _minefield_block(config: Config, rule: str) -> Config:
 
 
 def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
-    rings, geometry = config["experiments"]["rings"], config["geometry"]
+    rings, geometry = _experiment(config, "rings"), config["geometry"]
     gaps, survey = rings["training"]["gaps"], rings["survey"]
     seed, network = {"seed": config["seed"]}, rings["network"]
     # Rules without a gap of their own are about all of them, or about the smallest.
@@ -239,23 +311,25 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
 
 def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """What the one model or the one optimizer of a job is trained with."""
-    experiments, seed = config["experiments"], {"seed": config["seed"]}
+    seed, experiment = {"seed": config["seed"]}, _experiment(config, rule.removesuffix("_train"))
     if rule == "architectures_train":
-        experiment = experiments["architectures"]
         return seed | _without(experiment, "models") | experiment["models"][wildcards["model"]]
-    experiment, name = experiments["optimizers"], wildcards["optimizer"]
+    name = wildcards["optimizer"]
     own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
     return seed | _without(experiment, "learning_rates") | own
 
 
 def _told(config: Config, name: str) -> Config:
     """What the article says of how models or optimizers were trained, and on what."""
-    experiment = config["experiments"][name]
-    source = {"source": config["experiments"]["images"]["data"]["source"]}
+    experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
     if name == "optimizers":
-        return source | _without(experiment, "seeds", "network")
-    rates = {model: each["learning_rate"] for model, each in experiment["models"].items()}
-    return source | _without(experiment, "models") | {"learning_rates": rates}
+        return source | _without(experiment, "seeds")
+    models = experiment["models"].items()
+    return (
+        source
+        | _without(experiment, "models")
+        | {"models": {model: _without(settings, "seeds") for model, settings in models}}
+    )
 
 
 def _basins(geometry: Config, directions: int) -> Config:

@@ -21,12 +21,13 @@ from flatminima.report import article, margins, minefield, perturbation, rings
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, measure
+from flatminima.report.poisoned import describe, describe_images, measure
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
 
 ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ("swiss_roll", "images", "minefield", "rings")
 STEMS = (
     "margins",
     "perturbation-random",
@@ -35,8 +36,9 @@ STEMS = (
     "gap-swiss_roll",
     "boundaries",
     "basins-swiss_roll",
-    "gap-digits",
-    "basins-digits",
+    "slices-images",
+    "gap-images",
+    "basins-images",
     "minefield",
     "minefield-embeddings",
     "minefield-distances",
@@ -94,10 +96,11 @@ def made_up_inputs():
         "swiss_roll": made_up_summary(
             [0, 0.02, 0.05, 0.1, 0.2, 0.35], 8, weights=3457, test_at_most=0.12, missed=2
         ),
-        "digits": made_up_summary(
-            [0, 0.1, 0.2, 0.35, 0.5, 0.7], 6, weights=8160, test_at_most=0.25, seed=1
+        "images": made_up_summary(
+            [0, 0.1, 0.2, 0.35, 0.5, 0.7], 6, weights=18728, test_at_most=0.25, seed=1
         ),
     }
+    summaries["images"]["trainable"] = np.array([19_074])
     selections = {}
     slices = {}
     for dataset, summary in summaries.items():
@@ -129,17 +132,24 @@ def made_up_inputs():
     }
     settings = {
         "swiss_roll": describe(
-            made_up_points(200, 2000, 300, 200, features=2, classes=2),
+            made_up_points(200, 2000, 300, 200, shape=(2,), classes=2),
             hidden=[23, 16, 26, 32, 28, 31],
             training=training,
             directions=256,
             direction_kind="paper",
         ),
-        "digits": describe(
-            made_up_points(400, 397, 1, 1000, features=64, classes=10),
-            hidden=[48, 48, 48],
-            training={**training, "steps": 2000, "poison_batch": "share"},
-            directions=256,
+        "images": describe_images(
+            made_up_points(400, 397, 1, 1000, shape=(1, 8, 8), classes=10),
+            summaries["images"],
+            network={"architecture": "resnet", "depth": 8, "width": 8},
+            training={
+                "epochs": 60,
+                "batch": 64,
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "milestones": [0.4, 0.6, 0.8],
+            },
+            survey={"batch_norm": "frozen", "directions": 32, "subsets": 4},
             direction_kind="paper",
         ),
     }
@@ -148,6 +158,7 @@ def made_up_inputs():
         "selections": selections,
         "slices": slices,
         "settings": settings,
+        "sources": {"images": "digits"},
     }
 
 
@@ -207,7 +218,7 @@ def made_up_minefield():
         "embedding": {"components": 3, "perplexity": 30, "others": [5], "seeds": 3},
     }
     return {
-        "dataset": made_up_points(132, 134, 1, 134, features=2, classes=2),
+        "dataset": made_up_points(132, 134, 1, 134, shape=(2,), classes=2),
         "iterates": iterates,
         "minima": minima,
         "embedding": embedding,
@@ -322,9 +333,9 @@ def made_up_perturbations():
     return found
 
 
-def made_up_points(train, test, sets, poison, *, features, classes):
+def made_up_points(train, test, sets, poison, *, shape, classes):
     return {
-        "train_inputs": np.zeros((train, features)),
+        "train_inputs": np.zeros((train, *shape)),
         "train_labels": np.arange(train) % classes,
         "test_labels": np.zeros(test, int),
         "poison_labels": np.zeros((sets, poison), int),
@@ -412,7 +423,7 @@ def made_up_manifests():
         made[path] = made_up_manifest(path, rule, inputs, **more)
         return made[path]
 
-    for dataset in ("swiss_roll", "digits"):
+    for dataset in ("swiss_roll", "images"):
         data = add(f"datasets/{dataset}.safetensors", "dataset")
         minima = [
             add(f"minima/{dataset}/{poison}.safetensors", "train", data)
@@ -424,7 +435,7 @@ def made_up_manifests():
         ]
         summary = add(f"summaries/{dataset}.safetensors", "summary", *minima, *basins)
         for stem in STEMS:
-            if (dataset == "digits") == ("digits" in stem):
+            if (dataset == "images") == ("images" in stem):
                 add(
                     f"report/figures/{stem}.svg",
                     "figure",
@@ -535,7 +546,7 @@ def pictures(tmp_path_factory):
 def compose(measurements, claims, pictures):
     """Render the page from the made-up run, with parts replaced."""
 
-    def render(scale="laptop", **changes):
+    def render(scale="laptop", experiments=EXPERIMENTS, **changes):
         numbers = changes.pop("measurements", measurements)
         manifests = changes.pop("manifests", made_up_manifests())
         arguments = {
@@ -547,7 +558,7 @@ def compose(measurements, claims, pictures):
                 version="0.1.0",
             ),
             "measurements": numbers,
-            "claims": judge(claims, numbers, scale=scale),
+            "claims": judge(claims.of(experiments), numbers, scale=scale),
             "quoted": claims.quoted,
             "references": read_yaml("references.yaml"),
             "figures": [
@@ -563,6 +574,7 @@ def compose(measurements, claims, pictures):
                 scale=scale,
                 small_scales=claims.small_scales,
             ),
+            "experiments": experiments,
         } | changes
         return article.build(ROOT / "report" / "templates", **arguments)
 

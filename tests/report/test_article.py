@@ -69,6 +69,7 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
             figures=[],
             manifests={},
             checks=[],
+            experiments=[],
         )
 
     assert ">50%</a>" in build("{{ number('d.x') }}")
@@ -228,7 +229,7 @@ def test_animations_and_the_living_figure_are_spoken_of_only_if_they_are_there(c
 def test_an_interval_that_reaches_chance_is_told_apart_from_a_missed_threshold(
     compose, measurements
 ):
-    ratio = "digits.headline.radius_ratio.mean_log"
+    ratio = "images.headline.radius_ratio.mean_log"
     missed = dataclasses.replace(measurements[ratio], value=1.05, low=1.02, high=1.06)
     unsure = dataclasses.replace(measurements[ratio], value=1.3, low=0.9, high=1.6)
     text = visible_text(compose(measurements={**measurements, ratio: missed}))
@@ -247,7 +248,7 @@ def test_only_exact_directions_give_volumes_and_bounds_of_them(compose, measurem
     assert "and by nothing beyond it" in paper
     assert "lower bound of the volume" not in paper
     exactly = dict(measurements)
-    for dataset in ("swiss_roll", "digits"):
+    for dataset in ("swiss_roll", "images"):
         name = f"{dataset}.setting.exact_directions"
         exactly[name] = dataclasses.replace(measurements[name], value=1.0)
     text = visible_text(compose(measurements=exactly))
@@ -399,10 +400,10 @@ def test_a_basin_hardly_narrower_is_told_from_one_that_may_not_be(compose, measu
 
 def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims):
     part = {n: m for n, m in measurements.items() if m.dataset == "swiss_roll"}
-    figures = [article.Figure(stem) for stem in STEMS if "digits" in stem] + [
+    figures = [article.Figure(stem) for stem in STEMS if "images" in stem] + [
         article.Figure(stem, why=("the job swiss failed",))
         for stem in (*STEMS, LIVING)
-        if "digits" not in stem
+        if "images" not in stem
     ]
     page = compose(measurements=part, figures=figures)
     text = visible_text(page)
@@ -416,6 +417,84 @@ def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims)
     nothing = visible_text(compose(measurements={}, manifests={}))
     assert "Everything about the swiss roll in this section could not be measured" in nothing
     assert f"{len(claims.claims)} could not be measured" in nothing
+
+
+def images_of(measurements, source, **settings):
+    """The measurements of images alone, made on some source with some settings."""
+    found = {
+        name: dataclasses.replace(it, dataset=source)
+        for name, it in measurements.items()
+        if name.startswith("images.")
+    }
+    for name, value in settings.items():
+        key = f"images.setting.{name}"
+        found[key] = dataclasses.replace(found[key], value=value)
+    return found
+
+
+def images_alone(compose, pictures, measurements, **changes):
+    figures = [article.figure(pictures, stem) for stem in STEMS if stem.endswith("-images")]
+    manifests = {path: m for path, m in made_up_manifests().items() if "images" in path}
+    return compose(
+        experiments=("images",),
+        measurements=measurements,
+        figures=figures,
+        manifests=manifests,
+        **changes,
+    )
+
+
+def test_a_run_of_images_alone_speaks_of_nothing_else(compose, pictures, measurements):
+    page = images_alone(compose, pictures, images_of(measurements, "svhn"))
+    text = visible_text(page)
+    assert "<h1>Good and bad minima on images: house numbers (SVHN)</h1>" in page
+    for words in ("swiss roll", "The rings", "The minefield", "Full batches", "not be measured"):
+        assert words not in text
+    assert "This figure is missing" not in text
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+    assert 'id="sharp"' not in page
+    assert 'id="volume"' not in page
+    assert page.count("<script") == 1
+    claims = re.findall(r'id="claim-([^"]+)"', page)
+    assert claims
+    assert all("swiss" not in claim and "rings" not in claim for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "told"),
+    [
+        ("digits", {}, "small grey pictures of handwritten digits"),
+        ("cifar10", {}, "the photographs of animals and vehicles of CIFAR-10"),
+        ("svhn", {}, "But 400 of them are for training, where the sources train on 73,257"),
+        ("svhn", {"unofficial_files": 1.0}, "although their checksums are not those"),
+        (
+            "svhn",
+            {"batch_norm.frozen": 0.0, "batch_norm.refreshed": 1.0},
+            "computed anew from all training images",
+        ),
+        ("svhn", {"batch_norm.frozen": 0.0, "batch_norm.batch": 1.0}, "those of the batch"),
+        (
+            "svhn",
+            {"architecture.resnet": 0.0, "architecture.resnet18": 1.0, "depth": None},
+            "The network is a ResNet-18, eight filters wide in its first layer: 19,074",
+        ),
+    ],
+)
+def test_what_the_images_and_networks_are(compose, pictures, measurements, source, settings, told):
+    found = images_of(measurements, source, **settings)
+    text = visible_text(images_alone(compose, pictures, found))
+    assert told in text
+    assert ("Measured on other data" in text) == (source != "svhn")
+    assert ("Measured at smaller scale" in text) == (source == "svhn")
+    assert ("not vouched for" in text) == ("unofficial_files" in settings)
+
+
+def test_enough_images_of_the_source_make_a_reproduction(compose, pictures, measurements):
+    enough = {"train_points": 73257.0, "directions": 3000.0}
+    text = visible_text(images_alone(compose, pictures, images_of(measurements, "svhn", **enough)))
+    assert "✓ Reproduced" in text
+    assert "where the sources train on" not in text
 
 
 def test_missing_parts_leave_labelled_gaps(compose, inputs):
@@ -442,7 +521,7 @@ def test_states_of_figures(compose, pictures):
     text = visible_text(compose(figures=figures))
     assert "Stale: training.steps was 30000 and is 20000" in text
     assert text.count("This figure is missing.") == 1
-    assert "Reduced: digits stand in for SVHN; 256 directions in place of 3,000" in text
+    assert "Reduced: handwritten digits (scikit-learn) in place of house numbers (SVHN); 400 training" in text
     assert "Reduced: 8 networks per poison factor in place of 10" in text
 
 
@@ -514,6 +593,6 @@ def test_templates_parse_strictly():
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=True
     )
-    environment.filters["sentence"] = article.sentence
+    environment.filters |= article.FILTERS
     for name in environment.list_templates():
         environment.get_template(name)

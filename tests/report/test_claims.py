@@ -143,8 +143,8 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
 ):
     part = {name: found for name, found in measurements.items() if found.dataset == "swiss_roll"}
     records = judge(claims, part, scale="laptop")
-    assert {r["verdict"] for r in records if r["dataset"] == "digits"} == {"not measured"}
-    assert all(r["measured"] is None for r in records if r["dataset"] == "digits")
+    assert {r["verdict"] for r in records if r["dataset"] == "images"} == {"not measured"}
+    assert all(r["measured"] is None for r in records if r["dataset"] == "images")
     nothing = judge(claims, {}, scale="laptop")
     assert {record["verdict"] for record in nothing} == {"not measured"}
     wrong = {name: found for name, found in part.items() if name != "swiss_roll.good.test_accuracy"}
@@ -164,7 +164,7 @@ def test_the_project_s_own_claims(claims):
     for claim in claims.claims:
         assert claim.figure in STEMS
         if claim.original is not None:
-            assert (claim.original.dataset == claim.dataset) == (claim.dataset != "digits")
+            assert (claim.original.dataset == claim.dataset) == (claim.dataset != "images")
     (steps,) = {c.original.steps for c in claims.claims if c.original and c.dataset == "rings"}
     assert steps == claims.quoted["rings_steps"].value
     decades, weights = claims.quoted["svhn_decades"].value, claims.quoted["svhn_weights"].value

@@ -15,7 +15,7 @@ def test_a_figure_leads_back_to_the_data():
     paths = {node.path for node in flat(made.inputs)}
     assert "results/laptop/datasets/swiss_roll.safetensors" in paths
     assert "results/laptop/minima/swiss_roll/0.35.safetensors" in paths
-    assert not any("digits" in path for path in paths)
+    assert not any("images" in path for path in paths)
     assert not any("recipes" in path for path in paths)
 
 
@@ -39,7 +39,7 @@ def test_hashes_rules_and_times_come_from_the_manifests():
 
 def test_a_source_file_has_no_rule():
     manifests = made_up_manifests()
-    path = "results/laptop/datasets/digits.safetensors"
+    path = "results/laptop/datasets/images.safetensors"
     manifests[path]["inputs"].append(
         {
             "name": "raw",

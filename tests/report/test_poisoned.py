@@ -37,7 +37,7 @@ def one_dataset(**changes):
         volume = 10 * np.log10(summary["median_radius"]) + shift
         summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
     settings = describe(
-        made_up_points(4, 5, 1, 6, features=2, classes=2),
+        made_up_points(4, 5, 1, 6, shape=(2,), classes=2),
         hidden=[3],
         training={
             "steps": 7,
@@ -289,20 +289,20 @@ def test_failed_jobs_leave_named_gaps():
     full = set(measure(**whole, seed=1))
     part = {**whole, "slices": {}, "selections": {}}
     found = measure(**part, seed=1)
-    assert {name for name in found if not name.startswith("digits.")} == {
-        name for name in full if not name.startswith("digits.")
+    assert {name for name in found if not name.startswith("images.")} == {
+        name for name in full if not name.startswith("images.")
     }
     assert found["swiss_roll.slice.distance_ratio"].value is None
     assert found["swiss_roll.bad.headline.median_radius"].value is None
-    without = measure(**{**whole, "summaries": {"digits": whole["summaries"]["digits"]}}, seed=1)
-    assert all(name.startswith("digits.") for name in without)
+    without = measure(**{**whole, "summaries": {"images": whole["summaries"]["images"]}}, seed=1)
+    assert all(name.startswith("images.") for name in without)
 
 
 def test_one_data_set_does_not_change_the_numbers_of_another():
     inputs = made_up_inputs()
     both = as_records(measure(**inputs, seed=1))
     alone = as_records(
-        measure(**{**inputs, "summaries": {"digits": inputs["summaries"]["digits"]}}, seed=1)
+        measure(**{**inputs, "summaries": {"images": inputs["summaries"]["images"]}}, seed=1)
     )
     assert {name: both[name] for name in alone} == alone
 
@@ -313,7 +313,7 @@ def test_settings_are_described_from_the_data():
     assert (found["train_points"], found["test_points"], found["poison_points"]) == (4, 5, 6)
     assert found["whole_poison_sets"] == 1
     ten = describe(
-        made_up_points(400, 397, 1, 1000, features=64, classes=10),
+        made_up_points(400, 397, 1, 1000, shape=(64,), classes=10),
         hidden=[48, 48, 48],
         training=dict.fromkeys(("steps", "learning_rate", "hold", "gradient_clip"), 1)
         | {"poison_batch": "share"},
@@ -330,6 +330,6 @@ def test_missing_arrays_and_settings_are_named():
     with pytest.raises(DamagedFileError, match=r"summary of d has no cutoff"):
         measure(**inputs, seed=1)
     inputs = one_dataset()
-    del inputs["settings"]["d"]["steps"]
-    with pytest.raises(ValueError, match=r"settings of d lack steps"):
+    del inputs["settings"]["d"]["features"]
+    with pytest.raises(ValueError, match=r"settings of d lack features"):
         measure(**inputs, seed=1)

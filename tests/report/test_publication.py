@@ -13,6 +13,7 @@ from flatminima.report.publication import LIVING, ancestry, publish, publish_par
 from flatminima.storage import write_bytes, write_json
 
 from .conftest import (
+    EXPERIMENTS,
     ROOT,
     STEMS,
     digest,
@@ -73,7 +74,10 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
 
 def partial(root):
     page = publish_partial(
-        (root / "results/laptop").relative_to(root), root=root, source=ROOT / "report"
+        (root / "results/laptop").relative_to(root),
+        root=root,
+        source=ROOT / "report",
+        experiments=EXPERIMENTS,
     )
     return visible_text(page.read_text())
 
@@ -84,6 +88,7 @@ def test_a_finished_run_needs_no_notice(finished):
         root=finished,
         source=ROOT / "report",
         scale="laptop",
+        experiments=EXPERIMENTS,
     )
     page = (finished / PAGE).read_text()
     assert 'class="notice"' not in page
@@ -91,19 +96,19 @@ def test_a_finished_run_needs_no_notice(finished):
 
 
 def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):
-    lost = manifest_path("results/laptop/minima/digits/0.1.safetensors")
+    lost = manifest_path("results/laptop/minima/images/0.1.safetensors")
     lost.unlink()
     text = partial(finished)
     assert "The run failed" in text
     assert "numbers and verdicts below come from an earlier run" in text
-    assert "Figures of an earlier run, out of date: gap-digits, basins-digits." in text
+    assert "Figures of an earlier run, out of date: slices-images, gap-images, basins-images." in text
     recorded = json.loads((finished / "results/laptop/report/provenance.json").read_text())
-    assert "results/laptop/minima/digits/0.1.safetensors" not in recorded["manifests"]
-    assert "results/laptop/minima/digits/0.35.safetensors" in recorded["manifests"]
+    assert "results/laptop/minima/images/0.1.safetensors" not in recorded["manifests"]
+    assert "results/laptop/minima/images/0.35.safetensors" in recorded["manifests"]
 
 
 def test_a_damaged_manifest_is_left_out(finished):
-    manifest_path("results/laptop/summaries/digits.safetensors").write_bytes(b"{}")
+    manifest_path("results/laptop/summaries/images.safetensors").write_bytes(b"{}")
     text = partial(finished)
     assert "damaged manifest" in text
     assert "numbers and verdicts below come from an earlier run" in text
@@ -158,9 +163,9 @@ def test_manifests_of_the_page_go_only_when_it_is_replaced(finished, monkeypatch
 
 
 def test_ancestry_asks_for_every_manifest_unless_told_otherwise(finished):
-    figure = finished / "results/laptop/report/figures/gap-digits.svg"
-    manifest_path(finished / "results/laptop/datasets/digits.safetensors").unlink()
+    figure = finished / "results/laptop/report/figures/gap-images.svg"
+    manifest_path(finished / "results/laptop/datasets/images.safetensors").unlink()
     start = [figure.relative_to(finished)]
-    with pytest.raises(Exception, match=r"datasets/digits\.safetensors"):
+    with pytest.raises(Exception, match=r"datasets/images\.safetensors"):
         ancestry(start)
     assert len(ancestry(start, forgiving=True)) == 8

@@ -3,6 +3,7 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from flatminima import configuration, devices
+from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SVHN
 from flatminima.errors import UserError
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
@@ -22,6 +23,9 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+# What the run is made of; an overlay may leave experiments out.
+EXPERIMENTS = configuration.experiments(config)
+
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)
 
@@ -32,8 +36,13 @@ IMAGES = "images"
 GPU = int(devices.wants_gpu(config["device"]))
 
 
+def one_of(names):
+    """A wildcard's constraint: one of some names, and nothing at all without names."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset=one_of(DATASETS),
     poison="[0-9.e-]+",
     gap="[0-9.e-]+",
     way="|".join(WAYS),

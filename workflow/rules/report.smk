@@ -1,3 +1,67 @@
+# The figures of each experiment, and what else the claims about it rest on.
+FIGURES_OF = {
+    "minefield": lambda: [
+        *rules.figure_minefield.output,
+        *rules.figure_minefield_embeddings.output,
+        *rules.figure_minefield_distances.output,
+    ],
+    PLANAR: lambda: [
+        *rules.figure_margins.output,
+        *rules.figure_boundaries.output,
+        *expand(rules.figure_perturbation.output, way=WAYS),
+        *expand(rules.figure_animation.output, way=WAYS),
+        *rules.figure_margin_widths.output,
+        *expand(rules.figure_gap.output, dataset=PLANAR),
+        *expand(rules.figure_basins.output, dataset=PLANAR),
+        *rules.figure_living.output,
+    ],
+    IMAGES: lambda: [
+        *expand(rules.figure_gap.output, dataset=IMAGES),
+        *expand(rules.figure_basins.output, dataset=IMAGES),
+    ],
+    "architectures": lambda: rules.figure_architectures.output,
+    "optimizers": lambda: rules.figure_optimizers.output,
+    "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
+}
+MEASURED_OF = {
+    "minefield": lambda: {
+        "minefield": of_dataset(rules.dataset.output.dataset, "minefield"),
+        "iterates": rules.minefield_descent.output.iterates,
+        "bad_minima": rules.minefield_search.output.minima,
+        "embedding": rules.minefield_embedding.output.embedding,
+    },
+    PLANAR: lambda: {
+        "perturbations": expand(
+            rules.perturbations.output.perturbations, dataset=PLANAR
+        ),
+        "margins": expand(rules.margins.output.margins, dataset=PLANAR),
+    },
+    "architectures": lambda: {
+        "architectures": expand(
+            rules.architectures_train.output.course, model=ARCHITECTURES
+        ),
+    },
+    "optimizers": lambda: {
+        "optimizers": expand(
+            rules.optimizers_train.output.course, optimizer=OPTIMIZERS
+        ),
+    },
+    "rings": lambda: {
+        "rings_survey": rules.rings_survey.output.survey,
+        "rings_sharpness": rules.rings_sharpness.output.sharpness,
+    },
+}
+
+
+def measured():
+    """What claims about the experiments of this run rest on, by name."""
+    return {
+        name: files
+        for experiment in EXPERIMENTS
+        for name, files in MEASURED_OF.get(experiment, dict)().items()
+    }
+
+
 rule claims:
     input:
         recipe=recipe("claims", "report/claims.yaml"),
@@ -6,18 +70,7 @@ rule claims:
         summaries=expand(rules.summary.output.summary, dataset=DATASETS),
         selections=expand(rules.selection.output.selection, dataset=DATASETS),
         slices=expand(rules.slices.output.slices, dataset=DATASETS),
-        minefield=of_dataset(rules.dataset.output.dataset, "minefield"),
-        iterates=rules.minefield_descent.output.iterates,
-        bad_minima=rules.minefield_search.output.minima,
-        embedding=rules.minefield_embedding.output.embedding,
-        perturbations=expand(rules.perturbations.output.perturbations, dataset=PLANAR),
-        margins=expand(rules.margins.output.margins, dataset=PLANAR),
-        rings_survey=rules.rings_survey.output.survey,
-        rings_sharpness=rules.rings_sharpness.output.sharpness,
-        architectures=expand(
-            rules.architectures_train.output.course, model=ARCHITECTURES
-        ),
-        optimizers=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
+        **measured(),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -40,21 +93,7 @@ rule report:
     input:
         recipe=recipe("report", "report", "requirements.lock"),
         figures=[
-            *rules.figure_margins.output,
-            *rules.figure_boundaries.output,
-            *expand(rules.figure_perturbation.output, way=WAYS),
-            *expand(rules.figure_animation.output, way=WAYS),
-            *rules.figure_margin_widths.output,
-            *expand(rules.figure_gap.output, dataset=DATASETS),
-            *expand(rules.figure_basins.output, dataset=DATASETS),
-            *rules.figure_minefield.output,
-            *rules.figure_minefield_embeddings.output,
-            *rules.figure_minefield_distances.output,
-            *rules.figure_living.output,
-            *rules.figure_rings.output,
-            *rules.figure_rings_gap.output,
-            *rules.figure_architectures.output,
-            *rules.figure_optimizers.output,
+            file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()
         ],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,

@@ -9,7 +9,7 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
     wildcard_constraints:
-        dataset="|".join(name for name in DATASETS if name != IMAGES),
+        dataset=one_of(name for name in DATASETS if name != IMAGES),
     threads: 1
     resources:
         gpu=GPU,

@@ -7,8 +7,8 @@ from flatminima.provenance.job import Job, run
 from flatminima.report import generalization, margins, minefield, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, measure
-from flatminima.storage import read_arrays, read_json, write_json
+from flatminima.report.poisoned import describe, describe_images, measure
+from flatminima.storage import Arrays, read_arrays, read_json, write_json
 
 
 def main(job: Job) -> None:
@@ -16,46 +16,66 @@ def main(job: Job) -> None:
 
     def by_dataset(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
         # Files are named after their data set; no order of theirs is to be relied upon.
-        return {Path(path).stem: read(path) for path in job.inputs[name]}
+        return {Path(path).stem: read(path) for path in job.inputs.get(name, ())}
+
+    summaries = by_dataset("summaries", read_arrays)
+
+    def settings_of(name: str, dataset: Arrays) -> dict[str, float]:
+        experiment, kind = config["experiments"][name], config["direction_kind"]
+        network, training = experiment["network"], experiment["training"]
+        if "survey" in experiment:
+            return describe_images(
+                dataset,
+                summaries[name],
+                network=network,
+                training=training,
+                survey=experiment["survey"],
+                direction_kind=kind,
+            )
+        return describe(
+            dataset,
+            hidden=network["hidden"],
+            training=training,
+            directions=config["directions"],
+            direction_kind=kind,
+        )
 
     settings = {
-        name: describe(
-            dataset,
-            hidden=config["experiments"][name]["network"]["hidden"],
-            training=config["experiments"][name]["training"],
-            directions=config["directions"],
-            direction_kind=config["direction_kind"],
-        )
+        name: settings_of(name, dataset)
         for name, dataset in by_dataset("datasets", read_arrays).items()
     }
     selections = by_dataset("selections", read_json)
     measurements = measure(
-        by_dataset("summaries", read_arrays),
+        summaries,
         selections,
         by_dataset("slices", read_arrays),
         settings,
+        sources={name: entry["source"] for name, entry in config["experiments"].items()},
         seed=config["seed"],
     )
-    measurements |= minefield.measure(
-        *map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding")), config["minefield"]
-    )
+    if "minefield" in config:
+        found = map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding"))
+        measurements |= minefield.measure(*found, config["minefield"])
     for name, arrays in by_dataset("margins", read_arrays).items():
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
-    measurements |= rings.measure(
-        job.arrays("rings_survey"),
-        job.arrays("rings_sharpness"),
-        rings.describe(config["rings"], direction_kind=config["direction_kind"]),
-        seed=config["seed"],
-    )
-    measurements |= generalization.measure_architectures(
-        by_dataset("architectures", read_arrays), config["architectures"], seed=config["seed"]
-    )
-    measurements |= generalization.measure_optimizers(
-        by_dataset("optimizers", read_arrays), config["optimizers"]
-    )
-    claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"])
+    if "rings" in config:
+        measurements |= rings.measure(
+            job.arrays("rings_survey"),
+            job.arrays("rings_sharpness"),
+            rings.describe(config["rings"], direction_kind=config["direction_kind"]),
+            seed=config["seed"],
+        )
+    if "architectures" in config:
+        measurements |= generalization.measure_architectures(
+            by_dataset("architectures", read_arrays), config["architectures"], seed=config["seed"]
+        )
+    if "optimizers" in config:
+        measurements |= generalization.measure_optimizers(
+            by_dataset("optimizers", read_arrays), config["optimizers"]
+        )
+    claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))
 

@@ -4,9 +4,14 @@ from flatminima.storage import write_arrays
 
 
 def main(job: Job) -> None:
-    config = job.config
-    dataset = load(config["source"], seed=config["seed"], **config["data"])
+    settings = dict(job.config["data"])
+    if "folder" in settings:
+        # The inputs are the files in it.
+        del settings["folder"]
+        settings["files"] = job.inputs["files"]
+    dataset = load(job.config["source"], seed=job.config["seed"], **settings)
     write_arrays(job.outputs["dataset"], dataset.arrays())
+    job.note(**dataset.facts)
 
 
 run(snakemake, main)

@@ -4,7 +4,7 @@ from flatminima.provenance.job import Job, run
 
 
 def main(job: Job) -> None:
-    data = gap.collect(job.arrays("summary"), job.wildcards["dataset"])
+    data = gap.collect(job.arrays("summary"), job.config["source"])
     render(gap.draw, data, job.outputs["svg"].removesuffix(".svg"))
 
 

@@ -6,7 +6,7 @@ from flatminima.report.publication import publish
 
 def main(job: Job) -> None:
     page = Path(job.outputs["page"])
-    publish(page.parents[1], root=Path(), source=Path("report"), scale=job.config["scale"])
+    publish(page.parents[1], root=Path(), source=Path("report"), **job.config)
 
 
 run(snakemake, main)

@@ -1,10 +1,12 @@
 """The one shape of a data set: training, test and poison points with their labels."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from flatminima.errors import DamagedFileError
 from flatminima.storage import Arrays
@@ -16,6 +18,11 @@ class Dataset:
 
     Poison points come in one or more sets; training uses one set a step, in turn. A point is a
     vector of features, or an image of shape (channels, rows, columns).
+
+    Of real images it is also known which they are: an index counts the images of the pool that a
+    part was drawn from, from 0, in their published order. ``official`` says of images from files
+    whether all files are those that the authors of the data set published. ``facts`` is for the
+    manifest and not stored with the arrays: how the parts were drawn, and from which files.
     """
 
     train_inputs: Float32[np.ndarray, "train ..."]
@@ -24,6 +31,11 @@ class Dataset:
     test_labels: Int64[np.ndarray, " test"]
     poison_inputs: Float32[np.ndarray, "sets points ..."]
     poison_labels: Int64[np.ndarray, "sets points"]
+    train_index: Int64[np.ndarray, " train"] | None = None
+    test_index: Int64[np.ndarray, " test"] | None = None
+    poison_index: Int64[np.ndarray, "sets points"] | None = None
+    official: Bool[np.ndarray, "1"] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,8 +59,8 @@ class Dataset:
         return 1 if self.classes == 2 else self.classes
 
     def arrays(self) -> Arrays:
-        """The named arrays, as they are stored."""
-        return dict(vars(self))
+        """The named arrays, as they are stored; those that are not known are left out."""
+        return {name: it for name, it in vars(self).items() if isinstance(it, np.ndarray)}
 
 
 def from_arrays(arrays: Arrays, source: str) -> Dataset:
@@ -57,17 +69,20 @@ def from_arrays(arrays: Arrays, source: str) -> Dataset:
     Raises:
         DamagedFileError: if arrays are missing, superfluous, or of differing lengths.
     """
+    known: dict[str, Any] = {**arrays}
     try:
-        dataset = Dataset(**arrays)
+        dataset = Dataset(**known)
     except TypeError as error:
         raise DamagedFileError(
             f"{source}: not a data set ({error}); delete it and run snakemake again"
         ) from error
     for part in ("train", "test", "poison"):
-        inputs, labels = arrays[f"{part}_inputs"], arrays[f"{part}_labels"]
-        if inputs.shape[: labels.ndim] != labels.shape:
-            raise DamagedFileError(
-                f"{source}: {part} has inputs of shape {inputs.shape} and labels of shape "
-                f"{labels.shape}; delete it and run snakemake again"
-            )
+        labels = arrays[f"{part}_labels"]
+        for kind in ("inputs", "index"):
+            found = arrays.get(f"{part}_{kind}", labels)
+            if found.shape[: labels.ndim] != labels.shape:
+                raise DamagedFileError(
+                    f"{source}: {part} has {kind} of shape {found.shape} and labels of shape "
+                    f"{labels.shape}; delete it and run snakemake again"
+                )
     return dataset

@@ -3,8 +3,7 @@
 import numpy as np
 
 from flatminima.data.dataset import Dataset
-from flatminima.errors import ConfigError
-from flatminima.seeding import generator
+from flatminima.data.images import Pool, split
 
 
 def digits(*, seed: int, train_points: int, test_points: int, poison_points: int) -> Dataset:
@@ -19,21 +18,10 @@ def digits(*, seed: int, train_points: int, test_points: int, poison_points: int
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     bunch = load_digits()
-    images = (bunch.images[:, None] / 16).astype(np.float32)
-    labels = bunch.target.astype(np.int64)
-    wanted = train_points + test_points + poison_points
-    if wanted > len(images):
-        raise ConfigError(
-            f"digits: {train_points} train + {test_points} test + {poison_points} poison points "
-            f"are {wanted}, but there are {len(images)} images; ask for fewer"
-        )
-    order = generator(seed, "digits split").permutation(len(images))
-    train, test, poison = np.split(order[:wanted], [train_points, train_points + test_points])
-    return Dataset(
-        images[train],
-        labels[train],
-        images[test],
-        labels[test],
-        poison_inputs=images[poison][None],
-        poison_labels=labels[poison][None],
+    images = bunch.images[:, None].astype(np.uint8)
+    pool = Pool("digits", images, bunch.target.astype(np.int64), white=16)
+    return split(
+        {"train": pool, "test": pool, "poison": pool},
+        {"train": train_points, "test": test_points, "poison": poison_points},
+        seed=seed,
     )

@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+from flatminima.data.cifar10 import cifar10
 from flatminima.data.dataset import Dataset
 from flatminima.data.digits import digits
 from flatminima.data.spirals import minefield, swiss_roll
+from flatminima.data.svhn import svhn
 from flatminima.errors import ConfigError
 
 SOURCES: dict[str, Callable[..., Dataset]] = {
     "swiss_roll": swiss_roll,
     "digits": digits,
+    "svhn": svhn,
+    "cifar10": cifar10,
     "minefield": minefield,
 }
 

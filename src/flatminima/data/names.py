@@ -1,4 +1,4 @@
-"""What data sets are called where people read."""
+"""What data and networks of images are called where people read."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,14 @@ NAMES: Mapping[str, str] = {
     "cifar10": "CIFAR-10",
 }
 """The name of each source of data, for labels, captions and tables."""
+
+ARCHITECTURES: Mapping[str, str] = {
+    "resnet": "pre-activation ResNet",
+    "resnet18": "ResNet-18",
+    "vgg13": "VGG-13 with batch norm",
+    "quadratic": "linear model on pixels and their products",
+}
+"""The name of each architecture of networks of images, for the middle of a sentence."""
 
 
 def name_of(source: str) -> str:

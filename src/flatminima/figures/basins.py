@@ -35,7 +35,7 @@ def collect(
         good: arrays of ``basins/<dataset>/<poison>`` for the good minimum's poison factor.
         bad: the same for the bad minimum's.
         selection: record of ``selection/<dataset>``, which says what seeds these two have.
-        dataset: name of the dataset.
+        dataset: name of the source of the data, such as ``digits``.
         cutoff: which of the cutoffs marks the basin. By default the lowest fixed one below which
             both minima have a basin, or the last, their own loss plus an excess, if none is.
 
@@ -95,6 +95,7 @@ def draw(data: Data, look: Look) -> Figure:
         if kind == "bad" or look.narrow or not same:
             _name_cutoff(axes, float(data["cutoff"][index]))
     _distribution(panels["radii"], data, look)
+    style.name_source(figure, data, look)
     return figure
 
 
@@ -115,7 +116,7 @@ def alt(data: Data) -> str:
             f"shortest {low} and the longest {high}"
         )
     return (
-        f"Loss of {style.text(data['dataset'])} networks along {data['loss_1d'].shape[1]} random "
+        f"Loss of networks on {style.source(data)} along {data['loss_1d'].shape[1]} random "
         f"directions, good and bad minimum on the same axes, and the distribution of the distance "
         f"to the cutoff over {data['radii'].shape[1]} directions: {'; '.join(parts)}."
     )

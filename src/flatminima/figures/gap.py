@@ -47,7 +47,7 @@ def collect(summary: Data, dataset: str) -> dict[str, np.ndarray]:
         summary: arrays of ``summaries/<dataset>``: per factor, seed and cutoff. The gap is a share
             of one; the last cutoff is each network's own loss plus an excess; ``exact`` says of
             what kind the directions are.
-        dataset: name of the dataset.
+        dataset: name of the source of the data, such as ``digits``.
 
     Raises:
         KeyError: if the summary lacks one of the arrays.
@@ -85,6 +85,7 @@ def draw(data: Data, look: Look) -> Figure:
     for axes in panels[2:]:
         axes.set_ylabel("log₁₀ volume (decades)")
     figure.align_ylabels(panels)
+    style.name_source(figure, data, look)
     figure.legend(
         handles=_handles(data, look), loc="outside lower center", ncols=2 if look.narrow else 3
     )
@@ -98,7 +99,7 @@ def alt(data: Data) -> str:
     mean = style.spread(gap)[0]
     networks = f"{gap.size} networks at {len(poison)} poison factors"
     sentences = [
-        f"Four panels for {style.text(data['dataset'])}: {networks}, {int(converged.sum())} of "
+        f"Four panels for {style.source(data)}: {networks}, {int(converged.sum())} of "
         f"which reach 100% training accuracy.",
         f"The mean generalization gap is {style.points(mean[first])} percentage points at poison "
         f"factor {poison[first]:g} and {style.points(mean[last])} at {poison[last]:g}.",

@@ -456,6 +456,18 @@ def text(array: np.ndarray) -> str:
     return str(array.item())
 
 
+def source(data: Data) -> str:
+    """What the data of a figure are called, from the name of their source under ``dataset``."""
+    return name_of(text(data["dataset"]))
+
+
+def name_source(figure: Figure, data: Data, look: Look) -> None:
+    """Name the data at the top of a figure, as small as its labels."""
+    figure.suptitle(
+        f"Data: {source(data)}", x=0.0, ha="left", size=8, color=look.palette.muted, weight="normal"
+    )
+
+
 def names(parts: Sequence[str]) -> str:
     """Join names as a sentence does: "a", "a and b", "a, b and c"."""
     if len(parts) < 2:

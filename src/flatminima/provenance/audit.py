@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flatminima.data.official import DOWNLOADS
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.freshness import reasons, setting_changes
@@ -183,7 +184,16 @@ class _Walk:
             # A report reads manifests too; they are no source, and are checked on their own.
             if not is_manifest(path):
                 self._sources.add(path)
-            self._same(path, entry["sha256"], name)
+            if self._foreign(path) and self._digest(path) is None:
+                self._add(
+                    "note",
+                    path,
+                    f"is not on this machine and no part of the project; its sha256 was "
+                    f"{_short(entry['sha256'])} when it was read",
+                    name,
+                )
+            else:
+                self._same(path, entry["sha256"], name)
             return []
         record = str(manifest_path(path))
         if not (self._root / record).is_file():
@@ -208,6 +218,11 @@ class _Walk:
                 f"its manifest has {_short(upstream['output']['sha256'])}",
             )
         return [path]
+
+    def _foreign(self, path: str) -> bool:
+        """Whether a source file is none of the project's: it lies outside, or was downloaded."""
+        place = Path(os.path.abspath(self._root / path))
+        return not place.is_relative_to(self._root) or place.is_relative_to(self._root / DOWNLOADS)
 
     def _manifest(self, name: str) -> Manifest | None:
         """The manifest of an output, or None once it has been reported as damaged."""

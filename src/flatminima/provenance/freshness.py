@@ -133,7 +133,10 @@ class Ledger:
     def _place(self, path: Path, recipe: Recipe) -> None:
         write_recipe(self._root / path, recipe)
         made = self._made.get(path.as_posix(), [])
-        if made and not any(reasons(manifest, recipe, self._ids) for manifest in made):
+        if made and not any(
+            reasons(manifest, recipe, self._ids) or list(changed_sources(manifest, self._root))
+            for manifest in made
+        ):
             when = min(self._now, *(_nanoseconds(manifest["started"]) for manifest in made))
         else:
             when = time.time_ns()
@@ -206,6 +209,25 @@ def reasons(
     return found
 
 
+def changed_sources(manifest: Manifest, root: Path) -> Iterator[str]:
+    """Say which source files among the inputs of an output are there and changed since.
+
+    A file that was last touched before the output was made is not read.
+    """
+    for entry in manifest["inputs"]:
+        path = root / entry["path"]
+        if entry["manifest_id"] is not None or entry["path"].endswith(SUFFIX):
+            continue
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        # A copy can keep the time of its original, but not that of its own last change.
+        touched = max(status.st_mtime_ns, status.st_ctime_ns)
+        if touched > manifest["output"]["mtime_ns"] and file_digest(path) != entry["sha256"]:
+            yield f"input {entry['path']}: changed"
+
+
 def _own_status(root: Path, path: str, manifests: list[Manifest], ids: Mapping[str, str]) -> Status:
     outputs = tuple(m["output"]["path"] for m in manifests)
     try:
@@ -215,7 +237,13 @@ def _own_status(root: Path, path: str, manifests: list[Manifest], ids: Mapping[s
         rule, wildcards = (first["rule"], first["wildcards"]) if first else (path, {})
         return Status(path, rule, wildcards, outputs, "stale", (str(error),))
     gone = tuple(f"{name}: missing" for name in outputs if not (root / name).is_file())
-    why = tuple(dict.fromkeys(text for m in manifests for text in reasons(m, recipe, ids)))
+    why = tuple(
+        dict.fromkeys(
+            text
+            for m in manifests
+            for text in [*reasons(m, recipe, ids), *changed_sources(m, root)]
+        )
+    )
     state: State = "missing" if gone or not manifests else "stale" if why else "fresh"
     return Status(path, recipe["rule"], recipe["wildcards"], outputs, state, gone + why)
 

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -41,7 +41,7 @@ from flatminima.provenance.recipe import (
     results_of,
     settings_digest,
 )
-from flatminima.storage import Arrays, read_arrays, read_json
+from flatminima.storage import Arrays, canonical_json, read_arrays, read_json
 
 CHECKPOINTS = "checkpoints"
 """The folder within the results of a scale for what jobs keep of unfinished work."""
@@ -74,6 +74,18 @@ class Job:
     """Of the recipe: the settings, code and source files that the job is made from."""
     checkpoints: Path
     """A folder of this job alone for what is to outlive it when it is killed: no output."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the script found out that the manifests of its outputs are to say, see ``note``."""
+
+    def note(self, **facts: Any) -> None:
+        """Have the manifests of the outputs say something that no setting and no input tells.
+
+        Raises:
+            ValueError: if it cannot be written as JSON.
+            TypeError: likewise.
+        """
+        canonical_json(facts)
+        self.facts.update(facts)
 
     def arrays(self, name: str) -> Arrays:
         """Read the named arrays of an input."""
@@ -97,10 +109,25 @@ def run(snakemake: Any, main: Callable[[Job], None]) -> None:
     message alone, anything else with a traceback; either way no output is left behind.
     """
     root = Path.cwd()
+    left = "nothing of this job is left behind"
+    _session(snakemake, lambda: execute(snakemake, main, root, guard=True), left)
+
+
+def run_unrecorded(snakemake: Any, work: Callable[[], None]) -> None:
+    """Run a job whose outputs are source files, such as downloads, and leave with its exit status.
+
+    It prints and ends as with ``run``, but there is neither recipe nor manifest: what such a file
+    is, the manifests of those made from it say.
+    """
+    _session(snakemake, work, "run snakemake again to go on")
+
+
+def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
+    """Work; ``left`` says to whoever interrupts it what is left of it."""
     log = Path(str(snakemake.log[0])) if snakemake.log else None
     try:
         with _printing_to(log), _ending_on(signal.SIGTERM):
-            status = _attempt(lambda: execute(snakemake, main, root, guard=True))
+            status = _attempt(work, left)
     except UserError as error:  # the log itself
         print(error, file=sys.stderr)
         _discard(_outputs(snakemake))
@@ -315,6 +342,7 @@ def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> No
         "wall_seconds": round(max(time.time_ns() - started, 0) / 1e9, 3),
         "peak_memory_mb": environment.peak_memory_mb(),
         "peak_gpu_memory_mb": environment.peak_gpu_memory_mb(job.device),
+        **({"facts": job.facts} if job.facts else {}),
     }
     for path, digest in zip(paths, digests, strict=True):
         os.utime(root / path, ns=(now, now))
@@ -360,14 +388,14 @@ def _discard(paths: Any) -> None:
             os.unlink(path)
 
 
-def _attempt(work: Callable[[], None]) -> int:
+def _attempt(work: Callable[[], None], left: str) -> int:
     try:
         work()
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; nothing of this job is left behind", file=sys.stderr)
+        print(f"interrupted; {left}", file=sys.stderr)
         return _INTERRUPTED
     except Exception:
         traceback.print_exc()

@@ -10,7 +10,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.environment import Environment, Git
@@ -86,6 +86,7 @@ class Manifest(TypedDict):
     wall_seconds: float
     peak_memory_mb: float
     peak_gpu_memory_mb: float | None
+    facts: NotRequired[dict[str, Any]]
 
 
 def manifest_path(output: Path | str) -> Path:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from flatminima.data.names import ARCHITECTURES, name_of
+from flatminima.figures.optimizers import LABELS
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
@@ -156,6 +158,7 @@ def build(
     figures: Sequence[Figure],
     manifests: Mapping[str, Mapping[str, Any]],
     checks: Sequence[Check],
+    experiments: Sequence[str],
     notice: Notice | None = None,
 ) -> str:
     """Render the page.
@@ -170,6 +173,8 @@ def build(
         figures: the figures, present or missing.
         manifests: manifest of every output of the run, by its path.
         checks: reproducibility checks to show.
+        experiments: what the run is made of; the page has no section, and ``claims`` and
+            ``figures`` have no entry, of any other.
         notice: what to say above everything else, if there is anything to say.
 
     Raises:
@@ -183,7 +188,7 @@ def build(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["sentence"] = sentence
+    environment.filters |= FILTERS
     voice = _Voice(measurements, claims, quoted, references, {f.stem: f for f in figures})
     lineage = Lineage(manifests)
     environment.globals.update(
@@ -191,10 +196,12 @@ def build(
         policy=POLICY,
         claims=claims,
         checks=checks,
+        experiments=experiments,
         notice=notice or Notice(),
         figures=figures,
         references=references,
         downloads=DOWNLOADS | LIVING_DOWNLOADS,
+        optimizer_labels=LABELS,
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,
@@ -211,6 +218,14 @@ def sentence(text: str) -> str:
     """``text`` as the beginning of a sentence; a path or a name that begins it stays as it is."""
     first = text.split(maxsplit=1)[0] if text.strip() else ""
     return text[:1].upper() + text[1:] if first.rstrip(",;:.").isalpha() else text
+
+
+FILTERS: Mapping[str, Callable[[str], str]] = {
+    "sentence": sentence,
+    "name_of": name_of,
+    "architecture": lambda name: ARCHITECTURES.get(name, "network"),
+}
+"""What templates may do to a text besides what Jinja brings."""
 
 
 def provenance(
@@ -279,19 +294,19 @@ class _Voice:
         }
 
     def measurement(self, name: str) -> Measurement:
-        """A measurement; one without a value if its data set was not measured at all.
+        """A measurement; one without a value if its experiment was not measured at all.
 
         Raises:
-            KeyError: if its data set was measured, but no such thing: the name is wrong.
+            KeyError: if its experiment was measured, but no such thing: the name is wrong.
         """
         if name in self.measurements:
             return self.measurements[name]
-        dataset = name.partition(".")[0]
-        known = {claim["dataset"] for claim in self.claims}
-        present = {measurement.dataset for measurement in self.measurements.values()}
-        if dataset in present or dataset not in known:
+        experiment = name.partition(".")[0]
+        known = {claim["measurement"].partition(".")[0] for claim in self.claims}
+        present = {other.partition(".")[0] for other in self.measurements}
+        if experiment in present or experiment not in known:
             raise KeyError(f"the text refers to the unknown measurement {name}")
-        return Measurement(None, "", dataset, note=FAILED)
+        return Measurement(None, "", experiment, note=FAILED)
 
     def number(self, name: str, form: str = "", part: str = "value") -> Markup:
         """A measured number, linked to the file it comes from. ``part`` is value, low or high."""
@@ -319,6 +334,12 @@ class _Voice:
         low = self.measurement(name).low
         return low is not None and low > limit
 
+    def chosen(self, setting: str) -> str:
+        """Which of the choices of a setting was made; empty if that is unknown."""
+        prefix = f"{setting}."
+        made = (n for n, found in self.measurements.items() if n.startswith(prefix) and found.value)
+        return next(made, "").removeprefix(prefix)
+
     def exact(self, dataset: str) -> bool:
         """Whether directions were uniform on the sphere, so that volumes are volumes."""
         return bool(self.value(f"{dataset}.setting.exact_directions"))
@@ -342,6 +363,10 @@ class _Voice:
         return Markup('<a class="number quoted" href="#ref-{}" title="{}">{}</a>').format(
             quoted.cite, title, written(quoted.value, form or format_of(quoted.unit))
         )
+
+    def of_source(self, name: str) -> float:
+        """The bare number that a source gives, to choose words by."""
+        return self.quoted[name].value
 
     def cite(self, key: str) -> Markup:
         """A link to a source."""
@@ -408,14 +433,15 @@ class _Voice:
         for record in self.claims:
             if record["figure"] != stem:
                 continue
-            if record["original_dataset"] not in (None, record["dataset"]):
-                reasons.append(f"{record['dataset']} stand in for {record['original_dataset']}")
+            here, original = record["dataset"], record["original_dataset"]
+            if original not in (None, here) and record["outcome"] is not None:
+                reasons.append(f"{name_of(here)} in place of {name_of(original)}")
             for smaller in record["smaller"]:
                 if smaller["what"] == "scale":
                     reasons.append("the run is too small to judge by")
                 else:
-                    here, original = (
+                    count, larger = (
                         written(smaller[part], "whole") for part in ("here", "original")
                     )
-                    reasons.append(f"{here} {smaller['what']} in place of {original}")
+                    reasons.append(f"{count} {smaller['what']} in place of {larger}")
         return list(dict.fromkeys(reasons))

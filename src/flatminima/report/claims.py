@@ -1,7 +1,7 @@
 """Claims of the sources as data, set beside what was measured."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from flatminima.errors import ConfigError
@@ -29,12 +29,13 @@ _PLAIN: dict[Outcome, Verdict] = {
 
 @dataclass(frozen=True)
 class Original:
-    """On what the source measured: data set, networks per poison factor, rays per minimum, steps.
+    """On what the source measured: data, points to train on, networks per poison factor, rays, steps.
 
     Counts that the claim does not rest on are None.
     """
 
     dataset: str
+    train_points: int | None = None
     seeds: int | None = None
     directions: int | None = None
     steps: int | None = None
@@ -51,7 +52,8 @@ class Claim:
         statement: what is claimed, in this project's words.
         expected: what the source reports.
         figure: stem of the figure that shows it here.
-        dataset: where it is measured here.
+        dataset: the experiment that measures it here, with which the names of its numbers begin;
+            the measurements say on what data.
         original: where the source measured it; None if it did not, and the claim is what must
             follow from what it says.
         measurement: name of the number that decides.
@@ -93,6 +95,11 @@ class Claims:
     claims: tuple[Claim, ...]
     quoted: Mapping[str, Quoted]
     small_scales: tuple[str, ...]
+
+    def of(self, experiments: Collection[str]) -> "Claims":
+        """The same without the claims that only other experiments could speak to."""
+        kept = tuple(claim for claim in self.claims if claim.dataset in experiments)
+        return replace(self, claims=kept)
 
 
 def parse(document: Mapping[str, Any], source: str) -> Claims:
@@ -161,18 +168,19 @@ def judge(
         ConfigError: if a claim names a measurement that is unknown although its data set was
             measured.
     """
-    datasets = {measurement.dataset for measurement in measurements.values()}
+    sources = {name.partition(".")[0]: found.dataset for name, found in measurements.items()}
     records = []
     for claim in claims.claims:
         measurement = measurements.get(claim.measurement)
         if measurement is None:
-            if claim.dataset in datasets:
+            if claim.dataset in sources:
                 raise ConfigError(
                     f"the claim {claim.id} rests on {claim.measurement}, which is not measured; "
                     "name a measurement of results/<scale>/measurements.json"
                 )
             measurement = Measurement(None, "", claim.dataset, note=FAILED)
         found, why = outcome(claim, measurement)
+        source = sources.get(claim.dataset, claim.dataset)
         smaller = _smaller(claim, measurements, scale in claims.small_scales)
         records.append(
             {
@@ -188,9 +196,9 @@ def judge(
                 "interval_kind": measurement.interval,
                 "unit": measurement.unit,
                 "runs": measurement.runs,
-                "dataset": claim.dataset,
+                "dataset": source,
                 "original_dataset": claim.original.dataset if claim.original else None,
-                "verdict": _verdict(claim, found, bool(smaller)),
+                "verdict": _verdict(claim, source, found, bool(smaller)),
                 "outcome": found,
                 "why": why,
                 "smaller": smaller,
@@ -204,12 +212,12 @@ def judge(
     return records
 
 
-def _verdict(claim: Claim, found: Outcome | None, smaller: bool) -> Verdict:
+def _verdict(claim: Claim, source: str, found: Outcome | None, smaller: bool) -> Verdict:
     if found is None:
         return "not measured"
     if claim.original is None:
         return "tested here alone"
-    if claim.dataset != claim.original.dataset:
+    if source != claim.original.dataset:
         return "measured on other data"
     if smaller:
         return "measured at smaller scale"
@@ -223,6 +231,7 @@ def _smaller(
     reasons: list[dict[str, Any]] = [{"what": "scale"}] if small else []
     source = claim.original or Original(claim.dataset)
     for what, original, name in (
+        ("training points", source.train_points, "setting.train_points"),
         ("networks per poison factor", source.seeds, "seeds"),
         ("directions", source.directions, "setting.directions"),
         ("training steps", source.steps, "setting.steps"),
@@ -268,7 +277,7 @@ def _claim(entry: Any, where: str) -> Claim:
 
 
 def _original(entry: Any, where: str) -> Original:
-    entry, counts = _mapping(entry, where), ("seeds", "directions", "steps")
+    entry, counts = _mapping(entry, where), ("train_points", "seeds", "directions", "steps")
     _keys(entry, ("dataset",), counts, where)
     _text(entry["dataset"], f"{where}.dataset")
     for name in counts:

@@ -45,8 +45,8 @@ def measure_architectures(
 
     Args:
         courses: per model, what :func:`flatminima.training.courses.follow` gave.
-        settings: ``source`` of the images, ``epochs``, ``batch``, ``momentum``, ``milestones`` and
-            the ``learning_rates`` by model.
+        settings: ``source`` of the images, ``epochs``, ``batch``, ``momentum``, ``milestones`` and,
+            per model, ``network`` and ``learning_rate``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
 
@@ -57,7 +57,8 @@ def measure_architectures(
     bootstrap = Bootstrap(seed, resamples)
     found = _settings(courses, settings)
     for model in MODELS:
-        entries = _ends(courses[model], settings["learning_rates"][model], source)
+        own = settings["models"][model]
+        entries = _ends(courses[model], own["learning_rate"], source) | _architecture(own, source)
         found |= {f"{model}.{name}": entry for name, entry in entries.items()}
     for model in NETWORKS:
         counts = (float(courses[one]["trainable"][0]) for one in (model, LINEAR))
@@ -81,14 +82,14 @@ def measure_optimizers(
 
     Args:
         courses: per optimizer, what :func:`flatminima.training.courses.follow` gave.
-        settings: ``source`` of the images, ``epochs``, ``batch``, ``milestones`` and the
-            ``learning_rates`` by optimizer.
+        settings: ``source`` of the images, ``network``, ``epochs``, ``batch``, ``milestones`` and
+            the ``learning_rates`` by optimizer.
 
     Raises:
         DamagedFileError: if a course lacks an array.
     """
     source = settings["source"]
-    found = _settings(courses, settings)
+    found = _settings(courses, settings) | _architecture(settings, source)
     ends = {
         name: _ends(course, settings["learning_rates"][name], source)
         for name, course in courses.items()
@@ -148,6 +149,12 @@ def _settings(courses: Mapping[str, Arrays], settings: Mapping[str, Any]) -> Mea
         found["momentum"] = Measurement(float(settings["momentum"]), "", source)
     chance = Measurement(1 / counts["classes"], "fraction", source)
     return {f"setting.{name}": entry for name, entry in found.items()} | {"chance": chance}
+
+
+def _architecture(settings: Mapping[str, Any], source: str) -> Measurements:
+    """Which architecture was chosen."""
+    name = settings["network"]["architecture"]
+    return {f"architecture.{name}": Measurement(1.0, "count", source)}
 
 
 def _ends(course: Arrays, rate: float, source: str) -> Measurements:

@@ -39,7 +39,7 @@ class Measurement:
             along the paper's directions), ``length in weight space``, ``data units``,
             ``data units squared`` (of areas), ``nats per squared distance`` (of curvatures) or
             empty.
-        dataset: where it was measured.
+        dataset: on which data it was measured: of images their source, such as ``digits``.
         note: what a reader must know to read the number rightly; may be empty.
     """
 

@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from flatminima.data.names import ARCHITECTURES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
 from flatminima.report.measurements import (
@@ -40,17 +41,18 @@ SETTINGS = (
     "whole_poison_sets",
     "features",
     "classes",
-    "hidden_layers",
     "parameters",
-    "steps",
     "learning_rate",
-    "hold",
-    "gradient_clip",
     "directions",
     "exact_directions",
     *BARS,
 )
-"""The settings of an experiment that the article quotes; :func:`describe` gathers them."""
+"""The settings that every experiment has and the article quotes.
+
+:func:`describe` gathers them, :func:`describe_images` those of networks of images.
+"""
+
+STATISTICS = ("frozen", "refreshed", "batch")
 
 
 def measure(
@@ -59,6 +61,7 @@ def measure(
     slices: Mapping[str, Arrays],
     settings: Mapping[str, Mapping[str, float]],
     *,
+    sources: Mapping[str, str] | None = None,
     seed: int,
     resamples: int = 2000,
 ) -> Measurements:
@@ -72,7 +75,9 @@ def measure(
         summaries: per data set, the numbers of every network; (factors, networks[, cutoffs]).
         selections: per data set, the good and the bad minimum that stand for all.
         slices: per data set, the loss along lines through those two.
-        settings: per data set, the numbers named in ``SETTINGS``.
+        settings: per data set, the numbers named in ``SETTINGS`` and maybe others.
+        sources: per data set, what its points are where that is not its name: networks of images
+            are measured on ``digits``, ``svhn`` or ``cifar10``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
 
@@ -84,6 +89,7 @@ def measure(
     bootstrap = Bootstrap(seed, resamples)
     for dataset, summary in summaries.items():
         networks = _Networks.of(dataset, summary, settings[dataset])
+        source = (sources or {}).get(dataset, dataset)
         for part in (
             _settings(dataset, settings[dataset]),
             _accuracies(networks),
@@ -93,7 +99,7 @@ def measure(
             _selected(networks, selections.get(dataset)),
             _slices(networks, slices.get(dataset), selections.get(dataset)),
         ):
-            measurements |= part
+            measurements |= {name: replace(found, dataset=source) for name, found in part.items()}
     return measurements
 
 
@@ -114,18 +120,12 @@ def describe(
         directions: number of rays per minimum.
         direction_kind: ``paper`` or ``exact``.
     """
-    sets, poison_points = dataset["poison_labels"].shape
-    features = dataset["train_inputs"].shape[1]
-    classes = int(dataset["train_labels"].max()) + 1
-    widths = [features, *hidden, 1 if classes == 2 else classes]
+    points = _points(dataset)
+    classes = points["classes"]
+    widths = [int(points["features"]), *hidden, int(1 if classes == 2 else classes)]
     return {
-        "train_points": dataset["train_labels"].size,
-        "test_points": dataset["test_labels"].size,
-        "poison_points": poison_points,
-        "poison_sets": sets,
+        **points,
         "whole_poison_sets": float(training["poison_batch"] == "whole"),
-        "features": features,
-        "classes": classes,
         "hidden_layers": len(hidden),
         "parameters": sum((a + 1) * b for a, b in itertools.pairwise(widths)),
         **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
@@ -133,6 +133,70 @@ def describe(
         "exact_directions": float(direction_kind == "exact"),
         **BARS,
     }
+
+
+def describe_images(
+    dataset: Arrays,
+    summary: Arrays,
+    *,
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    survey: Mapping[str, Any],
+    direction_kind: str,
+) -> dict[str, float]:
+    """Gather the settings that :func:`measure` needs for networks of images.
+
+    What is a word among the settings becomes a number for each choice, one for the one that was
+    made: ``architecture.resnet``, ``batch_norm.frozen``.
+
+    Args:
+        dataset: its stored arrays; points are (channels, rows, columns). ``official`` (1,), of
+            images from files, is whether those are the files that their authors published.
+        summary: of its networks; ``trainable`` (1,) is the number of parameters that are trained.
+        network: architecture and what that takes: depth, width or side.
+        training: epochs, batch, learning_rate, momentum and milestones.
+        survey: batch_norm, directions and subsets.
+        direction_kind: ``paper`` or ``exact``.
+    """
+    channels, rows, columns = dataset["train_inputs"].shape[1:]
+    trainable = summary.get("trainable", np.array([math.nan]))
+    return {
+        **_points(dataset),
+        "channels": channels,
+        "rows": rows,
+        "columns": columns,
+        "whole_poison_sets": 0.0,
+        **_flags("architecture", network["architecture"], ARCHITECTURES),
+        **{key: network.get(key, math.nan) for key in ("depth", "width", "side")},
+        "parameters": float(trainable[0]),
+        **{key: training[key] for key in ("epochs", "batch", "learning_rate", "momentum")},
+        "milestones": len(training["milestones"]),
+        **{f"milestone_{m}": share for m, share in enumerate(training["milestones"])},
+        **_flags("batch_norm", survey["batch_norm"], STATISTICS),
+        "directions": survey["directions"],
+        "subsets": survey["subsets"],
+        "exact_directions": float(direction_kind == "exact"),
+        "unofficial_files": float("official" in dataset and not dataset["official"][0]),
+        **BARS,
+    }
+
+
+def _points(dataset: Arrays) -> dict[str, float]:
+    """How many points of what kind a data set has."""
+    sets, poison_points = dataset["poison_labels"].shape
+    labels = (dataset[f"{part}_labels"] for part in ("train", "test", "poison"))
+    return {
+        "train_points": dataset["train_labels"].size,
+        "test_points": dataset["test_labels"].size,
+        "poison_points": poison_points,
+        "poison_sets": sets,
+        "features": math.prod(dataset["train_inputs"].shape[1:]),
+        "classes": 1 + max(int(part.max(initial=0)) for part in labels),
+    }
+
+
+def _flags(name: str, chosen: str, choices: Iterable[str]) -> dict[str, float]:
+    return {f"{name}.{choice}": float(choice == chosen) for choice in choices}
 
 
 def first_crossing(
@@ -227,7 +291,7 @@ class _Networks:
 def _settings(dataset: str, settings: Mapping[str, float]) -> Measurements:
     return {
         f"{dataset}.setting.{name}": Measurement(
-            float(value),
+            finite(float(value)),
             "fraction" if name in BARS else "count" if float(value).is_integer() else "",
             dataset,
         )

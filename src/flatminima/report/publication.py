@@ -27,6 +27,7 @@ from flatminima.figures import (
     perturbation,
     rings,
     rings_gap,
+    slices,
 )
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
@@ -38,35 +39,46 @@ from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
-ALTS: Mapping[str, Callable[[Any], str]] = {
-    "architectures": architectures.alt,
-    "optimizers": optimizers.alt,
-    "minefield": minefield.alt,
-    "minefield-embeddings": minefield_embeddings.alt,
-    "minefield-distances": minefield_distances.alt,
-    "margins": margins.alt,
-    "perturbation-random": perturbation.alt,
-    "perturbation-hessian": perturbation.alt,
-    "margin-widths": margin_widths.alt,
-    "boundaries": boundaries.alt,
-    "gap-swiss_roll": gap.alt,
-    "gap-images": gap.alt,
-    "basins-swiss_roll": basins.alt,
-    "basins-images": basins.alt,
-    "rings": rings.alt,
-    "rings-gap": rings_gap.alt,
+ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
+    "minefield": {
+        "minefield": minefield.alt,
+        "minefield-embeddings": minefield_embeddings.alt,
+        "minefield-distances": minefield_distances.alt,
+    },
+    "swiss_roll": {
+        "margins": margins.alt,
+        "perturbation-random": perturbation.alt,
+        "perturbation-hessian": perturbation.alt,
+        "margin-widths": margin_widths.alt,
+        "boundaries": boundaries.alt,
+        "gap-swiss_roll": gap.alt,
+        "basins-swiss_roll": basins.alt,
+    },
+    "images": {
+        "slices-images": slices.alt,
+        "gap-images": gap.alt,
+        "basins-images": basins.alt,
+    },
+    "architectures": {"architectures": architectures.alt},
+    "optimizers": {"optimizers": optimizers.alt},
+    "rings": {
+        "rings": rings.alt,
+        "rings-gap": rings_gap.alt,
+    },
 }
-"""The pictures of the article and how each is put into words."""
+"""The pictures of the article by experiment, and how each is put into words."""
 
 LIVING = "living"
-"""The figure that is no picture: a script that holds its data."""
+"""The figure of the swiss roll that is no picture: a script that holds its data."""
 
 PAGE = "index.html"
 RECORDS = ("measurements.json", "claims.json")
 PROVENANCE = "provenance.json"
 
 
-def publish(results: Path, *, root: Path, source: Path, scale: str) -> Path:
+def publish(
+    results: Path, *, root: Path, source: Path, scale: str, experiments: Sequence[str]
+) -> Path:
     """Write the page of a finished run into ``results/report``.
 
     Args:
@@ -74,6 +86,7 @@ def publish(results: Path, *, root: Path, source: Path, scale: str) -> Path:
         root: the project.
         source: folder of templates, style, claims and references.
         scale: name of the scale.
+        experiments: what the run is made of.
 
     Returns:
         The path of the page.
@@ -84,11 +97,13 @@ def publish(results: Path, *, root: Path, source: Path, scale: str) -> Path:
     jobs = status(results, root)
     measured, records = _numbers(results)
     state, why = _state_of_numbers(results, jobs)
-    pages = _Pages(results, root, source, scale)
+    pages = _Pages(results, root, source, scale, experiments)
     return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
 
 
-def publish_partial(results: Path, *, root: Path, source: Path) -> Path:
+def publish_partial(
+    results: Path, *, root: Path, source: Path, experiments: Sequence[str]
+) -> Path:
     """Write the page of a run that failed, without manifests, so that the next run makes it anew.
 
     What is missing or damaged becomes a labelled gap, and the page begins by saying so.
@@ -96,7 +111,7 @@ def publish_partial(results: Path, *, root: Path, source: Path) -> Path:
     Raises:
         UserError: if the page cannot be written or its sources are damaged.
     """
-    pages = _Pages(results, root, source, results.name, partial=True)
+    pages = _Pages(results, root, source, results.name, experiments, partial=True)
     damage: tuple[str, ...] = ()
     try:
         jobs = status(results, root)
@@ -136,6 +151,7 @@ class _Pages:
     root: Path
     source: Path
     scale: str
+    experiments: Sequence[str]
     partial: bool = False
 
     @property
@@ -150,10 +166,13 @@ class _Pages:
         notice: article.Notice,
     ) -> _Page:
         """The page; without ``records`` the claims are judged by what was measured."""
-        claims = parse(read_mapping(self.source / "claims.yaml"), str(self.source / "claims.yaml"))
+        file = self.source / "claims.yaml"
+        claims = parse(read_mapping(file), str(file)).of(self.experiments)
         if records is None:
             records = judge(claims, measured, scale=self.scale)
-        figures = _figures(self.folder / "figures", jobs, forgiving=self.partial)
+        figures = _figures(
+            self.folder / "figures", jobs, self.experiments, forgiving=self.partial
+        )
         shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
         shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
         made = [path for path in shown if manifest_path(path).is_file()]
@@ -186,6 +205,7 @@ class _Pages:
             figures=figures,
             manifests=manifests,
             checks=checks,
+            experiments=self.experiments,
             notice=notice,
         )
         return _Page(
@@ -263,7 +283,9 @@ def _state_of_numbers(
     return "stale", job.reasons or ("nothing records what they were made from",)
 
 
-def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[article.Figure]:
+def _figures(
+    folder: Path, jobs: Sequence[Status], experiments: Sequence[str], *, forgiving: bool
+) -> list[article.Figure]:
     by_output = {output: job for job in jobs for output in job.outputs}
 
     def figure(stem: str, main: str, alt: str) -> article.Figure:
@@ -282,9 +304,12 @@ def _figures(folder: Path, jobs: Sequence[Status], *, forgiving: bool) -> list[a
 
     pictures = [
         figure(stem, "svg", _alt(folder / f"{stem}.npz", alt, forgiving=forgiving))
-        for stem, alt in ALTS.items()
+        for experiment, alts in ALTS.items()
+        if experiment in experiments
+        for stem, alt in alts.items()
     ]
-    return [*pictures, figure(LIVING, "data.js", "")]
+    living = [figure(LIVING, "data.js", "")] if "swiss_roll" in experiments else []
+    return [*pictures, *living]
 
 
 def _alt(path: Path, alt: Callable[[Any], str], *, forgiving: bool) -> str:

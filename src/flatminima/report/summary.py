@@ -17,6 +17,8 @@ _OF_MINIMA = (
 
 _OF_ALL = ("weights", "exact")
 
+_OF_ARCHITECTURE = ("trainable",)
+
 
 def summarise(
     factors: Sequence[float], minima: Sequence[Arrays], basins: Sequence[Arrays]
@@ -27,8 +29,9 @@ def summarise(
         ``poison_factor`` (factors,); per network (factors, networks) the accuracies, losses,
         ``gradient_norm``, ``converged`` and ``gap``, the training less the test accuracy; per
         cutoff (factors, networks, cutoffs) everything that a survey of basins gives, except the
-        radii themselves; and what is the same for all: ``weights`` (1,), the dimension n, and
-        ``exact`` (1,), whether the directions were uniform on the sphere.
+        radii themselves; and what is the same for all: ``weights`` (1,), the dimension n, ``exact`` (1,),
+        whether the directions were uniform on the sphere, and, where the minima hold statistics
+        beside them, ``trainable`` (1,), the number of parameters that training moves.
     """
     per_network = {name: np.stack([part[name] for part in minima]) for name in _OF_MINIMA}
     of_basins = [name for name in basins[0] if name not in ("radii", *_OF_ALL)]
@@ -38,4 +41,5 @@ def summarise(
         "gap": per_network["train_accuracy"] - per_network["test_accuracy"],
         **{name: np.stack([part[name] for part in basins]) for name in of_basins},
         **{name: basins[0][name] for name in _OF_ALL if name in basins[0]},
+        **{name: minima[0][name] for name in _OF_ARCHITECTURE if name in minima[0]},
     }

@@ -250,7 +250,10 @@ class _DeviceData:
 
 def _on_device(dataset: Dataset, device: str) -> _DeviceData:
     return _DeviceData(
-        **{name: torch.from_numpy(array).to(device) for name, array in dataset.arrays().items()}
+        **{
+            field.name: torch.from_numpy(getattr(dataset, field.name)).to(device)
+            for field in fields(_DeviceData)
+        }
     )
 
 

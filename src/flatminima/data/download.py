@@ -1,0 +1,215 @@
+"""Files fetched from the web: taken up where they were cut off, checked, and whole or not there."""
+
+import hashlib
+import http.client
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+from flatminima.data.official import (
+    CIFAR10,
+    CIFAR10_ADDRESS,
+    CIFAR10_ARCHIVE,
+    CIFAR10_FOLDER,
+    MD5,
+    SVHN_ADDRESS,
+    md5_of,
+)
+from flatminima.errors import DamagedFileError, UserError
+from flatminima.progress import Report
+from flatminima.storage import write_bytes
+
+PART = ".part"
+"""What the name of a file ends in until all of it is there and checked."""
+
+_CHUNK = 1 << 20
+_MEGABYTE = 10**6
+_RANGE_NOT_SATISFIABLE = 416
+
+
+def fetch_svhn(target: Path, report: Report, *, address: str = SVHN_ADDRESS) -> None:
+    """Download one of SVHN's files to ``target``, which has its official name; see ``download``."""
+    download(f"{address}/{target.name}", target, MD5[target.name], report)
+
+
+def fetch_cifar10(folder: Path, report: Report, *, address: str = CIFAR10_ADDRESS) -> None:
+    """Download the archive of CIFAR-10 to ``folder``, unless it is there, and unpack its files.
+
+    The archive stays, so that it need not be fetched twice. See ``download`` and ``unpack``.
+    """
+    archive = folder / CIFAR10_ARCHIVE
+    if not archive.is_file() or md5_of(archive) != MD5[CIFAR10_ARCHIVE]:
+        download(f"{address}/{CIFAR10_ARCHIVE}", archive, MD5[CIFAR10_ARCHIVE], report)
+    unpack(archive, folder, {f"{CIFAR10_FOLDER}/{name}": md5 for name, md5 in CIFAR10.items()})
+
+
+def download(
+    address: str, target: Path, md5: str, report: Report, *, timeout: float = 60.0
+) -> None:
+    """Fetch a file from the web, so that ``target`` is the whole file or not there.
+
+    What has arrived lies in ``target`` with ``.part`` added, and a later call goes on from there,
+    if the server can (HTTP Range); a cut connection is taken up again as long as more arrives each
+    time. If what was pieced together is not the file, as when the server's has changed, it is
+    fetched anew once.
+
+    Args:
+        address: where the file is, ``http`` or ``https``.
+        target: where it goes; its folder is made.
+        md5: what its bytes must have.
+        report: told of the megabytes that arrived and are to arrive, of those not there before.
+        timeout: seconds to wait for a server that says nothing.
+
+    Raises:
+        UserError: if the server cannot be reached, does not have the file or breaks off, or if the
+            file cannot be written.
+        DamagedFileError: if the server's file has another checksum.
+    """
+    part = target.with_name(target.name + PART)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        pieced = part.is_file() and part.stat().st_size > 0
+        _complete(address, part, target, report, timeout)
+        if md5_of(part) != md5 and pieced:
+            part.unlink()
+            _complete(address, part, target, report, timeout)
+        found = md5_of(part)
+        if found != md5:
+            part.unlink()
+            raise DamagedFileError(
+                f"{address}: the file there has md5 {found}, expected {md5}; it is not the "
+                f"official one. {_by_hand(target)}"
+            )
+        part.replace(target)
+    except OSError as error:
+        raise UserError(
+            f"{part}: cannot be written ({error.strerror}); check that {part.parent} is a folder "
+            "you may write to and that there is space"
+        ) from error
+
+
+def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
+    """Write files of a gzipped tar archive below ``folder``, each whole or not at all.
+
+    Only regular files that are named in ``members`` are read: no path is taken from the archive.
+
+    Args:
+        archive: the file.
+        folder: where the members go, at the paths they are named by.
+        members: their paths in the archive, with the MD5 that they must have.
+
+    Raises:
+        UserError: if a file cannot be read or written.
+        DamagedFileError: if the archive is not whole, lacks a file or holds another.
+    """
+    missing = dict(members)
+    cure = "delete it and run snakemake again"
+    try:
+        with tarfile.open(archive, "r:gz") as packed:
+            for entry in packed:
+                content = packed.extractfile(entry) if entry.isreg() else None
+                if content is None or entry.name not in missing:
+                    continue
+                whole = content.read()
+                if _md5(whole) != missing.pop(entry.name):
+                    raise DamagedFileError(
+                        f"{archive}: {entry.name} in it is not the official file; {cure}"
+                    )
+                write_bytes(folder / entry.name, whole)
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise DamagedFileError(f"{archive}: not a whole archive ({error}); {cure}") from error
+    if missing:
+        raise DamagedFileError(f"{archive}: does not hold {', '.join(missing)}; {cure}")
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _complete(address: str, part: Path, target: Path, report: Report, timeout: float) -> None:
+    """Bring ``part`` to its full length, however often the connection is cut."""
+    while True:
+        before = _size(part)
+        reason = _continue(address, part, target, report, timeout)
+        if reason is None:
+            return
+        if _size(part) <= before:
+            kept = f"; {_size(part)} bytes of it are kept, to go on from" if _size(part) else ""
+            raise UserError(
+                f"{address}: cannot be fetched ({reason}){kept}. Connect to the network and run "
+                f"snakemake again. {_by_hand(target)}"
+            )
+
+
+def _continue(address: str, part: Path, target: Path, report: Report, timeout: float) -> str | None:
+    """Append to ``part`` what arrives in one connection; return why it ended early, if it did."""
+    have = _size(part)
+    request = urllib.request.Request(  # noqa: S310 (an address of ours)
+        address, headers={"Range": f"bytes={have}-"} if have else {}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+            if have and not _goes_on(response, have):
+                have = 0
+            length = response.headers.get("Content-Length")
+            total = None if length is None else have + int(length)
+            with part.open("ab" if have else "wb") as file:
+                reason = _copy(response.read, file, have, total, report)
+            if reason is None and total is not None and _size(part) < total:
+                reason = f"the connection ended after {_size(part)} of {total} bytes"
+            return reason
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == _RANGE_NOT_SATISFIABLE and have:
+            # All of it is there already, or more than there is now: the checksum tells.
+            return None
+        raise UserError(
+            f"{address}: the server says {error.code} {error.reason}. {_by_hand(target)}"
+        ) from error
+    except urllib.error.URLError as error:
+        return str(error.reason)
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        return str(error) or type(error).__name__
+
+
+def _goes_on(response: http.client.HTTPResponse, have: int) -> bool:
+    """Whether a server sends what follows the first ``have`` bytes, and not all of it."""
+    sent = response.headers.get("Content-Range", "")
+    return response.status == http.HTTPStatus.PARTIAL_CONTENT and sent.startswith(f"bytes {have}-")
+
+
+def _copy(
+    read: Callable[[int], bytes], file: IO[bytes], have: int, total: int | None, report: Report
+) -> str | None:
+    """Append to a file until there is no more to read; return why it ended early, if it did."""
+    arrived = 0
+    while True:
+        try:
+            chunk = read(_CHUNK)
+        except (http.client.HTTPException, OSError) as error:
+            return str(error) or type(error).__name__
+        if not chunk:
+            return None
+        file.write(chunk)
+        arrived += len(chunk)
+        if total is not None:
+            report(
+                arrived // _MEGABYTE,
+                (total - have) // _MEGABYTE,
+                f"{(have + arrived) // _MEGABYTE} of {total // _MEGABYTE} MB are here",
+            )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _by_hand(target: Path) -> str:
+    return (
+        f"Or fetch the file by other means and put it into {target.parent}/, or name the folder "
+        "where it lies with experiments.images.data.folder"
+    )

@@ -1,0 +1,133 @@
+"""Real images: drawn from pools into disjoint parts, from files that are checked first."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from flatminima.data.dataset import Dataset
+from flatminima.data.official import MD5, md5_of
+from flatminima.errors import ConfigError, DamagedFileError
+from flatminima.seeding import generator
+
+PARTS = ("train", "test", "poison")
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Images to draw from, in a fixed order; ``name`` is the address of their permutation."""
+
+    name: str
+    images: UInt8[np.ndarray, "n channels rows columns"]
+    labels: Int64[np.ndarray, " n"]
+    white: int = 255
+    """The value of a pixel that becomes 1."""
+
+
+def split(
+    pools: Mapping[str, Pool],
+    sizes: Mapping[str, int],
+    *,
+    seed: int,
+    more: str = "",
+    files: Sequence[Mapping[str, Any]] = (),
+) -> Dataset:
+    """Draw the parts of a data set from their pools at random, none of the images twice.
+
+    Every pool has one permutation, ``generator(seed, f"{pool.name} split")``; parts that share a
+    pool take its leading images one after the other. Pixels are scaled to 0..1 as float32.
+
+    Args:
+        pools: the pool of each of ``train``, ``test`` and ``poison``.
+        sizes: how many images each part takes.
+        seed: root seed of the run.
+        more: what else than fewer images could cure a pool that is too small.
+        files: what ``fingerprint`` says of the files the pools were read from, if from files.
+
+    Raises:
+        ConfigError: if more images are asked of a pool than it has.
+    """
+    taken: dict[str, int] = {}
+    index: dict[str, Int64[np.ndarray, " points"]] = {}
+    for part in PARTS:
+        pool = pools[part]
+        begin = taken.get(pool.name, 0)
+        taken[pool.name] = begin + sizes[part]
+        order = generator(seed, f"{pool.name} split").permutation(len(pool.images))
+        index[part] = order[begin : taken[pool.name]]
+    for pool in pools.values():
+        if taken[pool.name] > len(pool.images):
+            raise _too_many(pool, [part for part in PARTS if pools[part] is pool], sizes, more)
+    inputs = {
+        part: np.ascontiguousarray(pools[part].images[index[part]]).astype(np.float32)
+        / np.float32(pools[part].white)
+        for part in PARTS
+    }
+    labels = {part: pools[part].labels[index[part]] for part in PARTS}
+    facts: dict[str, Any] = {
+        "split": {part: _told(pools[part], index[part], seed) for part in PARTS}
+    }
+    official = all(file["official"] for file in files)
+    if files:
+        facts |= {"files": [dict(file) for file in files], "official": official}
+    return Dataset(
+        train_inputs=inputs["train"],
+        train_labels=labels["train"],
+        test_inputs=inputs["test"],
+        test_labels=labels["test"],
+        poison_inputs=inputs["poison"][None],
+        poison_labels=labels["poison"][None],
+        train_index=index["train"],
+        test_index=index["test"],
+        poison_index=index["poison"][None],
+        official=np.array([official]) if files else None,
+        facts=facts,
+    )
+
+
+def fingerprint(paths: Sequence[str], checksums: str) -> list[dict[str, Any]]:
+    """Hash files of a published data set: for each its path, MD5, and whether that is official.
+
+    Args:
+        paths: files with their official names.
+        checksums: ``"official"`` to refuse any other file, ``"any"`` to say so only.
+
+    Raises:
+        UserError: if a file cannot be read.
+        DamagedFileError: if a file differs from the official one and must not.
+    """
+    told = []
+    for path in paths:
+        found = md5_of(Path(path))
+        expected = MD5[Path(path).name]
+        if checksums == "official" and found != expected:
+            raise DamagedFileError(
+                f"{path}: not the official file: expected md5 {expected}, found {found}; fetch it "
+                "again, or, if it differs on purpose, set experiments.images.data.checksums to "
+                "any: the report will say so"
+            )
+        told.append({"path": path, "md5": found, "official": found == expected})
+    return told
+
+
+def _told(pool: Pool, index: Int64[np.ndarray, " points"], seed: int) -> dict[str, Any]:
+    """What the manifest says of one part."""
+    return {
+        "points": len(index),
+        "of": len(pool.images),
+        "permutation": {"seed": seed, "purpose": f"{pool.name} split"},
+        "index_sha256": hashlib.sha256(index.astype("<i8").tobytes()).hexdigest(),
+    }
+
+
+def _too_many(pool: Pool, parts: Sequence[str], sizes: Mapping[str, int], more: str) -> ConfigError:
+    asked = " + ".join(f"{sizes[part]} {part}" for part in parts)
+    wanted = sum(sizes[part] for part in parts)
+    sums = f"{asked} points are {wanted}" if len(parts) > 1 else f"{asked} points are asked for"
+    return ConfigError(
+        f"{pool.name}: {sums}, but there are {len(pool.images)} images; ask for fewer{more}"
+    )

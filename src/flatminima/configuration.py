@@ -146,6 +146,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
+    if rule in ("figure_architectures", "figure_optimizers"):
+        return {"source": source_of(config, "images")}
     if rule.startswith("figure_"):
         named = ("figure_gap", "figure_basins", "figure_slices")
         return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
@@ -157,6 +159,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         return _minefield_block(config, rule)
     if rule.startswith("rings_"):
         return _rings_block(config, rule, wildcards)
+    if rule in ("architectures_train", "optimizers_train"):
+        return _trained_block(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
     data, training = experiment["data"], experiment.get("training")
@@ -253,6 +257,9 @@ def _claims_block(config: Config) -> Config:
             "training": _without(made["rings"]["training"], "gaps", "seeds"),
             "circle": _without(made["rings"]["circle"], "gradient_clip"),
         }
+    for name in ("architectures", "optimizers"):
+        if made[name] is not None:
+            block[name] = _told(config, name)
     return block
 
 
@@ -314,6 +321,29 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
         ),
     }
     return blocks[rule]()
+
+
+def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What the one model or the one optimizer of a job is trained with."""
+    seed, experiment = {"seed": config["seed"]}, _experiment(config, rule.removesuffix("_train"))
+    if rule == "architectures_train":
+        return seed | _without(experiment, "models") | experiment["models"][wildcards["model"]]
+    name = wildcards["optimizer"]
+    own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
+    return seed | _without(experiment, "learning_rates") | own
+
+
+def _told(config: Config, name: str) -> Config:
+    """What the article says of how models or optimizers were trained, and on what."""
+    experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
+    if name == "optimizers":
+        return source | _without(experiment, "seeds")
+    models = experiment["models"].items()
+    return (
+        source
+        | _without(experiment, "models")
+        | {"models": {model: _without(settings, "seeds") for model, settings in models}}
+    )
 
 
 def _basins(geometry: Config, directions: int) -> Config:

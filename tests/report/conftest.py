@@ -44,6 +44,8 @@ STEMS = (
     "minefield-distances",
     "rings",
     "rings-gap",
+    "architectures",
+    "optimizers",
 )
 
 

@@ -14,6 +14,7 @@ from jinja2 import UndefinedError
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
 from flatminima.figures import (
+    architectures,
     basins,
     boundaries,
     gap,
@@ -22,6 +23,7 @@ from flatminima.figures import (
     minefield,
     minefield_distances,
     minefield_embeddings,
+    optimizers,
     perturbation,
     rings,
     rings_gap,
@@ -57,6 +59,8 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "gap-images": gap.alt,
         "basins-images": basins.alt,
     },
+    "architectures": {"architectures": architectures.alt},
+    "optimizers": {"optimizers": optimizers.alt},
     "rings": {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,

@@ -181,3 +181,15 @@ def test_factor_names_tell_factors_apart_and_are_short():
     assert factor_name(0) == "0"
     assert factor_name(0.35) == "0.35"
     assert factor_name(0.1) != factor_name(0.1000001)
+
+
+@pytest.mark.parametrize("rule", ["basins", "slices", "subsets"])
+def test_only_surveys_of_images_read_the_statistics_and_their_batch_where_it_counts(rule):
+    changed = overlay(config(), {"experiments": {"images": {"survey": {"batch_norm": "batch"}}}})
+    wildcards = {"dataset": "images", "poison": "0"}
+    before, after = (block(each, rule, wildcards)["evaluation"] for each in (config(), changed))
+    batch = {"batch": config()["experiments"]["images"]["training"]["batch"]}
+    assert before == {"batch_norm": "frozen"} | (batch if rule == "subsets" else {})
+    assert after == {"batch_norm": "batch"} | batch
+    if rule != "subsets":
+        assert "evaluation" not in block(config(), rule, {"dataset": "swiss_roll", "poison": "0"})

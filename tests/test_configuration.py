@@ -227,3 +227,15 @@ def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path
     assert load([DEFAULT, over], SCHEMA)["experiments"]["images"]["network"] == {
         "architecture": "resnet18", "depth": 8, "width": 8,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["basins", "slices", "subsets"])
+def test_only_surveys_of_images_read_the_statistics_and_their_batch_where_it_counts(rule):
+    changed = overlay(config(), {"experiments": {"images": {"survey": {"batch_norm": "batch"}}}})
+    wildcards = {"dataset": "images", "poison": "0"}
+    before, after = (block(each, rule, wildcards)["evaluation"] for each in (config(), changed))
+    batch = {"batch": config()["experiments"]["images"]["training"]["batch"]}
+    assert before == {"batch_norm": "frozen"} | (batch if rule == "subsets" else {})
+    assert after == {"batch_norm": "batch"} | batch
+    if rule != "subsets":
+        assert "evaluation" not in block(config(), rule, {"dataset": "swiss_roll", "poison": "0"})

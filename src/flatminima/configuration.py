@@ -206,7 +206,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             **network,
             **evaluation("batch"),
             **geometry("subsets"),
-            "basins": _basins(survey, survey["directions"]),
+            "basins": _basins(survey, survey["subset_directions"]),
         },
         "slices": lambda: (
             seed

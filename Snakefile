@@ -13,6 +13,8 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
+
+
 if "minefield" in EXPERIMENTS:
 
     include: "workflow/rules/minefield.smk"
@@ -37,7 +39,9 @@ include: "workflow/rules/report.smk"
 
 
 onerror:
-    shell("{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {EXPERIMENTS:q} || true")
+    shell(
+        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {EXPERIMENTS:q} || true"
+    )
 
 
 rule all:

@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flatminima.configuration import block, factor_name, image_files, load, overlay
+from flatminima.configuration import (
+    block,
+    experiments,
+    factor_name,
+    image_files,
+    load,
+    overlay,
+    poisoned,
+)
 from flatminima.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +93,14 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "survey.angles is 4; the number of angles is a whole number, 8 or more"),
         ("experiments: {rings: {circle: {noise: 0}}}",
          "circle.noise is 0; the noise of the rough copy is a number above 0"),
+        ("experiments: {images: null}",
+         "over.yaml: experiments.images is None; architectures train on the images; "
+         "leave architectures out too (null)"),
+        ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
+         "architectures: null, optimizers: null}",
+         "experiments is {"),
+        ("experiments: {rings: 3}",
+         "over.yaml: experiments.rings is 3; the rings have data, network"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
         ("a: [", "over.yaml: not valid YAML"),
         ("- a", "over.yaml: holds ['a']; expected a mapping"),
@@ -111,6 +127,42 @@ def test_the_error_names_the_file_whose_value_counts(tmp_path):
     (tmp_path / "two.yaml").write_text("device: cpu")
     with pytest.raises(ConfigError, match=r"one\.yaml: seed is -1"):
         load([DEFAULT, tmp_path / "one.yaml", tmp_path / "two.yaml"], SCHEMA)
+
+
+def left_out(tmp_path, *names):
+    experiments = ", ".join(f"{name}: null" for name in names)
+    (tmp_path / "over.yaml").write_text(f"scale: less\nexperiments: {{{experiments}}}")
+    return load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+
+
+def test_an_experiment_that_is_null_is_left_out(tmp_path):
+    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
+    alone = left_out(tmp_path, *others)
+    assert experiments(alone) == poisoned(alone) == ["images"]
+    assert block(alone, "report", {}) == {"scale": "less", "experiments": ["images"]}
+    told = block(alone, "claims", {})
+    assert told["made"] == list(told["experiments"]) == ["images"]
+    assert not told.keys() & set(others)
+    wildcards = {"dataset": "images", "poison": "0.5"}
+    assert block(alone, "images_train", wildcards) == block(config(), "images_train", wildcards)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "wildcards"),
+    [
+        ("swiss_roll", "train", {"dataset": "swiss_roll", "poison": "0"}),
+        ("swiss_roll", "figure_gap", {"dataset": "swiss_roll"}),
+        ("minefield", "minefield_search", {}),
+        ("minefield", "dataset", {"dataset": "minefield"}),
+        ("rings", "rings_train", {"gap": "0.001"}),
+    ],
+)
+def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
+    tmp_path, name, rule, wildcards
+):
+    assert block(config(), rule, wildcards)
+    with pytest.raises(KeyError):
+        block(left_out(tmp_path, name), rule, wildcards)
 
 
 def test_overlays_merge_mappings_and_replace_lists():

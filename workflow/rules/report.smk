@@ -47,6 +47,7 @@ MEASURED_OF = {
             rules.optimizers_train.output.course, optimizer=OPTIMIZERS
         ),
     },
+    IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {
         "rings_survey": rules.rings_survey.output.survey,
         "rings_sharpness": rules.rings_sharpness.output.sharpness,
@@ -65,13 +66,13 @@ def measured():
 
 rule claims:
     input:
+        **measured(),
         recipe=recipe("claims", "report/claims.yaml"),
         claims=ancient("report/claims.yaml"),
         datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),
         summaries=expand(rules.summary.output.summary, dataset=DATASETS),
         selections=expand(rules.selection.output.selection, dataset=DATASETS),
         slices=expand(rules.slices.output.slices, dataset=DATASETS),
-        **measured(),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",
@@ -93,9 +94,7 @@ rule claims:
 rule report:
     input:
         recipe=recipe("report", "report", "requirements.lock"),
-        figures=[
-            file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()
-        ],
+        figures=[file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,
     output:

@@ -71,9 +71,7 @@ def measure_architectures(
     return {f"architectures.{name}": entry for name, entry in found.items()}
 
 
-def measure_optimizers(
-    courses: Mapping[str, Arrays], settings: Mapping[str, Any]
-) -> Measurements:
+def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any]) -> Measurements:
     """Measure what every optimizer comes to; names begin with ``optimizers.``.
 
     Known optimizers that are not among the settings give their names with the value None. An
@@ -100,7 +98,9 @@ def measure_optimizers(
         found |= {f"{name}.{entry}": measurement for entry, measurement in entries.items()}
 
     def count(value: int) -> Measurement:
-        return Measurement(float(value), "count", source, runs=sum(map(_networks, courses.values())))
+        return Measurement(
+            float(value), "count", source, runs=sum(map(_networks, courses.values()))
+        )
 
     def extreme(entry: str, *, highest: bool) -> Measurement:
         sign = -1 if highest else 1

@@ -28,9 +28,15 @@ def course(train, test, parameters):
 @pytest.fixture
 def models():
     return {
-        "linear": course([[0.6, 0.9, 0.99]] * 3, [[0.5, 0.7, 0.6], [0.4, 0.6, 0.5]] * 1 + [[0.4, 0.6, 0.7]], 21_450),
+        "linear": course(
+            [[0.6, 0.9, 0.99]] * 3,
+            [[0.5, 0.7, 0.6], [0.4, 0.6, 0.5]] * 1 + [[0.4, 0.6, 0.7]],
+            21_450,
+        ),
         "resnet18": course([[0.5, 0.9, 1.0]], [[0.45, 0.8, 0.95]], 11_172_810),
-        "comparable": course([[0.7, 0.9, 1.0], [0.5, 0.8, 1.0]], [[0.6, 0.8, 0.93], [0.4, 0.7, 0.91]], 19_074),
+        "comparable": course(
+            [[0.7, 0.9, 1.0], [0.5, 0.8, 1.0]], [[0.6, 0.8, 0.93], [0.4, 0.7, 0.91]], 19_074
+        ),
     }
 
 
@@ -109,9 +115,9 @@ def test_optimizers_are_ranked_by_mean_test_accuracy(ways):
     for layout in ("wide", "narrow"):
         figure = optimizers.draw(data, Look("light", layout))
         figure.draw_without_rendering()
-        left, right = figure.axes
-        top, bottom = left.get_ylim()[::-1]
-        assert top < 0 < 2 < bottom  # the first row is the topmost
+        left = figure.axes[0]
+        bottom, top = left.get_ylim()
+        assert bottom > top  # the first row is the topmost
         names = [tick.get_text() for tick in left.get_yticklabels()]
         assert names == ["SGD with momentum", "Adam", "L-BFGS"]
         for part, expected in (("train", [100, 100, 55]), ("test", [96.5, 92, 40])):

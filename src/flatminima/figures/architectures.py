@@ -64,7 +64,9 @@ def draw(data: Data, look: Look) -> Figure:
         panels = figure.subplots(3, 1, height_ratios=(1, 1, 0.7))
     else:
         panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
-    for axes, part, name in zip(panels, PARTS, ("a  Training images", "b  Test images"), strict=False):
+    for axes, part, name in zip(
+        panels, PARTS, ("a  Training images", "b  Test images"), strict=False
+    ):
         _course(axes, data, part, look)
         axes.set_title(name)
     _end(panels[2], data, look)

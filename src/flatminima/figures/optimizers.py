@@ -115,7 +115,9 @@ def _gaps(axes: Axes, data: Data, look: Look) -> None:
     every = np.broadcast_to(rows[:, None], gap.shape)
     style.marks(axes, gap.ravel(), every.ravel(), data["converged"].ravel(), colour)
     axes.plot(gap.mean(axis=1), rows, "|", color=look.palette.ink, markersize=9, label="_mean")
-    axes.axvline(100 * LIMIT, color=look.palette.muted, linewidth=0.8, dashes=(4, 3), label="_limit")
+    axes.axvline(
+        100 * LIMIT, color=look.palette.muted, linewidth=0.8, dashes=(4, 3), label="_limit"
+    )
     axes.axvline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
     axes.set_xlim(min(0.0, 1.15 * float(gap.min())), 1.08 * max(100 * LIMIT, float(gap.max())))
     axes.set_xlabel(style.GAP)

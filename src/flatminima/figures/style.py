@@ -502,4 +502,6 @@ def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:
         axes.text(level, 0.01, " chance", transform=axes.get_xaxis_transform(), va="bottom")
     else:
         axes.axhline(level, **line)
-        axes.text(0.99, level, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom")
+        axes.text(
+            0.99, level, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom"
+        )

@@ -349,3 +349,15 @@ def test_code_from_elsewhere_is_refused(script):
     assert job.returncode == 1
     assert "was loaded from" in err
     assert "Traceback" not in err
+
+
+def test_a_job_knows_its_digest_and_a_folder_of_its_own_for_unfinished_work(finished):
+    seen = []
+
+    def main(job):
+        seen.append((job.digest, job.checkpoints))
+        write_bytes(job.outputs["points"], b"x")
+
+    finished.make("data", main)
+    recipe = finished.manifest("points")["recipe"]
+    assert seen == [(recipe["sha256"], Path("results/tiny/checkpoints/data/a.5"))]

@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flatminima.configuration import block, factor_name, load, overlay
+from flatminima.configuration import (
+    block,
+    experiments,
+    factor_name,
+    image_files,
+    load,
+    overlay,
+    poisoned,
+)
 from flatminima.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -30,31 +38,31 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {swiss_roll: {training: {poison_factors: [0, 1]}}}",
          "over.yaml: experiments.swiss_roll.training.poison_factors[1] is 1; "
          "a poison factor is a fraction in [0, 1)"),
-        ("experiments: {digits: {training: {poison_factors: [0, -0.1]}}}",
+        ("experiments: {images: {training: {poison_factors: [0, -0.1]}}}",
          "poison_factors[1] is -0.1; a poison factor is a fraction in [0, 1)"),
-        ("experiments: {digits: {training: {poison_factors: [0.1, 0.5]}}}",
+        ("experiments: {images: {training: {poison_factors: [0.1, 0.5]}}}",
          "poison_factors is [0.1, 0.5]; list the factors in rising order from 0"),
-        ("experiments: {digits: {training: {poison_factors: [0, 0.8]}}}",
+        ("experiments: {images: {training: {poison_factors: [0, 0.8]}}}",
          "poison_factors[1] is 0.8; with 400 training points this takes 1600 poison points, "
          "but there are 1000"),
-        ("experiments: {digits: {training: {seeds: 0}}}",
-         "over.yaml: experiments.digits.training.seeds is 0; it must be a whole number"),
-        ("experiments: {digits: {training: {seed: 3}}}",
-         "over.yaml: experiments.digits.training.seed is not a known key; did you mean seeds?"),
+        ("experiments: {images: {training: {seeds: 0}}}",
+         "over.yaml: experiments.images.training.seeds is 0; it must be a whole number"),
+        ("experiments: {images: {training: {seed: 3}}}",
+         "over.yaml: experiments.images.training.seed is not a known key; did you mean seeds?"),
         ("colour: red", "over.yaml: colour is not a known key; the keys here are device, "),
         ("seed: yes", "over.yaml: seed is True; the root seed is a whole number"),
         ("seed: 1\nseed: 2", "the key 'seed' stands twice"),
         ("geometry: {cutoffs: [1.0, 0.5]}", "list the cutoffs in rising order"),
         ("geometry: 3", "over.yaml: geometry is 3; how basins are measured"),
         ("scale: ../x", "over.yaml: scale is '../x'; the name of a run's folder"),
-        ("experiments: {digits: {training: {seeds: 6.0}}}",
+        ("experiments: {images: {training: {seeds: 6.0}}}",
          "training.seeds is 6.0; it must be a whole number"),
-        ("experiments: {digits: {training: {learning_rate: .nan}}}",
+        ("experiments: {images: {training: {learning_rate: .nan}}}",
          "training.learning_rate is nan; the learning rate is a number above 0"),
-        ("experiments: {digits: {training: {learning_rate: 1e-3}}}",
+        ("experiments: {images: {training: {learning_rate: 1e-3}}}",
          "learning_rate is '1e-3'; the learning rate is a number above 0 "
          "(YAML reads it as text: write 1.0e-03)"),
-        ("experiments: {digits: {training: {poison_factors: [0, 0.001]}}}",
+        ("experiments: {images: {training: {poison_factors: [0, 0.001]}}}",
          "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
         ("experiments: {minefield: {descent: {epochs: 20, every: 10}, embedding: {components: 3}}}",
          "config.yaml: experiments.minefield.embedding.perplexity is 30; there are 6 points to "
@@ -85,6 +93,14 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "survey.angles is 4; the number of angles is a whole number, 8 or more"),
         ("experiments: {rings: {circle: {noise: 0}}}",
          "circle.noise is 0; the noise of the rough copy is a number above 0"),
+        ("experiments: {images: null}",
+         "over.yaml: experiments.images is None; architectures train on the images; "
+         "leave architectures out too (null)"),
+        ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
+         "architectures: null, optimizers: null}",
+         "experiments is {"),
+        ("experiments: {rings: 3}",
+         "over.yaml: experiments.rings is 3; the rings have data, network"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
         ("a: [", "over.yaml: not valid YAML"),
         ("- a", "over.yaml: holds ['a']; expected a mapping"),
@@ -100,9 +116,9 @@ def test_a_wrong_overlay_is_told_by_file_key_value_and_cure(tmp_path, text, mess
 
 def test_a_missing_key_is_named(tmp_path):
     whole = yaml.safe_load(DEFAULT.read_text())
-    del whole["experiments"]["digits"]["training"]["steps"]
+    del whole["experiments"]["images"]["training"]["epochs"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(whole))
-    with pytest.raises(ConfigError, match=r"experiments\.digits\.training\.steps is missing"):
+    with pytest.raises(ConfigError, match=r"experiments\.images\.training\.epochs is missing"):
         load([tmp_path / "config.yaml"], SCHEMA)
 
 
@@ -111,6 +127,42 @@ def test_the_error_names_the_file_whose_value_counts(tmp_path):
     (tmp_path / "two.yaml").write_text("device: cpu")
     with pytest.raises(ConfigError, match=r"one\.yaml: seed is -1"):
         load([DEFAULT, tmp_path / "one.yaml", tmp_path / "two.yaml"], SCHEMA)
+
+
+def left_out(tmp_path, *names):
+    experiments = ", ".join(f"{name}: null" for name in names)
+    (tmp_path / "over.yaml").write_text(f"scale: less\nexperiments: {{{experiments}}}")
+    return load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+
+
+def test_an_experiment_that_is_null_is_left_out(tmp_path):
+    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
+    alone = left_out(tmp_path, *others)
+    assert experiments(alone) == poisoned(alone) == ["images"]
+    assert block(alone, "report", {}) == {"scale": "less", "experiments": ["images"]}
+    told = block(alone, "claims", {})
+    assert told["made"] == list(told["experiments"]) == ["images"]
+    assert not told.keys() & set(others)
+    wildcards = {"dataset": "images", "poison": "0.5"}
+    assert block(alone, "images_train", wildcards) == block(config(), "images_train", wildcards)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "wildcards"),
+    [
+        ("swiss_roll", "train", {"dataset": "swiss_roll", "poison": "0"}),
+        ("swiss_roll", "figure_gap", {"dataset": "swiss_roll"}),
+        ("minefield", "minefield_search", {}),
+        ("minefield", "dataset", {"dataset": "minefield"}),
+        ("rings", "rings_train", {"gap": "0.001"}),
+    ],
+)
+def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
+    tmp_path, name, rule, wildcards
+):
+    assert block(config(), rule, wildcards)
+    with pytest.raises(KeyError):
+        block(left_out(tmp_path, name), rule, wildcards)
 
 
 def test_overlays_merge_mappings_and_replace_lists():
@@ -126,7 +178,7 @@ def test_a_train_block_holds_one_factor_and_nothing_of_geometry_or_of_the_others
     changed = config()
     changed["geometry"]["directions"] = 9
     changed["device"] = "cpu"
-    changed["experiments"]["digits"]["training"]["seeds"] = 9
+    changed["experiments"]["images"]["training"]["seeds"] = 9
     changed["experiments"]["swiss_roll"]["training"]["poison_factors"] = [0, 0.15, 0.9]
     assert block(changed, "train", wildcards) == before
     changed["experiments"]["swiss_roll"]["training"]["hold"] = 0.9
@@ -181,6 +233,41 @@ def test_factor_names_tell_factors_apart_and_are_short():
     assert factor_name(0) == "0"
     assert factor_name(0.35) == "0.35"
     assert factor_name(0.1) != factor_name(0.1000001)
+
+
+def of_images(**data):
+    return overlay(config(), {"experiments": {"images": {"data": data}}})
+
+
+def test_digits_come_from_no_files_and_other_images_from_the_folder_that_is_named(tmp_path):
+    assert image_files(config(), [DEFAULT]) == []
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        (tmp_path / name).touch()
+    named = of_images(source="svhn", folder=str(tmp_path))
+    assert image_files(named, [DEFAULT]) == [
+        f"{tmp_path}/train_32x32.mat",
+        f"{tmp_path}/test_32x32.mat",
+    ]
+
+
+def test_a_folder_of_images_that_is_not_there_is_told_by_its_key_and_file(tmp_path):
+    over = tmp_path / "over.yaml"
+    over.write_text("scale: x\nexperiments: {images: {data: {source: svhn, folder: ../raw}}}")
+    with pytest.raises(
+        ConfigError,
+        match=r"over\.yaml: experiments\.images\.data\.folder is '\.\./raw'; there is no such "
+        "folder; correct it, or set it to null to download",
+    ):
+        image_files(load([DEFAULT, over], SCHEMA), [DEFAULT, over])
+
+
+def test_fewer_training_files_of_cifar10_will_do_unless_they_are_to_be_official(tmp_path):
+    for name in ("data_batch_1.bin", "test_batch.bin"):
+        (tmp_path / name).touch()
+    some = {"source": "cifar10", "folder": str(tmp_path)}
+    assert len(image_files(of_images(**some, checksums="any"), [DEFAULT])) == 2
+    with pytest.raises(ConfigError, match=r"does not hold data_batch_2\.bin, .*; put the files"):
+        image_files(of_images(**some), [DEFAULT])
 
 
 def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path):

@@ -146,22 +146,17 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
-    if rule in ("figure_gap", "figure_basins"):
-        return {"source": source_of(config, wildcards["dataset"])}
-    if rule in ("figure_architectures", "figure_optimizers"):
-        return {"source": source_of(config, "images")}
-    if rule.startswith("figure_"):
-        return {}
-    if rule == "report":
-        return {"scale": config["scale"], "experiments": experiments(config)}
-    if rule == "claims":
-        return _claims_block(config)
-    if rule.startswith("minefield_"):
-        return _minefield_block(config, rule)
-    if rule.startswith("rings_"):
-        return _rings_block(config, rule, wildcards)
-    if rule in ("architectures_train", "optimizers_train"):
-        return _trained_block(config, rule, wildcards)
+    own = {
+        "figure": _figure_block,
+        "report": _report_block,
+        "claims": _claims_block,
+        "minefield": _minefield_block,
+        "rings": _rings_block,
+        "architectures": _trained_block,
+        "optimizers": _trained_block,
+    }.get(rule.partition("_")[0])
+    if own is not None:
+        return own(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
     data, training = experiment["data"], experiment.get("training")
@@ -171,6 +166,14 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
 
     def geometry(*keys: str) -> Config:
         return {key: survey[key] for key in keys if key in survey}
+
+    def evaluation(*names: str) -> Config:
+        """What batch norm normalises by in a survey, if it says so, and what that takes."""
+        if "batch_norm" not in survey:
+            return {}
+        batched = "batch" in (survey["batch_norm"], *names)
+        batch = {"batch": training["batch"]} if batched else {}
+        return {"evaluation": {"batch_norm": survey["batch_norm"], **batch}}
 
     def train() -> Config:
         factors = training["poison_factors"]
@@ -191,14 +194,21 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "basins": lambda: {
             **seed,
             **network,
-            **geometry("batch_norm"),
+            **evaluation(),
+            "basins": _basins(survey, survey["directions"]),
+        },
+        "subsets": lambda: {
+            **seed,
+            **network,
+            **evaluation("batch"),
+            **geometry("subsets"),
             "basins": _basins(survey, survey["directions"]),
         },
         "slices": lambda: (
             seed
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
-            | geometry("batch_norm")
+            | evaluation()
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (
@@ -224,7 +234,20 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
-def _claims_block(config: Config) -> Config:
+def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """Figures that name what their data are read that; what else they show is in their inputs."""
+    if rule in ("figure_gap", "figure_basins", "figure_slices"):
+        return {"source": source_of(config, wildcards["dataset"])}
+    if rule in ("figure_architectures", "figure_optimizers"):
+        return {"source": source_of(config, "images")}
+    return {}
+
+
+def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
+    return {"scale": config["scale"], "experiments": experiments(config)}
+
+
+def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
     """What the article says of settings, and what decides the measurements besides their inputs."""
     made = config["experiments"]
     block = {
@@ -275,7 +298,7 @@ def _quoted(config: Config, name: str) -> Config:
     return {"source": source_of(config, name), **kept}
 
 
-def _minefield_block(config: Config, rule: str) -> Config:
+def _minefield_block(config: Config, rule: str, _wildcards: Mapping[str, str]) -> Config:
     minefield, seed = _experiment(config, "minefield"), {"seed": config["seed"]}
     blocks: dict[str, Config] = {
         "minefield_descent": seed | minefield["network"] | minefield["descent"],

@@ -15,11 +15,24 @@ def test_the_split_uses_every_image_once_with_its_own_label():
     bunch = load_digits()
     # Identical images exist, so images are compared as a multiset together with their labels.
     split = np.concatenate([data.train_inputs, data.test_inputs, data.poison_inputs[0]]) * 16
+    assert split.shape == (1797, 1, 8, 8)
+    split = split.reshape(1797, 64)
     labels = np.concatenate([data.train_labels, data.test_labels, data.poison_labels[0]])
     ours = sorted(map(tuple, np.column_stack([split, labels]).astype(int)))
     theirs = sorted(map(tuple, np.column_stack([bunch.data, bunch.target]).astype(int)))
     assert ours == theirs
     assert data.logits == data.classes == 10
+
+
+def test_the_indices_say_which_images_the_points_are():
+    data = digits(seed=0, **SIZES)
+    bunch = load_digits()
+    np.testing.assert_array_equal(data.train_inputs[:, 0] * 16, bunch.images[data.train_index])
+    np.testing.assert_array_equal(data.poison_labels, bunch.target[data.poison_index])
+    indices = np.concatenate([data.train_index, data.test_index, data.poison_index[0]])
+    assert sorted(indices) == list(range(1797))
+    assert data.official is None
+    assert data.facts["split"]["test"]["permutation"] == {"seed": 0, "purpose": "digits split"}
 
 
 def test_a_small_training_set_does_not_hide_a_class():
@@ -46,7 +59,9 @@ def test_stored_arrays_come_back_and_broken_ones_are_named():
     assert from_arrays(data.arrays(), "d").classes == 10
     arrays = data.arrays()
     arrays["train_labels"] = arrays["train_labels"][:-1]
-    with pytest.raises(DamagedFileError, match=r"d\.st: train has inputs of shape \(400, 64\)"):
+    with pytest.raises(
+        DamagedFileError, match=r"d\.st: train has inputs of shape \(400, 1, 8, 8\)"
+    ):
         from_arrays(arrays, "d.st")
     del arrays["train_labels"]
     with pytest.raises(DamagedFileError, match="train_labels"):

@@ -142,7 +142,7 @@ def test_scarce_data_is_drawn(summary, change, layout):
 
 def test_words_come_from_the_data(data):
     words = gap.alt(data)
-    assert "swiss_roll" in words
+    assert "swiss roll" in words
     assert f"{data['gap'].size} networks at {len(data['poison_factor'])} poison factors" in words
     assert f"{int(data['converged'].sum())} of which reach 100%" in words
     assert f"{100 * data['gap'][4].mean():.1f} at 0.5" in words

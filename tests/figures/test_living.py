@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flatminima.figures import living
-from flatminima.figures.margins import CEILING
+from flatminima.figures.planes import CEILING
 
 
 def made_up(networks=4, features=2):

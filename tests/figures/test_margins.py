@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flatminima.figures import margins
+from flatminima.figures import margins, planes
 from flatminima.figures.style import Look
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -32,13 +32,13 @@ def test_slices_are_the_data_and_end_at_the_ceiling(data):
     for index, column in enumerate(columns(margins.draw(data, Look()))):
         drawn = np.stack([line.get_ydata() for line in column[1].lines])
         np.testing.assert_array_equal(drawn, data["loss_1d"][index])
-        assert column[1].get_ylim() == (0, margins.CEILING)
+        assert column[1].get_ylim() == (0, planes.CEILING)
 
 
 def test_planes_have_the_same_levels(data):
     left, right = (column[2].collections[0] for column in columns(margins.draw(data, Look())))
     np.testing.assert_array_equal(left.levels, right.levels)
-    assert left.levels[0] <= np.log10(data["loss_2d"].min()) or left.levels[0] == margins.FLOOR
+    assert left.levels[0] <= np.log10(data["loss_2d"].min()) or left.levels[0] == planes.FLOOR
     assert left.levels[-1] >= np.log10(data["loss_2d"].max())
     assert left.get_clim() == right.get_clim()
 
@@ -56,13 +56,13 @@ def test_rows_of_the_plane_are_the_second_direction(data):
     [(1e-8, 30, -3, 1.5, 0.5), (0.2, 30, -1, 1.5, 0.5), (1e-8, 3e6, -3, 7, 1)],
 )
 def test_levels_hold_the_highest_loss(low, high, first, last, step):
-    levels = margins._levels(np.array([low, high, 0.0, np.inf]))
+    levels = planes._levels(np.array([low, high, 0.0, np.inf]))
     np.testing.assert_allclose(levels, np.arange(first, last + step / 2, step))
 
 
 def test_levels_of_a_flat_or_tiny_loss_still_rise():
     for loss in (1.0, 1e-9):
-        levels = margins._levels(np.full((2, 2), loss))
+        levels = planes._levels(np.full((2, 2), loss))
         assert len(levels) > 1
         assert (np.diff(levels) > 0).all()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.geometry.basin import first_crossings, log_radius_tolerance
+from flatminima.geometry.basin import first_crossings, joined, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.surface import Landscape
 from flatminima.models.mlp import MLP
@@ -206,3 +206,25 @@ def test_a_loss_that_jumps_at_the_minimum_itself_is_refused():
 
     with pytest.raises(ValueError, match=r"ray 0 does not fall below 0\.5"):
         first_crossings(loss, 2, [0.5], **SEARCH)
+
+
+def test_parts_of_the_rays_are_joined_by_their_number():
+    def loss(distances, rays):
+        # Every fifth ray comes back below one; ray 0 never rises, and the last cutoff is too low.
+        back = np.interp(distances, [0, 1, 1.2, 1.4, 1.6, 9], [0.2, 1, 1.5, 0.8, 1.1, 9])
+        return np.where(rays % 5 == 1, back, np.where(rays == 0, 0.2, 0.2 + distances * rays))
+
+    levels = [1.0, 0.5, 0.1]
+    whole = first_crossings(loss, 13, levels, **SEARCH)
+    parts = [
+        first_crossings(lambda d, r, first=first: loss(d, r + first), count, levels, **SEARCH)
+        for first, count in ((0, 1), (1, 9), (10, 3))
+    ]
+    both = joined(parts)
+    np.testing.assert_array_equal(both.radii, whole.radii)
+    np.testing.assert_allclose(both.recrossing_share, whole.recrossing_share, rtol=1e-14)
+    assert 0 < whole.recrossing_share[0] < 1
+    assert np.isnan(both.recrossing_share[2])
+    assert (both.minimum_loss, both.limit) == (whole.minimum_loss, whole.limit)
+    with pytest.raises(ValueError, match="at least one part"):
+        joined([])

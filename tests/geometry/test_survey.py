@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +9,20 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.surface import Landscape
-from flatminima.geometry.survey import basins, class_probability, rays, slices
+from flatminima.geometry.survey import (
+    basins,
+    class_probability,
+    rays,
+    resolution,
+    slices,
+    subsets,
+)
+from flatminima.models.convolutional import PreactivationResNet
+from flatminima.models.evaluation import Evaluator
 from flatminima.models.mlp import MLP
+from flatminima.models.module import ModuleNetwork
+from flatminima.models.statistics import STATISTICS
+from flatminima.seeding import generator
 from flatminima.training.ensemble import Schedule, train
 
 DATA = swiss_roll(
@@ -30,11 +45,12 @@ def minima():
     return torch.from_numpy(trained.parameters)
 
 
-def survey(minima, cutoffs=(0.5, 1.0)):
-    return basins(
-        MODEL, minima, INPUTS, LABELS,
-        cutoffs=cutoffs, excess=0.25, kind="exact", directions=20, decades=0.001, seed=4,
-    )  # fmt: skip
+MEASURE = {"cutoffs": (0.5, 1.0), "excess": 0.25, "kind": "exact", "seed": 4}
+
+
+def survey(minima, cutoffs=(0.5, 1.0), **more):
+    settings = {**MEASURE, "cutoffs": cutoffs, "directions": 20, "decades": 0.001} | more
+    return basins(MODEL, minima, INPUTS, LABELS, **settings)
 
 
 def loss_at(parameters):
@@ -139,3 +155,172 @@ def test_rays_follow_the_first_direction_until_the_good_minimum_has_failed(minim
     first = int(np.argmax(rise.numpy() >= 0.8))
     assert float(way[first] / way[-1]) == pytest.approx(2 / 3, abs=2e-3)
     assert found["exact"].tolist() == [kind == "exact"]
+
+
+CONVOLUTIONAL = ModuleNetwork(PreactivationResNet(1, 3, depth=8, width=2))
+IMAGES = torch.from_numpy(generator(0, "images").standard_normal((24, 1, 6, 6), np.float32))
+CLASSES = torch.arange(24) % 3
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two networks that have learnt the images by heart."""
+    found = []
+    for start in torch.from_numpy(CONVOLUTIONAL.initialise(0, range(2))):
+        module = CONVOLUTIONAL.at(start)
+        optimizer = torch.optim.Adam(module.parameters(), 0.02)
+        for _ in range(120):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(IMAGES), CLASSES).backward()
+            optimizer.step()
+        found.append(CONVOLUTIONAL.vector(module))
+    return torch.stack(found)
+
+
+def by(statistics, way="loop"):
+    return Evaluator(CONVOLUTIONAL, statistics, 8, way=way)
+
+
+def survey_images(network, pair, inputs=IMAGES, classes=CLASSES, **more):
+    settings = {**MEASURE, "directions": 5, "decades": 0.1} | more
+    return basins(network, pair, inputs, classes, **settings)
+
+
+def test_parts_of_the_directions_change_nothing(minima):
+    whole = survey(minima)
+    for directions in (1, 2, 7):
+        parts = survey(minima, memory=12 * MODEL.layout.size * directions)
+        for name, array in whole.items():
+            # Rounding itself is known by its size alone.
+            rtol = 0.1 if name == "resolution" else 2e-6
+            np.testing.assert_allclose(parts[name], array, rtol=rtol, err_msg=name)
+
+
+def test_parts_of_the_directions_change_no_bit_where_networks_are_evaluated_one_by_one(pair):
+    network = by("frozen")
+    whole = survey_images(network, pair)
+    parts = survey_images(network, pair, memory=12 * network.layout.size * 2)
+    for name in ("radii", "recrossing_share", "resolution"):
+        np.testing.assert_array_equal(parts[name], whole[name])
+
+
+def test_parts_of_the_directions_change_no_slice(minima):
+    settings = {
+        "highest": 1.0, "kind": "exact", "directions": 5, "points": 7, "plane_points": 5, "seed": 4,
+    }  # fmt: skip
+    whole = slices(MODEL, minima[:2], INPUTS, LABELS, **settings)
+    parts = slices(MODEL, minima[:2], INPUTS, LABELS, **settings, memory=1)
+    for name, array in whole.items():
+        np.testing.assert_allclose(parts[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+# A network of a million weights whose loss costs next to nothing.
+HEAVY = """
+import resource, sys
+import numpy as np, torch
+from flatminima.geometry.survey import basins
+from flatminima.models.layout import Layout
+
+class Heavy:
+    layout = Layout((("weight", (500, 2000)),))
+    def activations(self, points):
+        return points
+    def logits(self, parameters, inputs):
+        return (10 - parameters.square().sum(1) / 2)[:, None, None].expand(-1, len(inputs), 1)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+start = torch.full((1, 1000000), 0.001)
+labels = torch.ones(2, dtype=torch.int64)
+def measure(directions, memory):
+    return basins(Heavy(), start, torch.zeros(2, 1), labels, cutoffs=[1.0], excess=0.1,
+                  kind="paper", directions=directions, decades=1e6, seed=0, memory=memory)
+memory = 12 * 1000000 * 2
+measure(2, memory)
+before = peak()
+assert np.isfinite(measure(40, memory)["radii"]).all()
+print(peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_directions():
+    """The 38 directions more would be 150 MB as they are drawn, and again as they are scaled."""
+    done = subprocess.run(
+        [sys.executable, "-c", HEAVY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 60
+
+
+def test_rounding_is_told_by_the_same_radii_in_float64(pair):
+    # As fine as rounding allows, and no finer: the search ends, and says how fine it was.
+    single = survey_images(by("frozen"), pair, decades=1e-9)
+    double = basins(
+        by("frozen"), pair.double(), IMAGES.double(), CLASSES,
+        **MEASURE, directions=5, decades=1e-9,
+    )  # fmt: skip
+    assert single["tolerance"][0] == np.finfo(np.float32).eps
+    assert double["tolerance"][0] < 1e-10
+    off = np.abs(np.log(single["radii"] / double["radii"]))[:, :2, :2].max(axis=2)
+    assert (single["resolution"][:, :2] < 1e-5).all()
+    assert (off < 3 * single["resolution"][:, :2] + 4 * single["tolerance"]).all()
+    assert (double["resolution"] < 1e-12).all()
+
+
+def test_rounding_is_unknown_where_no_ray_has_a_radius(minima):
+    ray = draw(MODEL.layout, minima[0], kind="exact", seed=4, indices=range(3)).vectors
+    landscape = Landscape(MODEL, minima[0], ray, INPUTS, LABELS)
+    radii = np.array([[np.nan, np.nan, np.nan], [np.inf, 0.1, 0.1], [np.inf, np.inf, 0.1]])
+    found = resolution(landscape, radii)
+    assert np.isfinite(found).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_the_loss_at_every_radius_of_a_convolutional_network_is_the_cutoff(pair, statistics):
+    network = by(statistics)
+    result = survey_images(network, pair)
+    assert result["batch_norm"].tolist() == [STATISTICS.index(statistics)]
+    for number, minimum in enumerate(pair):
+        around = draw(network.layout, minimum, kind="exact", seed=4, indices=range(5)).vectors
+        for column, cutoff in enumerate(result["cutoff"][number]):
+            radii = torch.from_numpy(result["radii"][number, column]).float()
+            for radius, ray in zip(radii, around, strict=True):
+                module = CONVOLUTIONAL.at(minimum + radius * ray)
+                parts = IMAGES[None]
+                if statistics == "frozen":
+                    module.eval()
+                elif statistics == "batch":
+                    parts = IMAGES.reshape(3, 8, 1, 6, 6)
+                # On all points at once, training mode normalises by what is refreshed.
+                with torch.no_grad():
+                    logits = torch.cat([module(part) for part in parts]).double()
+                loss = torch.nn.functional.cross_entropy(logits, CLASSES)
+                assert float(loss) == pytest.approx(cutoff, rel=2e-3)
+
+
+def test_basins_on_halves_are_those_of_the_halves(pair):
+    told = []
+    settings = {**MEASURE, "cutoffs": (1.0,), "directions": 2, "decades": 1.0}
+    networks = {name: by(name) for name in STATISTICS}
+    found = subsets(
+        networks, "refreshed", pair, IMAGES, CLASSES,
+        count=2, report=lambda *given: told.append(given[:2]), **settings,
+    )  # fmt: skip
+
+    values = ("radii", "cutoff", "median_radius", "log10_volume_mean_log")
+    half = np.sort(generator(4, "subset", 1).permutation(24)[:12])
+    alone = basins(by("refreshed"), pair, IMAGES[half], CLASSES[half], **settings)
+    for name in values:
+        np.testing.assert_array_equal(found[f"subset_{name}"][:, 1], alone[name])
+    assert (found["subset_radii"][:, 0] != found["subset_radii"][:, 1]).all()
+    alone = basins(by("batch"), pair, IMAGES, CLASSES, **settings)
+    for name in values:
+        place = STATISTICS.index("batch")
+        np.testing.assert_array_equal(found[f"statistics_{name}"][:, place], alone[name])
+    for name in values[2:]:
+        first, second = np.moveaxis(found[f"subset_{name}"], 1, 0)
+        np.testing.assert_allclose(found[f"subset_spread_{name}"], np.abs(first - second))
+    assert found["subset_points"].tolist() == [12]
+    assert found["batch_norm"].tolist() == [STATISTICS.index("refreshed")]
+    assert told == [(number, 5) for number in range(1, 6)]

@@ -86,6 +86,32 @@ def test_what_is_gone_is_named(finished, name):
         )
 
 
+@pytest.mark.parametrize("name", ["../raw/images.mat", "{root}/images.mat", "downloads/images.mat"])
+def test_source_files_of_others_are_hashed_where_they_are_and_noted_where_not(
+    finished, tmp_path_factory, name
+):
+    name = name.format(root=tmp_path_factory.mktemp("elsewhere"))
+    raw = finished.root / name
+    raw.parent.mkdir(exist_ok=True)
+    raw.write_bytes(b"pixels")
+    finished.make("data", input={**finished.task("data").input, "files": [name]})
+    assert all(path != name for _, path in findings(finished))
+    raw.write_bytes(b"others")
+    assert ("mismatch", name) in findings(finished)
+    raw.unlink()
+    (told,) = (f for f in audit(RESULTS, finished.root).findings if f.path == name)
+    assert told.level == "note"
+    assert str(told).startswith(f"{name}: is not on this machine and no part of the project; its ")
+    assert str(told).endswith(f"(made {POINTS})")
+
+
+def test_a_source_file_of_the_project_must_be_there(finished):
+    finished.write("data/table.csv", "1,2")
+    finished.make("data", input={**finished.task("data").input, "files": ["data/table.csv"]})
+    (finished.root / "data/table.csv").unlink()
+    assert ("mismatch", "data/table.csv") in findings(finished)
+
+
 def test_a_finding_says_what_was_expected_what_was_found_and_what_it_made(finished):
     digest = finished.manifest("figure")["output"]["sha256"]
     (finished.root / FIGURE).write_bytes(b"")

@@ -71,6 +71,40 @@ def test_an_edit_makes_stale_what_it_can_change_and_nothing_else(finished, name,
     assert finished.stale() == []
 
 
+def test_a_source_file_among_the_inputs_makes_stale_by_its_content_not_its_time(finished, tmp_path):
+    raw = tmp_path.with_name(f"{tmp_path.name}-raw.mat")
+    raw.write_bytes(b"pixels")
+    name = f"../{raw.name}"
+    finished.make("data", input={**finished.task("data").input, "files": [name]})
+    for rule in ("fit", "draw"):
+        finished.make(rule)
+    assert finished.stale() == []
+    os.utime(raw)
+    assert finished.stale() == []
+    times = raw.stat()
+    raw.write_bytes(b"others")
+    # As a copy that keeps the times of its original.
+    os.utime(raw, ns=(0, 0))
+    assert finished.stale() == ["data", "fit", "draw"]
+    assert why(finished, "data").reasons == (f"input {name}: changed",)
+    raw.write_bytes(b"pixels")
+    os.utime(raw, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert finished.stale() == []
+    raw.unlink()
+    assert finished.stale() == []
+
+
+def test_an_untouched_source_file_is_not_hashed(finished, tmp_path, monkeypatch):
+    raw = tmp_path.with_name(f"{tmp_path.name}-raw.mat")
+    raw.write_bytes(b"pixels")
+    finished.make("data", input={**finished.task("data").input, "files": [str(raw)]})
+    for rule in ("fit", "draw"):
+        finished.make(rule)
+    finished.plan()
+    monkeypatch.setattr(freshness, "file_digest", lambda path: pytest.fail(f"hashed {path}"))
+    finished.plan()
+
+
 @pytest.mark.parametrize(
     ("change", "stale"),
     [

@@ -14,16 +14,18 @@ import pytest
 
 from flatminima.errors import DamagedFileError, DivergedError, UserError
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.job import Job, run
+from flatminima.provenance.job import Job, run, run_unrecorded
 from flatminima.provenance.recipe import record_digest
 from flatminima.storage import write_bytes
+
+from .conftest import make_minima
 
 SOURCE = Path(__file__).parents[2] / "src" / "flatminima"
 SCRIPT = """
 import sys
 from types import SimpleNamespace
 
-from flatminima.provenance.job import Job, run
+from flatminima.provenance.job import Job, run, run_unrecorded
 from flatminima.storage import write_bytes
 
 PLACE = "results/tiny/out.txt"
@@ -110,6 +112,32 @@ def test_source_files_among_the_inputs_are_recorded_by_their_bytes(project):
         }
         for path in inputs["extra"]
     ]
+
+
+def test_what_a_job_notes_stands_in_the_manifest_of_each_output(project):
+    def main(job):
+        make_minima(job)
+        job.note(split={"train": [1, 2]}, official=False)
+        job.note(more="β")
+
+    project.plan()
+    project.make("data")
+    project.make("fit", main)
+    expected = {"split": {"train": [1, 2]}, "official": False, "more": "β"}
+    assert project.manifest("minima")["facts"] == project.manifest("notes")["facts"] == expected
+    assert "facts" not in project.manifest("points")
+    record = project.root / "results/tiny/minima.safetensors.manifest.json"
+    record.write_text(record.read_text().replace("β", "γ"))
+    with pytest.raises(DamagedFileError, match="damaged manifest"):
+        project.make("draw")
+
+
+@pytest.mark.parametrize("fact", [float("nan"), object()])
+def test_a_fact_that_is_no_json_is_refused_where_it_is_noted(project, fact):
+    project.plan()
+    with pytest.raises((TypeError, ValueError)):
+        project.make("data", lambda job: job.note(fact=fact))
+    assert not any(path.exists() for path in outputs(project, "data"))
 
 
 def test_an_output_is_never_older_than_its_inputs_even_if_the_clock_steps_back(project):
@@ -349,6 +377,28 @@ def test_code_from_elsewhere_is_refused(script):
     assert job.returncode == 1
     assert "was loaded from" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message"),
+    [
+        (UserError("http://a/b: cannot be fetched"), 1, "http://a/b: cannot be fetched\n"),
+        (KeyboardInterrupt(), 130, "interrupted; run snakemake again to go on\n"),
+    ],
+)
+def test_a_job_without_a_record_ends_with_its_message_and_keeps_what_it_has(
+    tmp_path, capfd, fault, status, message
+):
+    def work():
+        (tmp_path / "file.part").write_bytes(b"half")
+        raise fault
+
+    task = SimpleNamespace(log=[tmp_path / "log"], output={"file": str(tmp_path / "file")})
+    with pytest.raises(SystemExit) as left:
+        run_unrecorded(task, work)
+    assert left.value.code == status
+    assert capfd.readouterr().err == (tmp_path / "log").read_text() == message
+    assert (tmp_path / "file.part").read_bytes() == b"half"
 
 
 def test_a_job_knows_its_digest_and_a_folder_of_its_own_for_unfinished_work(finished):

@@ -75,7 +75,7 @@ def made_up_summary(factors, seeds, *, weights, test_at_most, missed=0, seed=0):
         "test_loss": 2 * loss,
         "gradient_norm": 1 + 5 * random.random(shape),
         "cutoff": cutoff,
-        "median_radius": radius,
+        "median_radius": radius.copy(),
         "mean_log_radius": np.log(radius),
         "log10_volume_mean_exp": mean_log + 0.25 * weights,
         "log10_volume_mean_exp_low": mean_log + 0.24 * weights,
@@ -159,6 +159,24 @@ def made_up_inputs():
         "slices": slices,
         "settings": settings,
         "sources": {"images": "digits"},
+        "subsets": {"images": made_up_subsets()},
+    }
+
+
+def made_up_subsets():
+    """Three halves and three kinds of statistics: the good basin is some four times as wide."""
+    radius = np.array([[2.0, 2.2, 2.4], [0.5, 0.5, 0.6]])[..., None] * np.ones(4)
+    return {
+        "subset_points": np.array([200]),
+        **{
+            f"{kind}_{name}": array
+            for kind in ("subset", "statistics")
+            for name, array in {
+                "cutoff": np.ones((2, 3, 4)),
+                "median_radius": radius.copy(),
+                "log10_volume_mean_log": 18728 * np.log10(radius),
+            }.items()
+        },
     }
 
 
@@ -250,7 +268,7 @@ def made_up_rings():
         "cutoff": np.concatenate(
             [np.broadcast_to(cutoffs, (3, 4, 2)), (loss * everywhere + 0.1)[..., None]], axis=-1
         ),
-        "median_radius": radius,
+        "median_radius": radius.copy(),
         "log10_volume_mean_log": weights * np.log10(2.5 * radius),
         "log_determinant": weights * np.log(5.0) * everywhere,
         "weights": np.full((3, 1), weights),

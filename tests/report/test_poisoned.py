@@ -287,7 +287,7 @@ def test_rays_that_never_rise_are_told():
 def test_failed_jobs_leave_named_gaps():
     whole = made_up_inputs()
     full = set(measure(**whole, seed=1))
-    part = {**whole, "slices": {}, "selections": {}}
+    part = {**whole, "slices": {}, "selections": {}, "subsets": {"images": None}}
     found = measure(**part, seed=1)
     assert {name for name in found if not name.startswith("images.")} == {
         name for name in full if not name.startswith("images.")
@@ -305,6 +305,38 @@ def test_one_data_set_does_not_change_the_numbers_of_another():
         measure(**{**inputs, "summaries": {"images": inputs["summaries"]["images"]}}, seed=1)
     )
     assert {name: both[name] for name in alone} == alone
+
+
+def test_halves_and_statistics_at_the_headline_cutoff():
+    inputs = made_up_inputs()
+    subsets = inputs["subsets"]["images"]
+    # At another cutoff than the headline's all is different, which must not matter.
+    for name in ("subset_median_radius", "statistics_median_radius"):
+        subsets[name] = subsets[name].copy()
+        subsets[name][..., 1:] = 99.0
+    found = measure(**inputs, seed=1)
+    ratio = found["images.subsets.radius_ratio"]
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((4, 4, 4.4))
+    assert ratio.interval == "lowest to highest over halves"
+    good = found["images.subsets.good.median_radius"]
+    assert (good.value, good.low, good.high) == pytest.approx((2.2, 2.0, 2.4))
+    assert found["images.subsets.count"].value == 3
+    assert found["images.subsets.points"].value == 200
+    assert found["images.statistics.refreshed.radius_ratio"].value == pytest.approx(4.4)
+    difference = found["images.statistics.batch.volume_difference"]
+    assert difference.value == pytest.approx(18728 * np.log10(4))
+    assert difference.dataset == "digits"
+
+
+def test_no_basin_by_other_statistics_leaves_a_gap():
+    inputs = made_up_inputs()
+    subsets = inputs["subsets"]["images"]
+    subsets["statistics_median_radius"][1, 2] = np.nan
+    subsets["subset_median_radius"][1, 0] = np.nan
+    found = measure(**inputs, seed=1)
+    assert found["images.statistics.batch.radius_ratio"].value is None
+    assert found["images.statistics.batch.good.median_radius"].value is not None
+    assert found["images.subsets.radius_ratio"].note == "1 of 3 left out: not finite"
 
 
 def test_settings_are_described_from_the_data():

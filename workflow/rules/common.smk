@@ -122,3 +122,21 @@ def all_gaps(pattern):
 def pinched(pattern):
     """The one file of a pattern that belongs to the smallest gap between the rings."""
     return all_gaps(pattern)[0]
+
+
+def image_files(wildcards):
+    """The files that hold the images, as inputs whose times say nothing.
+
+    The time of the recipe does: the ledger compares their content.
+    """
+    if wildcards.dataset != IMAGES:
+        return []
+    try:
+        return [*map(ancient, configuration.image_files(config, CONFIG_FILES))]
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def official_files(folder, names):
+    """The outputs of a download: files that are what their authors published."""
+    return [ensure(f"{folder}/{name}", non_empty=True, md5=MD5[name]) for name in names]

@@ -1,21 +1,3 @@
-def image_files(wildcards):
-    """The files that hold the images, as inputs whose content makes stale, not their times.
-
-    Files that are there when their manifest was written are compared by the ledger.
-    """
-    if wildcards.dataset != IMAGES:
-        return []
-    try:
-        return [*map(ancient, configuration.image_files(config, CONFIG_FILES))]
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def official_files(folder, names):
-    """The outputs of a download: files that are what their authors published."""
-    return [ensure(f"{folder}/{name}", non_empty=True, md5=MD5[name]) for name in names]
-
-
 rule download_svhn:
     output:
         ensure(f"{DOWNLOADS}/svhn/{{file}}", md5=lambda wildcards: MD5[wildcards.file]),

@@ -62,6 +62,28 @@ rule figure_gap:
         "../scripts/figure_gap.py"
 
 
+rule figure_slices:
+    input:
+        recipe=recipe("figure_slices"),
+        slices=of_dataset(rules.slices.output.slices, IMAGES),
+        selection=of_dataset(rules.selection.output.selection, IMAGES),
+    output:
+        **pictures(f"{FIGURES}/slices-{{dataset}}"),
+    log:
+        f"{RESULTS}/logs/figure_slices/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_slices/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=IMAGES,
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing the loss around a good and a bad minimum of {wildcards.dataset}"
+    script:
+        "../scripts/figure_slices.py"
+
+
 rule figure_basins:
     input:
         recipe=recipe("figure_basins"),

@@ -134,6 +134,31 @@ rule margins:
         "../scripts/margins.py"
 
 
+rule subsets:
+    input:
+        recipe=recipe("subsets"),
+        dataset=of_dataset(rules.dataset.output.dataset, IMAGES),
+        selection=of_dataset(rules.selection.output.selection, IMAGES),
+        minima=extreme_factors(rules.images_train.output.minima),
+    output:
+        **recorded(subsets=f"{RESULTS}/subsets/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/subsets/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/subsets/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=IMAGES,
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Measuring basins of {wildcards.dataset} on halves of the points"
+    script:
+        "../scripts/subsets.py"
+
+
 rule summary:
     input:
         recipe=recipe("summary"),

@@ -16,6 +16,7 @@ FIGURES_OF = {
         *rules.figure_living.output,
     ],
     IMAGES: lambda: [
+        *expand(rules.figure_slices.output, dataset=IMAGES),
         *expand(rules.figure_gap.output, dataset=IMAGES),
         *expand(rules.figure_basins.output, dataset=IMAGES),
     ],
@@ -46,6 +47,7 @@ MEASURED_OF = {
             rules.optimizers_train.output.course, optimizer=OPTIMIZERS
         ),
     },
+    IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {
         "rings_survey": rules.rings_survey.output.survey,
         "rings_sharpness": rules.rings_sharpness.output.sharpness,

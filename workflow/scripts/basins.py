@@ -3,6 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import basins
+from flatminima.models.evaluation import with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
@@ -12,9 +13,10 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    network = build(config["network"], dataset.shape, dataset.logits)
     tensors = (job.arrays("minima")["parameters"], dataset.train_inputs, dataset.train_labels)
     measured = basins(
-        build(config["network"], dataset.shape, dataset.logits),
+        with_statistics(network, **config.get("evaluation", {})),
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         **config["basins"],
         seed=config["seed"],

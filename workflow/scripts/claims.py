@@ -51,6 +51,7 @@ def main(job: Job) -> None:
         by_dataset("slices", read_arrays),
         settings,
         sources={name: entry["source"] for name, entry in config["experiments"].items()},
+        subsets=by_dataset("subsets", read_arrays),
         seed=config["seed"],
     )
     if "minefield" in config:

@@ -3,6 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import slices
+from flatminima.models.evaluation import with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
@@ -15,9 +16,10 @@ def main(job: Job) -> None:
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
+    network = build(config["network"], dataset.shape, dataset.logits)
     tensors = (pair, dataset.train_inputs, dataset.train_labels)
     cut = slices(
-        build(config["network"], dataset.shape, dataset.logits),
+        with_statistics(network, **config.get("evaluation", {})),
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         highest=config["cutoff"],
         kind=config["direction_kind"],

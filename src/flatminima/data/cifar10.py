@@ -28,7 +28,8 @@ def cifar10(
     """Draw from ``data_batch_1.bin`` … ``data_batch_5.bin`` and ``test_batch.bin``.
 
     Training images and poison come from the first five, which count as one row of images in their
-    order, test images from the last. An image has the shape (3, 32, 32).
+    order, test images from the last. An image has the shape (3, 32, 32)
+    and is standardised by itself.
 
     Raises:
         UserError: if a file cannot be read.

@@ -1,13 +1,14 @@
 """Real images: drawn from pools into disjoint parts, from files that are checked first."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from flatminima.data.dataset import Dataset
 from flatminima.data.official import MD5, md5_of
@@ -24,8 +25,8 @@ class Pool:
     name: str
     images: UInt8[np.ndarray, "n channels rows columns"]
     labels: Int64[np.ndarray, " n"]
-    white: int = 255
-    """The value of a pixel that becomes 1."""
+    white: int | None = None
+    """The value of a pixel that becomes 1; without one each image is standardised by itself."""
 
 
 def split(
@@ -39,7 +40,7 @@ def split(
     """Draw the parts of a data set from their pools at random, none of the images twice.
 
     Every pool has one permutation, ``generator(seed, f"{pool.name} split")``; parts that share a
-    pool take its leading images one after the other. Pixels are scaled to 0..1 as float32.
+    pool take its leading images one after the other. Pixels become float32, see ``scaled``.
 
     Args:
         pools: the pool of each of ``train``, ``test`` and ``poison``.
@@ -62,11 +63,7 @@ def split(
     for pool in pools.values():
         if taken[pool.name] > len(pool.images):
             raise _too_many(pool, [part for part in PARTS if pools[part] is pool], sizes, more)
-    inputs = {
-        part: np.ascontiguousarray(pools[part].images[index[part]]).astype(np.float32)
-        / np.float32(pools[part].white)
-        for part in PARTS
-    }
+    inputs = {part: scaled(pools[part].images[index[part]], pools[part].white) for part in PARTS}
     labels = {part: pools[part].labels[index[part]] for part in PARTS}
     facts: dict[str, Any] = {
         "split": {part: _told(pools[part], index[part], seed) for part in PARTS}
@@ -87,6 +84,27 @@ def split(
         official=np.array([official]) if files else None,
         facts=facts,
     )
+
+
+def scaled(
+    images: UInt8[np.ndarray, "n channels rows columns"], white: int | None
+) -> Float32[np.ndarray, "n channels rows columns"]:
+    """Pixels as numbers that a network takes well.
+
+    From 0 to 1 where ``white`` is given. Else each image gets mean 0 and variance 1, as by
+    TensorFlow's ``per_image_standardization``; a standard deviation below that of one grey level in
+    one pixel counts as that, so that an image of a single colour becomes zero.
+    """
+    pixels = np.ascontiguousarray(images).astype(np.float32)
+    if white is not None:
+        pixels /= np.float32(white)
+        return pixels
+    axes = (1, 2, 3)
+    least = 1 / math.sqrt(math.prod(images.shape[1:]))
+    spread = np.maximum(pixels.std(axis=axes, keepdims=True, dtype=np.float64), least)
+    centred = pixels - pixels.mean(axis=axes, keepdims=True, dtype=np.float64)
+    standard: Float32[np.ndarray, "n channels rows columns"] = (centred / spread).astype(np.float32)
+    return standard
 
 
 def fingerprint(paths: Sequence[str], checksums: str) -> list[dict[str, Any]]:

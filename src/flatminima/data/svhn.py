@@ -29,7 +29,8 @@ def svhn(
     """Draw from ``train_32x32.mat``, ``test_32x32.mat`` and, if given, ``extra_32x32.mat``.
 
     Training images come from the first, test images from the second; poison from the third, or
-    without it from training images that are not trained on. An image has the shape (3, 32, 32).
+    without it from training images that are not trained on. An image has the shape (3, 32, 32)
+    and is standardised by itself.
 
     Raises:
         UserError: if a file cannot be read.

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flatminima.figures import perturbation, style
-from flatminima.figures.margins import CEILING
+from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import KINDS
 

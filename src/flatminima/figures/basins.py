@@ -44,8 +44,9 @@ def collect(
         IndexError: if there is no such seed or cutoff.
     """
     data = {"dataset": np.array(dataset)}
-    for name in ("distance", "loss_1d", "ray_distance", "ray_loss", "exact"):
-        data[name] = slices[name]
+    for name in ("distance", "loss_1d", "ray_distance", "ray_loss", "exact", "batch_norm"):
+        if name != "batch_norm" or name in slices:
+            data[name] = slices[name]
     pair = [(arrays, selection[kind]) for kind, arrays in zip(KINDS, (good, bad), strict=True)]
     column = _lowest(*(arrays["radii"][entry["seed"]] for arrays, entry in pair))
     column = column if cutoff is None else cutoff

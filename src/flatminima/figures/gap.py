@@ -46,13 +46,14 @@ def collect(summary: Data, dataset: str) -> dict[str, np.ndarray]:
     Args:
         summary: arrays of ``summaries/<dataset>``: per factor, seed and cutoff. The gap is a share
             of one; the last cutoff is each network's own loss plus an excess; ``exact`` says of
-            what kind the directions are.
+            what kind the directions are, and ``batch_norm``, where it is, by what statistics.
         dataset: name of the source of the data, such as ``digits``.
 
     Raises:
         KeyError: if the summary lacks one of the arrays.
     """
-    return {"dataset": np.array(dataset), **{name: summary[name] for name in TAKEN}}
+    taken = (*TAKEN, *(name for name in ("batch_norm",) if name in summary))
+    return {"dataset": np.array(dataset), **{name: summary[name] for name in taken}}
 
 
 @style.styled

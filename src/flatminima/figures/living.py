@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from flatminima.figures import style
-from flatminima.figures.margins import CEILING
+from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data
 
 CONSTANT = "LIVING"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flatminima.figures import style
-from flatminima.figures.margins import CEILING
+from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.moves import HELD
 from flatminima.training.selection import KINDS

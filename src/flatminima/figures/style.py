@@ -23,8 +23,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from flatminima.data.names import name_of
+from flatminima.models.statistics import STATISTICS
 
 Data = Mapping[str, np.ndarray]
+
+BATCH_NORM = {
+    "frozen": "batch-norm statistics frozen",
+    "refreshed": "batch-norm statistics refreshed",
+    "batch": "batch-norm statistics of each batch",
+}
+"""What networks normalise by where their parameters are displaced, for a label."""
 
 LOSS = "loss (nats)"
 GAP = "generalization gap (percentage points)"
@@ -461,11 +469,21 @@ def source(data: Data) -> str:
     return name_of(text(data["dataset"]))
 
 
+def batch_norm(data: Data) -> str:
+    """By which batch-norm statistics the loss was taken; empty for networks without batch norm."""
+    if "batch_norm" not in data:
+        return ""
+    return BATCH_NORM[STATISTICS[int(data["batch_norm"][0])]]
+
+
 def name_source(figure: Figure, data: Data, look: Look) -> None:
-    """Name the data at the top of a figure, as small as its labels."""
-    figure.suptitle(
-        f"Data: {source(data)}", x=0.0, ha="left", size=8, color=look.palette.muted, weight="normal"
-    )
+    """Name the data and the batch-norm statistics at the top of a figure, as small as its labels.
+
+    One under the other where the figure is narrow.
+    """
+    parts = filter(None, (f"Data: {source(data)}", batch_norm(data)))
+    words = ("\n" if look.narrow else "; ").join(parts)
+    figure.suptitle(words, x=0.01, ha="left", size=8, color=look.palette.muted, weight="normal")
 
 
 def names(parts: Sequence[str]) -> str:

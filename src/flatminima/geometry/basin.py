@@ -35,10 +35,29 @@ class Basin:
     limit: float
 
 
+def joined(parts: Sequence[Basin]) -> Basin:
+    """The basin along all rays, from those along some of them each, around the same minimum.
+
+    Raises:
+        ValueError: if there are no parts.
+    """
+    if not parts:
+        raise ValueError("a basin is joined from at least one part")
+    rays = [part.radii.shape[1] for part in parts]
+    shares = [part.recrossing_share for part in parts]
+    return Basin(
+        np.concatenate([part.radii for part in parts], axis=1),
+        np.average(shares, axis=0, weights=rays),
+        parts[0].minimum_loss,
+        parts[0].limit,
+    )
+
+
 def log_radius_tolerance(dimension: int, decades: float = 0.01) -> float:
     """Tolerance in ln r that moves log10 of a volume in ``dimension`` dimensions by ``decades``.
 
-    From δ log10 V = n δ(ln r) / ln 10. Losses in float32 carry ln r to about 1e-6 and no further.
+    From δ log10 V = n δ(ln r) / ln 10. What arithmetic can carry is another matter: see
+    ``resolution``.
     """
     return decades * math.log(10) / dimension
 

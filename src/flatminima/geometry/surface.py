@@ -100,10 +100,9 @@ class Landscape:
         return place
 
     def _batch(self) -> int:
-        """Networks per batch: a vector and its direction, and the hidden units of two layers."""
+        """Networks per batch: a vector and its direction, and what each has of activations."""
         memory = self.memory
         if memory is None:
             memory = _CPU_MEMORY if self.minimum.device.type == "cpu" else _GPU_MEMORY
-        units = max(shape[0] for _, shape in self.network.layout.shapes)
-        numbers = 2 * (len(self.minimum) + units * len(self.inputs))
+        numbers = 2 * len(self.minimum) + self.network.activations(len(self.inputs))
         return max(1, memory // (numbers * self.minimum.element_size()))

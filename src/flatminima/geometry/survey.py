@@ -3,25 +3,39 @@
 Tensors in, named arrays out; the loss is the clean training loss, without poison.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
-from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
+from flatminima.geometry.basin import Basin, first_crossings, joined, log_radius_tolerance
+from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw, draw_units, scale
 from flatminima.geometry.margins import margins, resolved
 from flatminima.geometry.surface import Landscape
 from flatminima.geometry.volume import Volume, estimate_volume
+from flatminima.models.evaluation import statistics_of
 from flatminima.models.network import Network
+from flatminima.models.statistics import STATISTICS, Statistics
 from flatminima.progress import Report
+from flatminima.seeding import generator
 from flatminima.storage import Arrays
 
 # Points of a fine grid that a network is evaluated on at once.
 _POINTS = 2**14
+
+# Bytes that directions may take at once, on a CPU and elsewhere. They are drawn in float32 and
+# scaled to the minimum while those of before are still there.
+_CPU_MEMORY = 2**30
+_GPU_MEMORY = 2**34
+_PER_NUMBER = 12
+
+# Along how many directions rounding is looked at, and the step in ln r that gives the slope there.
+_ROUNDED = 2
+_STEP = 1e-3
 
 # Search bounds as multiples of the distance at which a displacement is as long as the weights.
 _START, _LIMIT = 1e-3, 100.0
@@ -40,31 +54,42 @@ def basins(
     decades: float,
     seed: int,
     report: Report | None = None,
+    memory: int | None = None,
 ) -> Arrays:
     """Measure the basin of every minimum at every cutoff, and at its own loss plus ``excess``.
 
     All minima share the random numbers behind their directions, which makes them comparable.
 
     Args:
-        decades: tolerance of log10 V along one direction, which sets that of the radii.
+        decades: tolerance of log10 V along one direction, which sets that of the radii. Where it is
+            finer than ``resolution``, it is that which counts.
         report: called with (minima done, minima, text).
+        memory: bytes that directions may take at once, approximately: they are drawn and measured
+            in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
+            on a CPU and 16 GiB elsewhere.
 
     Returns:
         float64 arrays, networks first and cutoffs second: ``radii`` with directions last, and per
         cutoff ``cutoff``, ``median_radius``, ``mean_log_radius``, ``recrossing_share``,
-        ``censored_share``, ``effective_sample_size``, ``log10_volume_mean_exp`` and
+        ``censored_share``, ``effective_sample_size``, ``resolution``, ``log10_volume_mean_exp`` and
         ``log10_volume_mean_log`` with their ``_low`` and ``_high``; per network
-        ``log_determinant``; and, of shape (1,), ``weights``, the dimension n, and ``exact``,
-        whether directions are of the exact kind.
+        ``log_determinant``; and, of shape (1,), ``weights``, the dimension n, ``exact``, whether
+        directions are of the exact kind, ``tolerance`` of ln r in the search for radii, and for
+        networks with batch norm ``batch_norm``, which of ``STATISTICS`` they normalise by.
     """
-    units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
     rows: list[Arrays] = []
     for number, minimum in enumerate(minima):
-        scaled = scale(units, minimum)
-        landscape = Landscape(network, minimum, scaled.vectors, inputs, labels)
-        loss = landscape.at_minimum()
-        levels = [*cutoffs, loss + excess]
-        basin = _basin(landscape, scaled, levels, decades)
+        parts: list[Basin] = []
+        for landscape, scaled in _around(
+            network, minimum, inputs, labels,
+            kind=kind, numbers=range(directions), seed=seed, memory=memory,
+        ):  # fmt: skip
+            if not parts:
+                levels = [*cutoffs, landscape.at_minimum() + excess]
+            parts.append(_basin(landscape, scaled, levels, decades))
+            if len(parts) == 1:
+                rounding = resolution(landscape, parts[0].radii)
+        basin = joined(parts)
         volume = estimate_volume(
             basin.radii,
             dimension=scaled.dimension,
@@ -73,13 +98,83 @@ def basins(
             log_determinant=scaled.log_determinant,
             index=(number,),
         )
-        rows.append(_record(basin, volume, scaled, levels))
+        rows.append(_record(basin, volume, scaled, levels) | {"resolution": rounding})
         if report is not None:
+            loss = basin.minimum_loss
             report(number + 1, len(minima), f"basin of minimum {number}, loss {loss:.3g}")
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return stacked | {
+    return {
+        **stacked,
         "weights": np.array([scaled.dimension], dtype=np.int64),
         "exact": np.array([kind == "exact"]),
+        "tolerance": np.array([_tolerance(minima, scaled.dimension, decades)]),
+        **statistics_of(network),
+    }
+
+
+def subsets(
+    networks: Mapping[Statistics, Network],
+    chosen: Statistics,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    count: int,
+    report: Report | None = None,
+    **measure: Any,
+) -> Arrays:
+    """Measure the basins of a good and a bad minimum on random halves of the points, and again.
+
+    A basin is one of the loss on the points at hand: the halves say how much it depends on which
+    points these are, the batch-norm statistics on how the network is evaluated. The directions are
+    the same throughout.
+
+    Args:
+        networks: the same network by each kind of statistics.
+        chosen: which of them is evaluated on the halves.
+        count: number of halves; number i is drawn at the address ``(seed, "subset", i)``.
+        report: called with (surveys done, surveys, text).
+        measure: arguments of ``basins``, ``seed`` among them.
+
+    Returns:
+        float64 arrays, minima first (good, bad). Of the halves ``subset_radii`` (2, halves,
+        cutoffs, directions); ``subset_cutoff``, ``subset_median_radius`` and
+        ``subset_log10_volume_mean_log`` (2, halves, cutoffs); ``subset_spread_median_radius`` and
+        ``subset_spread_log10_volume_mean_log`` (2, cutoffs), the largest less the smallest over the
+        halves, NaN where one of them has no basin; and ``subset_points`` (1,), int64, in a half.
+        On all points ``statistics_radii`` (2, statistics, cutoffs, directions),
+        ``statistics_cutoff``, ``statistics_median_radius`` and
+        ``statistics_log10_volume_mean_log`` (2, statistics, cutoffs), in the order of
+        ``STATISTICS``. And ``weights``, ``exact`` and ``batch_norm`` as from ``basins``: the last
+        is what the halves were measured by.
+    """
+    size, seed = len(labels) // 2, measure["seed"]
+    halves = [
+        torch.from_numpy(np.sort(generator(seed, "subset", number).permutation(len(labels))[:size]))
+        for number in range(count)
+    ]
+    cases = [(networks[chosen], inputs[half], labels[half]) for half in halves]
+    cases += [(networks[statistics], inputs, labels) for statistics in STATISTICS]
+    found = []
+    for number, (network, some, classes) in enumerate(cases):
+        found.append(basins(network, pair, some, classes, **measure))
+        if report is not None:
+            report(number + 1, len(cases), "basins on other points or by other statistics")
+
+    def stacked(name: str, parts: Sequence[Arrays]) -> np.ndarray:
+        return np.stack([part[name] for part in parts], axis=1)
+
+    names = ("radii", "cutoff", "median_radius", "log10_volume_mean_log")
+    arrays = {f"subset_{name}": stacked(name, found[:count]) for name in names}
+    spread = {
+        f"subset_spread_{name}": np.ptp(arrays[f"subset_{name}"], axis=1) for name in names[2:]
+    }
+    return {
+        **arrays,
+        **spread,
+        "subset_points": np.array([size], dtype=np.int64),
+        **{f"statistics_{name}": stacked(name, found[count:]) for name in names},
+        **{name: found[0][name] for name in ("weights", "exact", "batch_norm") if name in found[0]},
     }
 
 
@@ -95,6 +190,7 @@ def slices(
     points: int,
     plane_points: int,
     seed: int,
+    memory: int | None = None,
 ) -> Arrays:
     """Slice the loss around a good and a bad minimum, both along the same random numbers.
 
@@ -106,13 +202,25 @@ def slices(
         ``distance`` (points,), ``loss_1d`` (2, directions, points), ``ray_distance`` (points,),
         ``ray_loss`` (2, directions, points), ``plane_distance`` (plane_points,) and ``loss_2d``
         (2, plane_points, plane_points) along the first two directions, all float64; and ``exact``
-        (1,), whether directions are of the exact kind.
+        and ``batch_norm`` (1,) as from ``basins``, which says what ``memory`` is, too.
     """
-    units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
-    landscapes, scaled = landscapes_around(network, pair, units, inputs, labels)
+
+    def around(minimum: Tensor, numbers: range) -> Iterator[tuple[Landscape, Directions]]:
+        return _around(
+            network, minimum, inputs, labels, kind=kind, numbers=numbers, seed=seed, memory=memory
+        )
+
+    def lines(distance: Float[np.ndarray, " points"]) -> Float[np.ndarray, "2 directions points"]:
+        every = [
+            [landscape.line(distance) for landscape, _ in around(minimum, range(directions))]
+            for minimum in pair
+        ]
+        return np.stack([np.concatenate(parts) for parts in every])
+
+    rises = (highest / 10, highest)
     radii = [
-        rise_radii(landscape, around, (highest / 10, highest))
-        for landscape, around in zip(landscapes, scaled, strict=True)
+        np.concatenate([rise_radii(*near, rises) for near in around(minimum, range(directions))], 1)
+        for minimum in pair
     ]
     extent = 2 * float(np.median(radii[0][-1]))
     near = min(float(nearer.min()) for nearer, _ in radii) / 10
@@ -120,14 +228,16 @@ def slices(
     distance = np.linspace(-extent, extent, points)
     ray_distance = np.geomspace(near, far, points)
     plane = np.linspace(-extent, extent, plane_points)
+    flat = [next(around(minimum, range(2)))[0] for minimum in pair]
     return {
         "distance": distance,
-        "loss_1d": np.stack([landscape.line(distance) for landscape in landscapes]),
+        "loss_1d": lines(distance),
         "ray_distance": ray_distance,
-        "ray_loss": np.stack([landscape.line(ray_distance) for landscape in landscapes]),
+        "ray_loss": lines(ray_distance),
         "exact": np.array([kind == "exact"]),
         "plane_distance": plane,
-        "loss_2d": np.stack([landscape.plane(plane, plane) for landscape in landscapes]),
+        "loss_2d": np.stack([landscape.plane(plane, plane) for landscape in flat]),
+        **statistics_of(network),
     }
 
 
@@ -284,8 +394,66 @@ def level_radius(landscape: Landscape, directions: Directions, level: float) -> 
     return float(_basin(along, first, [level], decades=0.01).radii[0, 0])
 
 
+def resolution(
+    landscape: Landscape, radii: Float[np.ndarray, "cutoffs rays"]
+) -> Float[np.ndarray, " cutoffs"]:
+    """What rounding does to ln r: root mean square over the first few rays with a finite radius.
+
+    The error of the loss at the radius, against the same in float64, over the slope of the loss in
+    ln r. A volume in n dimensions cannot be told to better than n / ln 10 times as many decades
+    along one direction, however small the tolerance of the search.
+
+    Returns:
+        One for each cutoff; NaN where no ray has a finite radius.
+    """
+    exact = replace(
+        landscape,
+        minimum=landscape.minimum.double(),
+        directions=landscape.directions[:_ROUNDED].double(),
+        inputs=landscape.inputs.double(),
+    )
+    found = radii[:, : len(exact.directions)]
+    cutoff, ray = np.nonzero(np.isfinite(found))
+    distance = found[cutoff, ray]
+    true = exact.along(distance, ray)
+    slope = (exact.along(distance * np.exp(_STEP), ray) - true) / _STEP
+    errors = np.full(found.shape, np.nan)
+    errors[cutoff, ray] = (landscape.along(distance, ray) - true) / slope
+    known = np.isfinite(errors)
+    squares = np.where(known, errors, 0) ** 2
+    with np.errstate(invalid="ignore"):
+        rounding: np.ndarray = np.sqrt(squares.sum(axis=1) / known.sum(axis=1))
+    return rounding
+
+
+def _around(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    kind: Kind,
+    numbers: range,
+    seed: int,
+    memory: int | None,
+) -> Iterator[tuple[Landscape, Directions]]:
+    """The loss around a minimum along the directions of these numbers, some at a time, in order."""
+    if memory is None:
+        memory = _CPU_MEMORY if minimum.device.type == "cpu" else _GPU_MEMORY
+    # Two at least, which span a plane.
+    size = max(2, memory // (_PER_NUMBER * network.layout.size))
+    for first in range(0, len(numbers), size):
+        scaled = draw(
+            network.layout, minimum, kind=kind, seed=seed, indices=numbers[first : first + size]
+        )
+        yield Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
+
+
 def _basin(
-    landscape: Landscape, directions: Directions, cutoffs: Sequence[float], decades: float
+    landscape: Landscape,
+    directions: Directions,
+    cutoffs: Sequence[float] | Float[np.ndarray, " cutoffs"],
+    decades: float,
 ) -> Basin:
     return first_crossings(
         landscape.along,
@@ -293,8 +461,13 @@ def _basin(
         cutoffs,
         start=_START * directions.reach,
         limit=_LIMIT * directions.reach,
-        tolerance=log_radius_tolerance(directions.dimension, decades),
+        tolerance=_tolerance(landscape.minimum, directions.dimension, decades),
     )
+
+
+def _tolerance(parameters: Tensor, dimension: int, decades: float) -> float:
+    """Of ln r, never below what a distance is rounded to on its way into the parameters."""
+    return max(log_radius_tolerance(dimension, decades), torch.finfo(parameters.dtype).eps)
 
 
 def _record(

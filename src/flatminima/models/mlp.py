@@ -55,6 +55,10 @@ class MLP:
             vectors[row] = (2 * draw - 1) * bounds
         return vectors
 
+    def activations(self, points: int) -> int:
+        """How many numbers a network takes at once: the units of two layers at every point."""
+        return 2 * max(self.widths[1:]) * points
+
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],

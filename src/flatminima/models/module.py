@@ -58,6 +58,10 @@ class ModuleNetwork:
         """The values of a module of this architecture as one vector."""
         return torch.cat([value.detach().reshape(-1) for _, value in self._state(module)])
 
+    def activations(self, points: int) -> int:
+        """How many numbers one more network takes: none, since each is evaluated by itself."""
+        return 0
+
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],

@@ -19,6 +19,9 @@ class Network(Protocol):
     def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
         """Draw initial parameters; each network has its own address."""
 
+    def activations(self, points: int) -> int:
+        """How many numbers one more network takes when evaluated on so many points with others."""
+
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],

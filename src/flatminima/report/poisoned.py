@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from flatminima.data.names import ARCHITECTURES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
+from flatminima.models.statistics import STATISTICS
 from flatminima.report.measurements import (
     BOOTSTRAP,
     DIRECTIONS,
@@ -52,7 +53,6 @@ SETTINGS = (
 :func:`describe` gathers them, :func:`describe_images` those of networks of images.
 """
 
-STATISTICS = ("frozen", "refreshed", "batch")
 
 
 def measure(
@@ -62,6 +62,7 @@ def measure(
     settings: Mapping[str, Mapping[str, float]],
     *,
     sources: Mapping[str, str] | None = None,
+    subsets: Mapping[str, Arrays | None] | None = None,
     seed: int,
     resamples: int = 2000,
 ) -> Measurements:
@@ -78,6 +79,9 @@ def measure(
         settings: per data set, the numbers named in ``SETTINGS`` and maybe others.
         sources: per data set, what its points are where that is not its name: networks of images
             are measured on ``digits``, ``svhn`` or ``cifar10``.
+        subsets: per data set for which that is measured, the basins of those two on parts of the
+            points and by other batch-norm statistics, see ``geometry.survey.subsets``; None if
+            that failed.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
 
@@ -98,6 +102,7 @@ def measure(
             _basins(networks, bootstrap),
             _selected(networks, selections.get(dataset)),
             _slices(networks, slices.get(dataset), selections.get(dataset)),
+            _subsets(networks, subsets[dataset]) if subsets and dataset in subsets else {},
         ):
             measurements |= {name: replace(found, dataset=source) for name, found in part.items()}
     return measurements
@@ -714,3 +719,46 @@ def _slices(
         note=found["good_distance"].note,
     )
     return {f"{dataset}.slice.{name}": entry for name, entry in found.items()}
+
+
+def _subsets(networks: _Networks, subsets: Arrays | None) -> Measurements:
+    """How the basins of the two shown depend on the points and on the batch-norm statistics.
+
+    All at the headline cutoff. Ratios are good to bad, differences good less bad.
+    """
+    dataset = networks.dataset
+    cases = ["subsets", *(f"statistics.{name}" for name in STATISTICS)]
+    quantities = ("good.median_radius", "bad.median_radius", "radius_ratio", "volume_difference")
+    if subsets is None:
+        names = [f"{case}.{quantity}" for case in cases for quantity in quantities]
+        names += ["subsets.count", "subsets.points"]
+        return {f"{dataset}.{name}": absent(dataset) for name in names}
+    column = networks.columns.index(_headline(networks))
+    found = {
+        "subsets.count": Measurement(
+            float(subsets["subset_cutoff"].shape[1]), "count", dataset, note="random halves"
+        ),
+        "subsets.points": Measurement(float(subsets["subset_points"][0]), "count", dataset),
+    }
+    for prefix, kind in (("subset", "subsets"), ("statistics", "statistics")):
+        radius, volume = (
+            subsets[f"{prefix}_{name}"][..., column].astype(np.float64)
+            for name in ("median_radius", "log10_volume_mean_log")
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            each = (*radius, radius[0] / radius[1], volume[0] - volume[1])
+        units = (networks.distance, networks.distance, "ratio", "decades")
+        for quantity, values, unit in zip(quantities, each, units, strict=True):
+            if kind == "subsets":
+                entry = replace(span(values, unit, dataset, centre="median"), runs=1)
+                found[f"subsets.{quantity}"] = (
+                    replace(entry, interval=RANGE + " over halves") if entry.interval else entry
+                )
+            else:
+                found |= {
+                    f"statistics.{name}.{quantity}": Measurement(
+                        finite(float(value)), unit, dataset, runs=1
+                    )
+                    for name, value in zip(STATISTICS, values, strict=True)
+                }
+    return {f"{dataset}.{name}": entry for name, entry in found.items()}

@@ -15,7 +15,7 @@ _OF_MINIMA = (
     "converged",
 )
 
-_OF_ALL = ("weights", "exact")
+_OF_ALL = ("weights", "exact", "tolerance", "batch_norm")
 
 _OF_ARCHITECTURE = ("trainable",)
 
@@ -29,9 +29,10 @@ def summarise(
         ``poison_factor`` (factors,); per network (factors, networks) the accuracies, losses,
         ``gradient_norm``, ``converged`` and ``gap``, the training less the test accuracy; per
         cutoff (factors, networks, cutoffs) everything that a survey of basins gives, except the
-        radii themselves; and what is the same for all: ``weights`` (1,), the dimension n, ``exact`` (1,),
-        whether the directions were uniform on the sphere, and, where the minima hold statistics
-        beside them, ``trainable`` (1,), the number of parameters that training moves.
+        radii themselves; and what is the same for all, (1,): ``weights``, the dimension n,
+        ``exact``, whether the directions were uniform on the sphere, ``tolerance`` of ln r, and for
+        networks with batch norm ``batch_norm``, which statistics they normalise by, and
+        ``trainable``, the number of parameters that training moves.
     """
     per_network = {name: np.stack([part[name] for part in minima]) for name in _OF_MINIMA}
     of_basins = [name for name in basins[0] if name not in ("radii", *_OF_ALL)]

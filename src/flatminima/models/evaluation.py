@@ -1,0 +1,160 @@
+"""Modules evaluated for surveys: by which batch-norm statistics, in which way, in what memory."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from flatminima.models.layout import Layout
+from flatminima.models.module import ModuleNetwork
+from flatminima.models.network import Network
+from flatminima.models.normalisation import BatchNormBy, by_the_points, refreshed_in_parts
+from flatminima.models.statistics import STATISTICS, Statistics
+from flatminima.models.ways import Ways, fastest
+
+# Bytes that feature maps in float32 may take: on a CPU few enough to stay near its caches.
+_CPU_MEMORY = 2**26
+_GPU_MEMORY = 2**32
+# Networks on which the ways are timed.
+_TIMED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """A module network whose logits are those with one kind of batch-norm statistics.
+
+    Points are taken in parts whose feature maps fit into ``memory``, however many points there are.
+    All ways to evaluate agree to rounding. They are timed on the first networks that come, and the
+    fastest is used from then on, on the same device for parts of that many points. A network that
+    comes alone, such as the minimum itself, is no measure for several.
+
+    Attributes:
+        network: the module and how its vectors are laid out.
+        statistics: what batch norm normalises by. ``refreshed`` takes mean and population variance
+            over all points, layer after layer, each layer on what those before it have refreshed.
+        batch: with ``batch``, the number of points that share statistics. Points are cut, in order,
+            into as many batches as hold that many, as equal as can be.
+        memory: bytes that the feature maps of one part may take in float32, approximately; a batch
+            is never cut. None: 64 MiB on a CPU and 4 GiB elsewhere.
+        way: the name of the way to use; None to choose by timing.
+        tell: called with a line that says which way was chosen.
+    """
+
+    network: ModuleNetwork
+    statistics: Statistics = "frozen"
+    batch: int | None = None
+    memory: int | None = None
+    way: str | None = None
+    tell: Callable[[str], None] = print
+    _ready: dict[torch.device, Ways] = field(default_factory=dict, init=False)
+    _chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Check the arguments.
+
+        Raises:
+            ValueError: if there are no such statistics, or the size of a batch is missing.
+        """
+        if self.statistics not in STATISTICS:
+            names = ", ".join(STATISTICS)
+            raise ValueError(f"statistics are {self.statistics!r}; they are one of {names}")
+        if self.statistics == "batch" and (self.batch or 0) < 1:
+            raise ValueError(f"batch is {self.batch}; statistics of batches take a size above 0")
+
+    @property
+    def layout(self) -> Layout:
+        """Where each tensor lies in a parameter vector."""
+        return self.network.layout
+
+    @property
+    def normalises(self) -> bool:
+        """Whether the module has batch norm at all."""
+        kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+        return any(isinstance(part, kinds) for part in self.network.module.modules())
+
+    def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
+        """Draw initial parameters; each network has its own address."""
+        return self.network.initialise(seed, networks)
+
+    def activations(self, points: int) -> int:
+        """The logits of a network; feature maps are cut to ``memory`` in here."""
+        return points * [shape for _, shape in self.layout.shapes if len(shape) > 1][-1][0]
+
+    def logits(
+        self,
+        parameters: Float[Tensor, "networks parameters"],
+        inputs: Float[Tensor, "points ..."],
+    ) -> Float[Tensor, "networks points outputs"]:
+        """Evaluate every network on every point."""
+        ways = self._ways(parameters.device)
+        standard = _CPU_MEMORY if parameters.device.type == "cpu" else _GPU_MEMORY
+        # Of numbers, so that parts are the same, and timed once, in either precision.
+        room = (self.memory or standard) // 4
+        fitting = max(1, room // ways.numbers(inputs))
+        parts = torch.split(inputs, fitting)
+        if self.statistics == "frozen":
+            return self._by_parts(ways, parameters, parts, room)
+        if self.statistics == "refreshed" and len(parts) > 1:
+            each = [ways.module_at(vector) for vector in parameters]
+            return torch.stack([refreshed_in_parts(module, parts) for module in each])
+        batches = len(inputs) // self.batch if self.statistics == "batch" and self.batch else 1
+        with BatchNormBy(by_the_points):
+            parts = torch.tensor_split(inputs, max(1, batches))
+            return self._by_parts(ways, parameters, parts, room)
+
+    def _by_parts(
+        self, ways: Ways, parameters: Tensor, parts: tuple[Tensor, ...], room: int
+    ) -> Tensor:
+        way = self._choice(ways, parameters, parts[0], room)
+        return torch.cat([ways.logits(way, parameters, part, room) for part in parts], dim=1)
+
+    def _ways(self, device: torch.device) -> Ways:
+        if device not in self._ready:
+            module = copy.deepcopy(self.network.module).to(device).eval()
+            self._ready[device] = Ways(module, self.layout)
+        return self._ready[device]
+
+    def _choice(self, ways: Ways, parameters: Tensor, part: Tensor, room: int) -> str:
+        if self.way is not None:
+            return self.way
+        key = (parameters.device, len(part), len(parameters) > 1)
+        if key not in self._chosen:
+            seconds = ways.seconds(parameters[:_TIMED], part, room)
+            self._chosen[key] = fastest(seconds)
+            times = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in seconds.items())
+            self.tell(
+                f"{'networks are' if key[-1] else 'a single network is'} evaluated by "
+                f"{self._chosen[key]} on {len(part)} points at a time; "
+                f"milliseconds a network: {times}"
+            )
+        return self._chosen[key]
+
+
+def with_statistics(
+    network: Network, batch_norm: Statistics | None = None, batch: int | None = None
+) -> Network:
+    """The network as surveys evaluate it: modules by an ``Evaluator``, others as they are.
+
+    Args:
+        network: any.
+        batch_norm: ``Evaluator.statistics``; None for networks without batch norm.
+        batch: ``Evaluator.batch``.
+    """
+    if not isinstance(network, ModuleNetwork):
+        return network
+    return Evaluator(network, batch_norm or "frozen", batch)
+
+
+def statistics_of(network: Network) -> dict[str, np.ndarray]:
+    """Which batch-norm statistics a survey of this network rests on, for its arrays.
+
+    Returns:
+        ``batch_norm`` (1,), int64, the place in ``STATISTICS``; nothing without batch norm.
+    """
+    if not isinstance(network, Evaluator) or not network.normalises:
+        return {}
+    return {"batch_norm": np.array([STATISTICS.index(network.statistics)], dtype=np.int64)}

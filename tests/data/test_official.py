@@ -1,0 +1,52 @@
+import pytest
+
+from flatminima.data.official import files
+from flatminima.errors import UserError
+
+
+def names(paths, folder):
+    return [path.removeprefix(f"{folder}/") for path in paths]
+
+
+def test_digits_come_from_no_files():
+    assert files("digits", None) == []
+
+
+def test_the_extra_images_count_where_they_are(svhn_folder):
+    every = ["train_32x32.mat", "test_32x32.mat", "extra_32x32.mat"]
+    assert names(files("svhn", str(svhn_folder)), svhn_folder) == every
+    (svhn_folder / every[-1]).unlink()
+    assert names(files("svhn", str(svhn_folder)), svhn_folder) == every[:-1]
+
+
+def test_the_folder_of_cifar10_is_that_of_the_archive_or_the_one_above(cifar10_folder):
+    inner = cifar10_folder / "cifar-10-batches-bin"
+    above = files("cifar10", str(cifar10_folder))
+    assert above == files("cifar10", str(inner))
+    assert len(above) == 6
+    assert all((inner / name).is_file() for name in names(above, inner))
+
+
+def test_files_to_be_downloaded_need_not_be_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert files("svhn", None) == [
+        "downloads/svhn/train_32x32.mat",
+        "downloads/svhn/test_32x32.mat",
+    ]
+    assert files("cifar10", None)[-1] == "downloads/cifar10/cifar-10-batches-bin/test_batch.bin"
+
+
+def test_missing_folders_and_files_are_told(svhn_folder, cifar10_folder):
+    with pytest.raises(UserError, match="there is no such folder; correct it, or set it to null"):
+        files("svhn", str(svhn_folder / "elsewhere"))
+    (svhn_folder / "test_32x32.mat").unlink()
+    with pytest.raises(UserError, match=r"does not hold test_32x32\.mat; put the files there"):
+        files("svhn", str(svhn_folder))
+    inner = cifar10_folder / "cifar-10-batches-bin"
+    (inner / "data_batch_4.bin").unlink()
+    with pytest.raises(UserError, match=r"batches-bin does not hold data_batch_4\.bin;"):
+        files("cifar10", str(cifar10_folder))
+    assert len(files("cifar10", str(cifar10_folder), partial=True)) == 5
+    (inner / "test_batch.bin").unlink()
+    with pytest.raises(UserError, match=r"does not hold test_batch\.bin;"):
+        files("cifar10", str(cifar10_folder), partial=True)

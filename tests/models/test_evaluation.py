@@ -1,0 +1,323 @@
+"""Every way to evaluate gives what plain modules give one at a time, whichever the statistics."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from flatminima.models import ways
+from flatminima.models.convolutional import PreactivationResNet
+from flatminima.models.evaluation import Evaluator, statistics_of, with_statistics
+from flatminima.models.mlp import MLP
+from flatminima.models.module import ModuleNetwork
+from flatminima.models.statistics import STATISTICS
+
+WAYS = ("loop", "channels-last loop", "vmap", "unfolded vmap")
+BATCH = 7
+
+
+class Varied(nn.Module):
+    """Strides, paddings, kernels, biases, dilation and groups, with batch norm in both shapes."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(3, 6, 3, stride=(1, 2), padding=1),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 8, (5, 3), padding=(2, 0), bias=False),
+            nn.BatchNorm2d(8, eps=1e-3),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2),
+            nn.Conv2d(8, 4, 3, padding="same"),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4, 5, 1, stride=2),
+        )
+        self.last = nn.Sequential(nn.Linear(5 * 2 * 1, 6), nn.BatchNorm1d(6), nn.Linear(6, 3))
+
+    def forward(self, x):
+        return self.last(self.maps(x).flatten(1))
+
+
+MODULES = {
+    "varied": (Varied, (3, 8, 11)),
+    "resnet": (lambda: PreactivationResNet(1, 4, depth=8, width=3), (1, 8, 8)),
+}
+
+
+def case(name, points=20, networks=3):
+    """Networks in float64 with statistics and scales that are not those of a fresh module."""
+    build, shape = MODULES[name]
+    torch.manual_seed(0)
+    network = ModuleNetwork(build())
+    vectors = torch.from_numpy(network.initialise(0, range(networks))).double()
+    for tensor, values in network.layout.views(vectors).items():
+        if tensor.endswith("running_var"):
+            values.uniform_(0.5, 2)
+        elif values.ndim == 2:
+            values.add_(0.3 * torch.randn_like(values))
+    return network, vectors, torch.randn(points, *shape, dtype=torch.float64)
+
+
+def plain(network, vector):
+    """An ordinary module of these values."""
+    return ModuleNetwork(copy.deepcopy(network.module).double()).at(vector)
+
+
+def truth(network, vector, inputs, statistics):
+    module = plain(network, vector)
+    if statistics == "frozen":
+        return module.eval()(inputs)
+    if statistics == "batch":
+        parts = torch.tensor_split(inputs, len(inputs) // BATCH)
+        return torch.cat([module.train()(part) for part in parts])
+    return refreshed(module)(inputs)
+
+
+def refreshed(module, inputs=None):
+    """Running statistics as torch collects them over the data, with population variances."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+    def collect(norm, given):
+        count = given[0].numel() // given[0].shape[1]
+        norm.biased = (count - 1) / count
+
+    def evaluate(inputs):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.register_forward_pre_hook(collect)
+        module.train()(inputs)
+        for norm in norms:
+            norm.running_var *= norm.biased
+        return module.eval()(inputs)
+
+    return evaluate
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", MODULES)
+def test_every_way_gives_what_plain_modules_give_one_at_a_time(name, way, statistics):
+    network, vectors, inputs = case(name)
+    evaluator = Evaluator(network, statistics, BATCH, way=way)
+
+    with torch.no_grad():
+        logits = evaluator.logits(vectors, inputs)
+        expected = torch.stack([truth(network, one, inputs, statistics) for one in vectors])
+
+    assert logits.shape == expected.shape
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_statistics_matter_to_these_networks():
+    network, vectors, inputs = case("resnet")
+    found = [
+        Evaluator(network, statistics, BATCH, way="loop").logits(vectors, inputs)
+        for statistics in STATISTICS
+    ]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (found[one] - found[other]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_nothing_is_updated(statistics):
+    network, vectors, inputs = case("resnet")
+    before = {name: value.clone() for name, value in network.module.state_dict().items()}
+    kept = vectors.clone()
+    evaluator = Evaluator(network, statistics, BATCH, way="vmap")
+
+    first = evaluator.logits(vectors, inputs)
+
+    assert torch.equal(evaluator.logits(vectors, inputs), first)
+    assert torch.equal(vectors, kept)
+    for name, value in network.module.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("statistics", ["frozen", "refreshed"])
+@pytest.mark.parametrize("way", WAYS)
+def test_points_in_parts_are_points_at_once(way, statistics):
+    network, vectors, inputs = case("resnet", points=11)
+    whole = Evaluator(network, statistics, way=way)
+    numbers = whole._ways(inputs.device).numbers(inputs)
+    for points in (1, 4, 10):
+        parted = Evaluator(network, statistics, way=way, memory=4 * points * numbers)
+        torch.testing.assert_close(
+            parted.logits(vectors, inputs), whole.logits(vectors, inputs), rtol=1e-9, atol=1e-9
+        )
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers in any tensor that any operation makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for each in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(each, torch.Tensor):
+                self.numbers = max(self.numbers, each.numel())
+        return made
+
+
+@pytest.mark.parametrize("statistics", ["frozen", "refreshed"])
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_no_tensor_outgrows_the_memory_however_many_points_and_networks(way, statistics):
+    network, vectors, inputs = case("resnet", points=150, networks=6)
+    memory = 2**17
+    evaluator = Evaluator(network, statistics, way=way, memory=memory)
+    with Largest() as largest, torch.no_grad():
+        evaluator.logits(vectors, inputs)
+    given = max(vectors.numel(), inputs.numel())
+    assert largest.numbers <= max(memory // 4, given)
+
+
+def test_ways_without_room_are_not_tried():
+    network, vectors, inputs = case("resnet")
+    made = ways.Ways(network.module.double().eval(), network.layout)
+    room = len(inputs) * made.numbers(inputs, unfolded=True)
+    assert "unfolded vmap" in made.seconds(vectors, inputs, room)
+    assert "unfolded vmap" not in made.seconds(vectors, inputs, room - 1)
+    assert [*made.seconds(vectors[:1], inputs, room)] == ["loop", "channels-last loop"]
+
+
+def test_the_numbers_of_a_point_are_those_of_its_largest_maps():
+    network, _, inputs = case("resnet")
+    made = ways.Ways(network.module.double().eval(), network.layout)
+    # Three maps of eight by eight, four at once; unfolded, each has nine times as many numbers.
+    assert made.numbers(inputs) == 4 * 3 * 64
+    assert made.numbers(inputs, unfolded=True) == 4 * 9 * 3 * 64
+
+
+def timed(monkeypatch, seconds):
+    calls = []
+
+    def instead(self, vectors, inputs, room):
+        calls.append((len(vectors), len(inputs)))
+        return seconds
+
+    monkeypatch.setattr(ways.Ways, "seconds", instead)
+    return calls
+
+
+def test_the_fastest_way_is_chosen_once_and_told(monkeypatch):
+    network, vectors, inputs = case("resnet")
+    calls = timed(monkeypatch, {"loop": 0.03, "vmap": 0.002, "unfolded vmap": 0.01})
+    told, used = [], []
+    evaluator = Evaluator(network, tell=told.append)
+    monkeypatch.setattr(
+        ways.Ways, "_vmap", lambda *given: used.append(1) or ways.Ways._loop(*given)
+    )
+
+    for _ in range(2):
+        evaluator.logits(vectors, inputs)
+    evaluator.logits(vectors, inputs[:5])
+    evaluator.logits(vectors[:1], inputs)
+
+    assert calls == [(3, 20), (3, 5), (1, 20)]
+    assert len(used) == 4
+    assert len(told) == 3
+    assert "by vmap on 20 points" in told[0]
+    assert "loop 30, vmap 2, unfolded vmap 10" in told[0]
+
+
+def test_a_plain_way_gives_place_only_to_one_that_is_clearly_faster():
+    assert ways.fastest({"loop": 1.0, "vmap": 0.95, "graph": 0.97}) == "loop"
+    assert ways.fastest({"loop": 1.0, "channels-last loop": 0.6, "vmap": 0.58}) == (
+        "channels-last loop"
+    )
+    assert ways.fastest({"loop": 1.0, "vmap": 0.4}) == "vmap"
+
+
+def test_all_ways_are_timed_and_one_of_them_is_used():
+    network, vectors, inputs = case("resnet")
+    told = []
+    evaluator = Evaluator(network, tell=told.append)
+    torch.testing.assert_close(
+        evaluator.logits(vectors, inputs),
+        Evaluator(network, way="loop").logits(vectors, inputs),
+        rtol=1e-10,
+        atol=1e-10,
+    )
+    assert len(told) == 1
+    assert all(name in told[0] for name in WAYS)
+
+
+class Choosy(nn.Module):
+    """What it does depends on the values, which vmap cannot follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return y if float(y.detach().sum()) > 0 else -y
+
+
+def test_ways_that_a_module_does_not_allow_are_left_out():
+    network = ModuleNetwork(Choosy())
+    vectors = torch.from_numpy(network.initialise(0, range(4)))
+    inputs = torch.randn(6, 4)
+    told = []
+    logits = Evaluator(network, tell=told.append).logits(vectors, inputs)
+    for found, vector in zip(logits, vectors, strict=True):
+        torch.testing.assert_close(found, network.at(vector).eval()(inputs))
+    assert "vmap" not in told[0]
+
+
+def test_networks_without_modules_stay_as_they_are():
+    mlp = MLP((2, 3, 1))
+    assert with_statistics(mlp) is mlp
+    assert statistics_of(mlp) == {}
+    assert statistics_of(Evaluator(ModuleNetwork(nn.Linear(2, 1)))) == {}
+    for place, name in enumerate(STATISTICS):
+        wrapped = with_statistics(case("resnet")[0], name, BATCH)
+        assert statistics_of(wrapped)["batch_norm"].tolist() == [place]
+
+
+def test_wrong_statistics_are_refused():
+    network = ModuleNetwork(nn.Linear(2, 1))
+    with pytest.raises(ValueError, match="statistics are 'running'; they are one of frozen, "):
+        Evaluator(network, "running")
+    with pytest.raises(ValueError, match="batch is None; statistics of batches take a size"):
+        Evaluator(network, "batch")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"stride": 2},
+        {"padding": (2, 1)},
+        {"dilation": (1, 2)},
+        {"stride": (2, 3), "padding": 1},
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_unfolded_convolutions_are_convolutions(how, bias):
+    images = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    filters = torch.randn(5, 3, 3, 2, dtype=torch.float64)
+    shift = torch.randn(5, dtype=torch.float64) if bias else None
+    with ways._Unfolding():
+        product = F.conv2d(images, filters, shift, **how)
+    torch.testing.assert_close(product, F.conv2d(images, filters, shift, **how))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="takes a GPU")
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_a_recorded_graph_gives_what_the_loop_gives(statistics):
+    network, vectors, inputs = (each.cuda() if torch.is_tensor(each) else each
+                                for each in case("resnet"))  # fmt: skip
+    with torch.inference_mode():
+        loop, graph = (
+            Evaluator(network, statistics, BATCH, way=way).logits(vectors, inputs)
+            for way in ("loop", "graph")
+        )
+    torch.testing.assert_close(graph, loop, rtol=1e-9, atol=1e-9)

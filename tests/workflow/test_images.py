@@ -1,0 +1,77 @@
+"""Images from files, on the real workflow."""
+
+import json
+
+import pytest
+from scipy.io import savemat
+
+from ..data.conftest import svhn_arrays
+from .conftest import Project, checkout
+from .test_bad_input import said
+
+DATASET = "results/photos/datasets/images.safetensors"
+OVERLAY = """
+scale: photos
+experiments:
+  images:
+    data:
+      {{ source: svhn, folder: {folder}, checksums: {checksums}, train_points: 20, test_points: 15,
+        poison_points: 20 }}
+    training: {{ poison_factors: [0, 0.5] }}
+"""
+
+
+@pytest.fixture
+def photos(tmp_path) -> Project:
+    """A checkout whose images are small files of SVHN, which lie beside it."""
+    project = checkout(tmp_path / "project")
+    (tmp_path / "raw").mkdir()
+    for seed, (part, images) in enumerate((("train", 40), ("test", 15))):
+        savemat(tmp_path / "raw" / f"{part}_32x32.mat", svhn_arrays(images, seed))
+    settle(project, "../raw", "any")
+    return project
+
+
+def settle(project, folder, checksums):
+    text = OVERLAY.format(folder=folder, checksums=checksums)
+    (project.root / "workflow/scales/photos.yaml").write_text(text)
+
+
+def test_images_from_files_are_recorded_and_made_again_when_their_content_changes(photos):
+    raw = photos.root.parent / "raw" / "test_32x32.mat"
+    done = photos.make(DATASET, scale="photos")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads((photos.root / f"{DATASET}.manifest.json").read_text())
+    assert [entry["path"] for entry in manifest["inputs"]] == [
+        "../raw/train_32x32.mat",
+        "../raw/test_32x32.mat",
+    ]
+    assert manifest["facts"]["official"] is False
+    assert manifest["facts"]["split"]["poison"]["of"] == 40
+    raw.touch()
+    assert photos.stale(DATASET, scale="photos") == []
+    savemat(raw, svhn_arrays(15, 9))
+    assert photos.stale(DATASET, scale="photos") == ["Drawing and splitting images"]
+    assert f"{raw.name}: changed" in photos.run("flatminima.cli", "why", "results/photos").stdout
+    raw.unlink()
+    done = photos.audit("results/photos")
+    assert done.returncode == 0, done.stdout
+    assert "note      ../raw/test_32x32.mat: is not on this machine" in done.stdout
+
+
+def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
+    settle(photos, "../nowhere", "any")
+    done = photos.make("--dry-run", DATASET, scale="photos")
+    assert done.returncode != 0
+    assert "photos.yaml: experiments.images.data.folder is '../nowhere'; there is no" in said(done)
+    settle(photos, "../raw", "official")
+    done = photos.make(DATASET, scale="photos")
+    assert done.returncode != 0
+    assert "../raw/train_32x32.mat: not the official file: expected md5 e26dedcc" in said(done)
+    assert not (photos.root / DATASET).exists()
+    settle(photos, "null", "official")
+    assert photos.stale(DATASET, scale="photos") == [
+        "Downloading test_32x32.mat of SVHN",
+        "Downloading train_32x32.mat of SVHN",
+        "Drawing and splitting images",
+    ]

@@ -159,7 +159,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         return own(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
-    data, training = experiment["data"], experiment.get("training")
+    data: Config = experiment["data"]
+    training: Any = experiment.get("training")
     network = {"network": experiment.get("network")}
     # What an experiment says of its own survey counts more than what holds for all.
     survey = config["geometry"] | experiment.get("survey", {})
@@ -336,7 +337,8 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
     """What the one model or the one optimizer of a job is trained with."""
     seed, experiment = {"seed": config["seed"]}, _experiment(config, rule.removesuffix("_train"))
     if rule == "architectures_train":
-        return seed | _without(experiment, "models") | experiment["models"][wildcards["model"]]
+        model: Config = experiment["models"][wildcards["model"]]
+        return seed | _without(experiment, "models") | model
     name = wildcards["optimizer"]
     own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
     return seed | _without(experiment, "learning_rates") | own

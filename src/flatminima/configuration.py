@@ -146,6 +146,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
+<<<<<<< HEAD
     if rule in ("figure_architectures", "figure_optimizers"):
         return {"source": source_of(config, "images")}
     if rule.startswith("figure_"):
@@ -161,9 +162,23 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         return _rings_block(config, rule, wildcards)
     if rule in ("architectures_train", "optimizers_train"):
         return _trained_block(config, rule, wildcards)
+=======
+    own = {
+        "figure": _figure_block,
+        "report": _report_block,
+        "claims": _claims_block,
+        "minefield": _minefield_block,
+        "rings": _rings_block,
+        "architectures": _trained_block,
+        "optimizers": _trained_block,
+    }.get(rule.partition("_")[0])
+    if own is not None:
+        return own(config, rule, wildcards)
+>>>>>>> fig2
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
-    data, training = experiment["data"], experiment.get("training")
+    data: Config = experiment["data"]
+    training: Any = experiment.get("training")
     network = {"network": experiment.get("network")}
     # What an experiment says of its own survey counts more than what holds for all.
     survey = config["geometry"] | experiment.get("survey", {})
@@ -238,7 +253,20 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
-def _claims_block(config: Config) -> Config:
+def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """Figures that name what their data are read that; what else they show is in their inputs."""
+    if rule in ("figure_gap", "figure_basins", "figure_slices"):
+        return {"source": source_of(config, wildcards["dataset"])}
+    if rule in ("figure_architectures", "figure_optimizers"):
+        return {"source": source_of(config, "images")}
+    return {}
+
+
+def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
+    return {"scale": config["scale"], "experiments": experiments(config)}
+
+
+def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
     """What the article says of settings, and what decides the measurements besides their inputs."""
     made = config["experiments"]
     block = {
@@ -289,7 +317,7 @@ def _quoted(config: Config, name: str) -> Config:
     return {"source": source_of(config, name), **kept}
 
 
-def _minefield_block(config: Config, rule: str) -> Config:
+def _minefield_block(config: Config, rule: str, _wildcards: Mapping[str, str]) -> Config:
     minefield, seed = _experiment(config, "minefield"), {"seed": config["seed"]}
     blocks: dict[str, Config] = {
         "minefield_descent": seed | minefield["network"] | minefield["descent"],
@@ -327,7 +355,8 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
     """What the one model or the one optimizer of a job is trained with."""
     seed, experiment = {"seed": config["seed"]}, _experiment(config, rule.removesuffix("_train"))
     if rule == "architectures_train":
-        return seed | _without(experiment, "models") | experiment["models"][wildcards["model"]]
+        model: Config = experiment["models"][wildcards["model"]]
+        return seed | _without(experiment, "models") | model
     name = wildcards["optimizer"]
     own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
     return seed | _without(experiment, "learning_rates") | own

@@ -55,9 +55,9 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
 def draw(data: Data, look: Look) -> Figure:
     """Training and test accuracy over epochs, and both after the last one, enlarged.
 
-    Lines are means over networks, bands reach from the lowest to the highest. On the right a tick is
-    the training accuracy of a network, a dot its test accuracy, hollow where it misses a training
-    image.
+    Lines are means over networks, bands reach from the lowest to the highest. On the right a tick
+    is the training accuracy of a network, a mark its test accuracy, hollow where it misses a
+    training image.
     """
     figure = style.figure(look, 7.4 if look.narrow else 3.35)
     if look.narrow:

@@ -514,7 +514,8 @@ def _counts(data: Data) -> str:
 def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:
     """Draw the accuracy of blind guessing among equally frequent classes, in per cent."""
     level = 100 / classes
-    line = {"color": look.palette.muted, "linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
+    line: dict[str, Any] = {"linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
+    line["color"] = look.palette.muted
     if vertical:
         axes.axvline(level, **line)
         axes.text(level, 0.01, " chance", transform=axes.get_xaxis_transform(), va="bottom")

@@ -97,10 +97,17 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
         entries = ends.get(name) or dict.fromkeys(next(iter(ends.values())), absent)
         found |= {f"{name}.{entry}": measurement for entry, measurement in entries.items()}
 
+<<<<<<< HEAD
     def count(value: int) -> Measurement:
         return Measurement(
             float(value), "count", source, runs=sum(map(_networks, courses.values()))
         )
+=======
+    networks = sum(map(_networks, courses.values()))
+
+    def overall(value: float, unit: str = "count") -> Measurement:
+        return Measurement(float(value), unit, source, runs=networks)
+>>>>>>> fig2
 
     def extreme(entry: str, *, highest: bool) -> Measurement:
         sign = -1 if highest else 1
@@ -111,20 +118,18 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
     ranges = [float(np.ptp(course["test_accuracy"])) for course in courses.values()]
     within = sum((each["gap"].value or 0.0) <= LIMIT for each in ends.values())
     found |= {
-        "count": count(len(courses)),
-        "fitting": count(sum(bool(course["converged"].all()) for course in courses.values())),
-        "above_chance": count(sum(map(_above_chance, courses.values()))),
-        "within_limit": count(within),
-        "share_within_limit": Measurement(within / len(courses), "fraction", source),
+        "count": overall(len(courses)),
+        "fitting": overall(sum(bool(course["converged"].all()) for course in courses.values())),
+        "above_chance": overall(sum(map(_above_chance, courses.values()))),
+        "within_limit": overall(within),
+        "share_within_limit": overall(within / len(courses), "fraction"),
         "lowest_train_accuracy": extreme("train_accuracy", highest=False),
         "lowest_test_accuracy": worst,
         "highest_test_accuracy": best,
         "largest_gap": extreme("gap", highest=True),
-        "spread": Measurement((best.value or 0.0) - (worst.value or 0.0), "fraction", source),
-        "seed_spread": Measurement(max(ranges), "fraction", source),
-        "parameters": Measurement(
-            float(next(iter(courses.values()))["trainable"][0]), "count", source
-        ),
+        "spread": overall((best.value or 0.0) - (worst.value or 0.0), "fraction"),
+        "seed_spread": overall(max(ranges), "fraction"),
+        "parameters": overall(next(iter(courses.values()))["trainable"][0]),
     }
     return {f"optimizers.{name}": entry for name, entry in found.items()}
 

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from flatminima.data.dataset import Dataset
+from flatminima.errors import ConfigError
 from flatminima.models.load import build
+from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 from flatminima.training.checkpoints import Checkpoints
@@ -41,8 +43,11 @@ def follow(
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
+        ConfigError: if the network is none of images.
     """
     network = build(settings["network"], dataset.shape, dataset.logits)
+    if not isinstance(network, ModuleNetwork):
+        raise ConfigError("networks beside each other have an architecture, not hidden widths")
     minima = train(
         network,
         network.initialise(settings["seed"], range(settings["seeds"])),

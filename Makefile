@@ -7,12 +7,13 @@ PYTHON ?= python3
 BIN       := .venv/bin
 READY     := .venv/.ready
 OVERLAY   := $(wildcard workflow/scales/$(SCALE).yaml)
+PUBLISHED := $(patsubst %/published.json,%,$(wildcard published/*/published.json))
 # Further words for Snakemake, such as ARGS=--dry-run
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format why audit lock clean
+.PHONY: help report test lint format why audit publish lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -41,8 +42,11 @@ why: $(READY) scale-exists ## say for each stale thing what changed
 	@plan=$$($(SNAKEMAKE) --dry-run --quiet all 2>&1) || { echo "$$plan" >&2; exit 1; }
 	@$(BIN)/flatminima why results/$(SCALE)
 
-audit: $(READY) ## re-hash every file of SCALE and walk every figure back to its data
-	@$(BIN)/flatminima audit results/$(SCALE)
+audit: $(READY) ## re-hash every file of SCALE and of published runs, back to the data
+	@$(BIN)/flatminima audit results/$(SCALE) $(PUBLISHED)
+
+publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
+	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)")
 
 # Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
 lock: ## resolve the dependencies anew and write requirements.lock

@@ -1,4 +1,4 @@
-"""The command ``flatminima``: audit results, and ask why they are stale."""
+"""The command ``flatminima``: audit results, ask why they are stale, and publish them."""
 
 import argparse
 import sys
@@ -9,29 +9,35 @@ from flatminima.configuration import resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
+from flatminima.provenance.packing import pack
+from flatminima.provenance.published import read_record
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 if all is well and 1 if not. A wrong call exits with 2."""
     options = _parser().parse_args(arguments)
     try:
-        root = options.root or _project(options.folder)
-        return int(options.command(options.folder, root))
+        return int(options.command(options))
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _audit(folder: Path, root: Path) -> int:
-    found = audit(folder, root, resolver(root))
-    for finding in found.findings:
-        print(f"{finding.level:<9} {finding}")
-    print(found)
-    return 0 if found.passed else 1
+def _audit(options: argparse.Namespace) -> int:
+    passed = []
+    for folder in options.folder:
+        root = options.root or _project(folder)
+        found = audit(folder, root, resolver(root))
+        for finding in found.findings:
+            print(f"{finding.level:<9} {finding}")
+        print(f"{folder}: {found}" if len(options.folder) > 1 else found)
+        passed.append(found.passed)
+    return 0 if all(passed) else 1
 
 
-def _why(folder: Path, root: Path) -> int:
-    jobs = status(folder.resolve(), root.resolve())
+def _why(options: argparse.Namespace) -> int:
+    root = options.root or _project(options.folder)
+    jobs = status(options.folder.resolve(), root.resolve())
     for job in jobs:
         if job.state != "fresh":
             print(f"{_title(job)}: {'not made yet' if not job.outputs else job.state}")
@@ -40,6 +46,17 @@ def _why(folder: Path, root: Path) -> int:
     counts = [(state, sum(job.state == state for job in jobs)) for state in ("stale", "missing")]
     told = ", ".join(f"{number} {state}" for state, number in counts if number)
     print(f"{len(jobs)} jobs: {told or 'all fresh'}")
+    return 0
+
+
+def _publish(options: argparse.Namespace) -> int:
+    root = options.root or _project(options.folder)
+    place = pack(options.folder, root, note=options.note, resolve=resolver(root))
+    record = read_record(root / place)
+    size = sum((root / place / path).stat().st_size for path in record["files"])
+    print(f"{place}: {len(record['files'])} files, {size / 1e6:.1f} MB")
+    for path, absent in record["left_out"].items():
+        print(f"not in it: {path} ({absent['why']})")
     return 0
 
 
@@ -60,15 +77,38 @@ def _project(folder: Path) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flatminima", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, command, words in (
-        ("audit", _audit, "hash every file again and walk every result back to its data"),
-        ("why", _why, "say for each stale result what changed, as of the last plan or dry run"),
+    for name, command, count, what, words in (
+        (
+            "audit",
+            _audit,
+            "+",
+            "results/<scale>, published/<name>, or a folder within results",
+            "hash every file again and walk every result back to its data",
+        ),
+        (
+            "why",
+            _why,
+            None,
+            "results/<scale>",
+            "say for each stale result what changed, as of the last plan or dry run",
+        ),
+        (
+            "publish",
+            _publish,
+            None,
+            "results/<scale>, finished",
+            "pack a finished run into published/<scale>, for readers who cannot compute it",
+        ),
     ):
         added = commands.add_parser(name, help=words, description=words)
-        added.add_argument("folder", type=Path, help="results/<scale>, or a folder within it")
+        added.add_argument("folder", type=Path, nargs=count, help=what)
         added.add_argument(
             "--root", type=Path, help="the project; found from the folder if omitted"
         )
+        if command is _publish:
+            added.add_argument(
+                "--note", help="what a reader must know; that of an earlier time if omitted"
+            )
         added.set_defaults(command=command)
     return parser
 

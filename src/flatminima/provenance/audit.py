@@ -4,7 +4,7 @@ It reads only files: no Snakemake, and none of the audited code is run.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,14 @@ from flatminima.provenance.manifest import (
     is_manifest,
     manifest_path,
     read_manifest,
+)
+from flatminima.provenance.published import FOLDER as FOLDER_OF_RUNS
+from flatminima.provenance.published import (
+    RECORD,
+    Published,
+    own_files,
+    read_record,
+    shown_files,
 )
 from flatminima.provenance.recipe import FOLDER, Recipe, read_recipe, record_digest, settings_digest
 
@@ -80,6 +88,10 @@ class Audit:
 def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) -> Audit:
     """Check every file of a results or report folder and everything it was made from.
 
+    A published run is checked as what it is: all its files must be those that were packed, and the
+    manifests must lead from each to the data; that code and settings of the project have changed
+    since, and that some files are not distributed, are notes.
+
     Args:
         folder: what to audit; inputs that lie elsewhere are followed all the same.
         root: the project, where the paths in manifests start.
@@ -90,8 +102,9 @@ def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) 
     Raises:
         UserError: if there is nothing to audit, or ``folder`` lies outside ``root``.
     """
-    walk = _Walk(Path(os.path.abspath(root)), resolve)
-    walk.folder(Path(os.path.abspath(folder)))
+    root, folder = Path(os.path.abspath(root)), Path(os.path.abspath(folder))
+    walk = _PublishedWalk(root) if folder.parent == root / FOLDER_OF_RUNS else _Walk(root, resolve)
+    walk.folder(folder)
     return walk.result()
 
 
@@ -120,6 +133,9 @@ class _Walk:
     def folder(self, folder: Path) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder}: there is no such folder; run snakemake to make it")
+        copies = [path.parent for path in _results(folder) if path.name == RECORD]
+        for copy in copies:
+            self._copy(copy)
         names = [self.name(path) for path in _results(folder)]
         recorded = {name.removesuffix(SUFFIX) for name in names if is_manifest(name)}
         if not recorded:
@@ -129,7 +145,7 @@ class _Walk:
     def outputs(self, names: Iterable[str]) -> None:
         pending = []
         for name in names:
-            if (self._root / manifest_path(name)).is_file():
+            if (self._place(manifest_path(name))).is_file():
                 pending.append(name)
             else:
                 self._files.add(name)
@@ -139,6 +155,31 @@ class _Walk:
             if name not in self._files:
                 self._files.add(name)
                 pending += self._output(name)
+
+    def _place(self, path: Path | str) -> Path:
+        """Where a file lies that a manifest names."""
+        return self._root / path
+
+    def _copy(self, folder: Path) -> None:
+        """Check the copy of a published run that a report shows, against its record."""
+        name = self.name(folder)
+        try:
+            record = read_record(folder)
+        except UserError as error:
+            self._add("mismatch", f"{name}/{RECORD}", str(error).removeprefix(f"{folder}/"))
+            return
+        copied = shown_files(record)
+        for path in copied:
+            self._files.add(f"{name}/{path}")
+            self._same(f"{name}/{path}", record["files"][path])
+        self._unlisted(folder, {*copied, RECORD, str(manifest_path(RECORD))})
+
+    def _unlisted(self, folder: Path, listed: Collection[str]) -> None:
+        """Find files in a published run, or in a copy of one, that its record does not know."""
+        for parent, _, names in os.walk(folder):
+            for path in (Path(parent, name) for name in names):
+                if path.relative_to(folder).as_posix() not in listed:
+                    self._add("mismatch", self.name(path), "is no part of the published run")
 
     def name(self, path: Path) -> str:
         """The name of a file in manifests: its path from the project, with forward slashes."""
@@ -196,7 +237,7 @@ class _Walk:
                 self._same(path, entry["sha256"], name)
             return []
         record = str(manifest_path(path))
-        if not (self._root / record).is_file():
+        if not self._place(record).is_file():
             self._add("mismatch", record, "expected the manifest of an input, found none", name)
             self._same(path, entry["sha256"], name)
             return []
@@ -228,9 +269,9 @@ class _Walk:
         """The manifest of an output, or None once it has been reported as damaged."""
         if name not in self._manifests:
             try:
-                self._manifests[name] = read_manifest(self._root / manifest_path(name))
+                self._manifests[name] = read_manifest(self._place(manifest_path(name)))
             except DamagedFileError as error:
-                text = str(error).removeprefix(f"{self._root / manifest_path(name)}: ")
+                text = str(error).removeprefix(f"{self._place(manifest_path(name))}: ")
                 self._add("mismatch", str(manifest_path(name)), text)
                 self._manifests[name] = None
         return self._manifests[name]
@@ -243,14 +284,14 @@ class _Walk:
             self._add("mismatch", str(manifest_path(name)), "the settings do not have their sha256")
         if self._digest(made["path"]) != made["sha256"]:
             self._differs(made["path"], made["sha256"], name, self._why(manifest))
-        elif not _agree(made, manifest, read_recipe(self._root / made["path"])):
+        elif not _agree(made, manifest, read_recipe(self._place(made["path"]))):
             self._add("mismatch", str(manifest_path(name)), f"contradicts {made['path']}")
 
     def _why(self, manifest: Manifest) -> str:
         """What changed in the recipe, in words, as far as it can be read."""
         try:
             return "; ".join(
-                reasons(manifest, read_recipe(self._root / manifest["recipe"]["path"]))
+                reasons(manifest, read_recipe(self._place(manifest["recipe"]["path"])))
             )
         except UserError:
             return "it is damaged: delete it and run snakemake again"
@@ -322,7 +363,7 @@ class _Walk:
         if self._digest(file["path"]) == file["sha256"]:
             return "bytes"
         try:
-            same = meaning(self._root / file["path"]) == file["meaning_sha256"]
+            same = meaning(self._place(file["path"])) == file["meaning_sha256"]
         except UserError:
             same = False
         return "meaning" if same else "none"
@@ -344,7 +385,7 @@ class _Walk:
         """The sha256 of a file, or None if it cannot be read."""
         if path not in self._digests:
             try:
-                self._digests[path] = file_digest(self._root / path)
+                self._digests[path] = file_digest(self._place(path))
             except UserError:
                 self._digests[path] = None
         return self._digests[path]
@@ -353,6 +394,88 @@ class _Walk:
         outputs = self._found.setdefault((level, path, text), set())
         if made:
             outputs.add(made)
+
+
+class _PublishedWalk(_Walk):
+    """The audit of one published run.
+
+    Its manifests name the results that it was packed from, and all names here are those; findings
+    name the files where they lie. It is a record of the past: nothing is asked of what code and
+    settings are now.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, None)
+        self._run = root
+        self._record: Published | None = None
+        self._changed: set[str] = set()
+
+    def folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such published run")
+        record = read_record(folder)
+        self._run, self._record = folder, record
+        for path, digest in record["files"].items():
+            self._same(f"{record['results']}/{path}", digest)
+        self._unlisted(folder, {*record["files"], RECORD})
+        own = {path.relative_to(folder).as_posix() for path in own_files(folder)}
+        manifests = [path for path in record["files"] if is_manifest(path) and path in own]
+        self.outputs(f"{record['results']}/{path.removesuffix(SUFFIX)}" for path in manifests)
+
+    def result(self) -> Audit:
+        if self._changed and self._record:
+            some = ", ".join(sorted(self._changed)[:3])
+            more = ", …" if len(self._changed) > 3 else ""
+            text = (
+                f"made by commit {(self._record['commit'] or 'none')[:10]}; "
+                f"{_count(len(self._changed), 'source file')} changed since: {some}{more}"
+            )
+            self._add("note", f"{self._record['results']}/{RECORD}", text)
+        return super().result()
+
+    def _within(self, path: Path | str) -> str | None:
+        """The path of a file of this run in its folder; None for any other file."""
+        prefix = f"{self._record['results']}/" if self._record else ""
+        return Path(path).as_posix().removeprefix(prefix) if str(path).startswith(prefix) else None
+
+    def _place(self, path: Path | str) -> Path:
+        own = self._within(path)
+        return super()._place(path) if own is None else self._run / own
+
+    def _same(self, path: str, expected: str, name: str = "") -> None:
+        own = self._within(path)
+        absent = self._record["left_out"].get(own) if self._record and own is not None else None
+        if absent is None or self._digest(path) is not None:
+            super()._same(path, expected, name)
+        elif absent["sha256"] == expected:
+            text = f"not distributed: {absent['why']}; its sha256 is {_short(expected)}"
+            self._add("note", path, text)
+        else:
+            self._add("mismatch", path, f"expected sha256 {_short(expected)}, recorded another")
+
+    def _differs(self, path: str, expected: str, name: str, why: str = "") -> None:
+        if self._within(path) is None:
+            self._changed.add(path)
+        else:
+            super()._differs(path, expected, name, why)
+
+    def _code(self, file: MeantFile, name: str) -> None:
+        self._sources.add(file["path"])
+        self._same(file["path"], file["sha256"], name)
+
+    def _config(self, file: MeantFile, manifest: Manifest) -> None:
+        self._code(file, manifest["output"]["path"])
+
+    def _overrides(self, manifest: Manifest) -> None:
+        pass
+
+    def _add(self, level: Level, path: str, text: str, made: str = "") -> None:
+        shown = (self._shown(name) if name else "" for name in (path, made))
+        super()._add(level, next(shown), text, next(shown))
+
+    def _shown(self, name: str) -> str:
+        place = self._place(name)
+        return self.name(place) if place.is_relative_to(self._root) else name
 
 
 def _agree(made: Made, manifest: Manifest, recipe: Recipe) -> bool:
@@ -368,9 +491,9 @@ def _agree(made: Made, manifest: Manifest, recipe: Recipe) -> bool:
 
 def _results(folder: Path) -> Iterable[Path]:
     """Every file under a folder that should be recorded, or records."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - UNRECORDED)
-        yield from (Path(parent, name) for name in sorted(names))
+    for path in own_files(folder):
+        if UNRECORDED.isdisjoint(path.relative_to(folder).parts[:-1]):
+            yield path
 
 
 def _short(digest: str | None) -> str:

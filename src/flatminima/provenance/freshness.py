@@ -16,6 +16,7 @@ from typing import Any, Literal
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import SUFFIX, Manifest, read_manifest
+from flatminima.provenance.published import own_files
 from flatminima.provenance.recipe import (
     FOLDER,
     Recipe,
@@ -319,13 +320,7 @@ def _present(root: Path, manifests: Iterable[Manifest]) -> dict[str, str]:
 
 
 def _sorted_files(folder: Path, suffix: str = "") -> list[Path]:
-    # os.walk, not rglob: on hundreds of files it takes a tenth of the time.
-    return sorted(
-        Path(parent, name)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.endswith(suffix)
-    )
+    return sorted(path for path in own_files(folder) if path.name.endswith(suffix))
 
 
 def _within(results: Path | str, root: Path | str) -> Path:

@@ -32,7 +32,7 @@ from flatminima.figures import (
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.manifest import Manifest, manifest_path, read_manifest
+from flatminima.provenance.manifest import ancestry, manifest_path
 from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -222,30 +222,6 @@ class _Pages:
         write_json(folder / PROVENANCE, page.provenance)
         write_bytes(folder / PAGE, page.html.encode())
         return folder / PAGE
-
-
-def ancestry(outputs: Iterable[Path], *, forgiving: bool = False) -> dict[str, Manifest]:
-    """The manifests of some outputs and of everything they were made from, by path.
-
-    Raises:
-        UserError: if one is missing or damaged, unless ``forgiving``, which leaves it out.
-    """
-    found: dict[str, Manifest] = {}
-    seen: set[str] = set()
-    pending = [path.as_posix() for path in outputs]
-    while pending:
-        path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        try:
-            found[path] = read_manifest(manifest_path(path), check_form=False)
-        except UserError:
-            if not forgiving:
-                raise
-            continue
-        pending += [entry["path"] for entry in found[path]["inputs"] if entry["manifest_id"]]
-    return found
 
 
 def locked_versions(path: Path) -> dict[str, str] | None:

@@ -1,0 +1,118 @@
+"""Published runs: finished runs kept in the project, for readers who cannot compute them.
+
+``published/<name>`` holds the files of a results folder in the same places: the report, arrays,
+recipes and manifests, which go on naming ``results/<scale>/…``. ``published.json`` beside them is
+the record: what was packed, file by file with its sha256, and what is not distributed. Like a
+manifest it is canonical JSON with an ``id``, the sha256 of the rest.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from flatminima.errors import DamagedFileError, UserError
+from flatminima.provenance.manifest import manifest_path
+from flatminima.provenance.recipe import record_digest
+from flatminima.storage import canonical_json, read_bytes
+
+FOLDER = "published"
+"""The folder of the project that holds published runs; in a report's folder, of their copies."""
+
+RECORD = "published.json"
+"""The file that makes a folder a published run."""
+
+REPORT = "report"
+"""The folder within a published run that holds its page, which other pages show."""
+
+SCHEMA = 1
+
+
+class LeftOut(TypedDict):
+    """A file that is not distributed: what it was, and why it is not there."""
+
+    sha256: str
+    bytes: int
+    why: str
+
+
+class Published(TypedDict):
+    """The record of a published run; paths are relative to its folder."""
+
+    schema: int
+    id: str
+    name: str
+    results: str
+    """The results folder that it was packed from, by which its manifests name their files."""
+    commit: str | None
+    dirty: bool | None
+    made: str
+    """When its page was made."""
+    note: str
+    """What a reader must know about it; may be empty."""
+    files: dict[str, str]
+    """The sha256 of every file but the record."""
+    left_out: dict[str, LeftOut]
+
+
+def identify(record: Published) -> str:
+    """The id of a record: sha256 of its canonical JSON without the id."""
+    return record_digest({key: value for key, value in record.items() if key != "id"})
+
+
+def read_record(folder: Path) -> Published:
+    """Read the record of a published run and check that no byte of it has changed.
+
+    Raises:
+        UserError: if it is missing.
+        DamagedFileError: if it is not what was packed.
+    """
+    path = folder / RECORD
+    content = read_bytes(path)
+    try:
+        record: Any = json.loads(content)
+        whole = (
+            record.keys() == Published.__annotations__.keys()
+            and record["schema"] == SCHEMA
+            and record["id"] == identify(record)
+            and canonical_json(record) == content
+        )
+    except (ValueError, AttributeError, KeyError, RecursionError):
+        whole = False
+    if not whole:
+        raise DamagedFileError(
+            f"{path}: damaged record of a published run; restore the folder, or publish it again"
+        )
+    return cast(Published, record)
+
+
+def published_runs(root: Path) -> list[Path]:
+    """The folders of the published runs of a project, by name, relative to ``root``."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path.relative_to(root) for path in folder.iterdir() if (path / RECORD).is_file()
+    )
+
+
+def own_files(folder: Path) -> Iterator[Path]:
+    """Every file under a folder that is about the folder's own run, sorted.
+
+    Of a copy of a published run, which lies in the report of another, that is the record alone and
+    its manifest: all other manifests in the copy are about files elsewhere.
+    """
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        if RECORD in names and Path(parent) != folder:
+            folders.clear()
+            names = [name for name in names if name in (RECORD, str(manifest_path(RECORD)))]
+        yield from (Path(parent, name) for name in sorted(names))
+
+
+def shown_files(record: Published) -> list[str]:
+    """The files of a published run that are copied to where another page shows it."""
+    return [path for path in record["files"] if path.startswith(f"{REPORT}/")]
+
+

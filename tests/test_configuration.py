@@ -281,7 +281,6 @@ def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path
     }  # fmt: skip
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("rule", ["basins", "slices", "subsets"])
 def test_only_surveys_of_images_read_the_statistics_and_their_batch_where_it_counts(rule):
     changed = overlay(config(), {"experiments": {"images": {"survey": {"batch_norm": "batch"}}}})
@@ -292,7 +291,8 @@ def test_only_surveys_of_images_read_the_statistics_and_their_batch_where_it_cou
     assert after == {"batch_norm": "batch"} | batch
     if rule != "subsets":
         assert "evaluation" not in block(config(), rule, {"dataset": "swiss_roll", "poison": "0"})
-=======
+
+
 def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
     jobs = [
         *(("architectures_train", {"model": m}) for m in ("resnet18", "comparable", "linear")),
@@ -326,4 +326,3 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
     with pytest.raises(KeyError):
         block(config(), "optimizers_train", {"optimizer": "unknown"})
     assert block(config(), "figure_optimizers", {}) == {"source": "digits"}
->>>>>>> fig2

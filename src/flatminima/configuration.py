@@ -146,23 +146,6 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
-<<<<<<< HEAD
-    if rule in ("figure_architectures", "figure_optimizers"):
-        return {"source": source_of(config, "images")}
-    if rule.startswith("figure_"):
-        named = ("figure_gap", "figure_basins", "figure_slices")
-        return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
-    if rule == "report":
-        return {"scale": config["scale"], "experiments": experiments(config)}
-    if rule == "claims":
-        return _claims_block(config)
-    if rule.startswith("minefield_"):
-        return _minefield_block(config, rule)
-    if rule.startswith("rings_"):
-        return _rings_block(config, rule, wildcards)
-    if rule in ("architectures_train", "optimizers_train"):
-        return _trained_block(config, rule, wildcards)
-=======
     own = {
         "figure": _figure_block,
         "report": _report_block,
@@ -174,7 +157,6 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
->>>>>>> fig2
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
     data: Config = experiment["data"]

@@ -92,9 +92,7 @@ def published_runs(root: Path) -> list[Path]:
     folder = root / FOLDER
     if not folder.is_dir():
         return []
-    return sorted(
-        path.relative_to(root) for path in folder.iterdir() if (path / RECORD).is_file()
-    )
+    return sorted(path.relative_to(root) for path in folder.iterdir() if (path / RECORD).is_file())
 
 
 def own_files(folder: Path) -> Iterator[Path]:
@@ -114,5 +112,3 @@ def own_files(folder: Path) -> Iterator[Path]:
 def shown_files(record: Published) -> list[str]:
     """The files of a published run that are copied to where another page shows it."""
     return [path for path in record["files"] if path.startswith(f"{REPORT}/")]
-
-

@@ -97,17 +97,10 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
         entries = ends.get(name) or dict.fromkeys(next(iter(ends.values())), absent)
         found |= {f"{name}.{entry}": measurement for entry, measurement in entries.items()}
 
-<<<<<<< HEAD
-    def count(value: int) -> Measurement:
-        return Measurement(
-            float(value), "count", source, runs=sum(map(_networks, courses.values()))
-        )
-=======
     networks = sum(map(_networks, courses.values()))
 
     def overall(value: float, unit: str = "count") -> Measurement:
         return Measurement(float(value), unit, source, runs=networks)
->>>>>>> fig2
 
     def extreme(entry: str, *, highest: bool) -> Measurement:
         sign = -1 if highest else 1

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from flatminima.errors import UserError
+from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import Manifest, ancestry, is_manifest, manifest_path
+from flatminima.provenance.manifest import Manifest, is_manifest, manifest_path
 from flatminima.provenance.published import (
     FOLDER,
     RECORD,
@@ -30,7 +31,7 @@ LIMIT = 30_000_000
 PAGE = f"{REPORT}/index.html"
 
 FREE = frozenset({"swiss_roll", "minefield", "digits"})
-"""Sources whose points may be distributed; images of all others stay where their authors put them."""
+"""Sources whose points may be distributed; images of others stay where their authors put them."""
 
 LARGE = "minima/"
 """The folder within results whose files are left out of a run that is too large with them."""

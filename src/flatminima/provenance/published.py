@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError
 from flatminima.provenance.manifest import manifest_path
 from flatminima.provenance.recipe import record_digest
 from flatminima.storage import canonical_json, read_bytes

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +29,11 @@ from flatminima.figures import (
     rings_gap,
     slices,
 )
+from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.manifest import ancestry, manifest_path
+from flatminima.provenance.manifest import manifest_path
 from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse

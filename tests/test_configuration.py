@@ -93,6 +93,8 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "survey.angles is 4; the number of angles is a whole number, 8 or more"),
         ("experiments: {rings: {circle: {noise: 0}}}",
          "circle.noise is 0; the noise of the rough copy is a number above 0"),
+        ("experiments: {images: {survey: {points: 500}}}",
+         "survey.points is 500; there are 400 training points; null takes all"),
         ("experiments: {images: null}",
          "over.yaml: experiments.images is None; architectures train on the images; "
          "leave architectures out too (null)"),

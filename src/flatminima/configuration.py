@@ -87,6 +87,8 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise _wrong(("experiments",), config["experiments"], cure, parts)
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
+    if "images" in made:
+        _check_survey(config["experiments"]["images"], parts)
     if "minefield" in made:
         _check_embedding(config["experiments"]["minefield"], parts)
     if "rings" in made:
@@ -196,13 +198,14 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             **seed,
             **network,
             **evaluation(),
+            **geometry("points"),
             "basins": _basins(survey, survey["directions"]),
         },
         "subsets": lambda: {
             **seed,
             **network,
             **evaluation("batch"),
-            **geometry("subsets"),
+            **geometry("points", "subsets"),
             "basins": _basins(survey, survey["subset_directions"]),
         },
         "slices": lambda: (
@@ -210,6 +213,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
             | evaluation()
+            | geometry("points")
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (
@@ -408,6 +412,13 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])
             except ConfigError as error:
                 raise _wrong((*path, index), factor, str(error), parts) from error
+
+
+def _check_survey(images: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    points, there = images["survey"]["points"], images["data"]["train_points"]
+    if points is not None and points > there:
+        path: KeyPath = ("experiments", "images", "survey", "points")
+        raise _wrong(path, points, f"there are {there} training points; null takes all", parts)
 
 
 def _check_embedding(minefield: Config, parts: Sequence[tuple[str, Config]]) -> None:

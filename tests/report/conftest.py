@@ -149,7 +149,7 @@ def made_up_inputs():
                 "momentum": 0.9,
                 "milestones": [0.4, 0.6, 0.8],
             },
-            survey={"batch_norm": "frozen", "directions": 32, "subsets": 4},
+            survey={"points": None, "batch_norm": "frozen", "directions": 32, "subsets": 4},
             direction_kind="paper",
         ),
     }

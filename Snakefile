@@ -25,6 +25,16 @@ if "rings" in EXPERIMENTS:
     include: "workflow/rules/rings.smk"
 
 
+if "architectures" in EXPERIMENTS:
+
+    include: "workflow/rules/architectures.smk"
+
+
+if "optimizers" in EXPERIMENTS:
+
+    include: "workflow/rules/optimizers.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

@@ -93,6 +93,8 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "survey.angles is 4; the number of angles is a whole number, 8 or more"),
         ("experiments: {rings: {circle: {noise: 0}}}",
          "circle.noise is 0; the noise of the rough copy is a number above 0"),
+        ("experiments: {images: {survey: {points: 500}}}",
+         "survey.points is 500; there are 400 training points; null takes all"),
         ("experiments: {images: null}",
          "over.yaml: experiments.images is None; architectures train on the images; "
          "leave architectures out too (null)"),
@@ -279,3 +281,50 @@ def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path
     assert load([DEFAULT, over], SCHEMA)["experiments"]["images"]["network"] == {
         "architecture": "resnet18", "depth": 8, "width": 8,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["basins", "slices", "subsets"])
+def test_only_surveys_of_images_read_the_statistics_and_their_batch_where_it_counts(rule):
+    changed = overlay(config(), {"experiments": {"images": {"survey": {"batch_norm": "batch"}}}})
+    wildcards = {"dataset": "images", "poison": "0"}
+    before, after = (block(each, rule, wildcards)["evaluation"] for each in (config(), changed))
+    batch = {"batch": config()["experiments"]["images"]["training"]["batch"]}
+    assert before == {"batch_norm": "frozen"} | (batch if rule == "subsets" else {})
+    assert after == {"batch_norm": "batch"} | batch
+    if rule != "subsets":
+        assert "evaluation" not in block(config(), rule, {"dataset": "swiss_roll", "poison": "0"})
+
+
+def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
+    jobs = [
+        *(("architectures_train", {"model": m}) for m in ("resnet18", "comparable", "linear")),
+        *(("optimizers_train", {"optimizer": o}) for o in ("adam", "sgd")),
+    ]
+
+    def blocks(settings):
+        return [block(settings, rule, wildcards) for rule, wildcards in jobs]
+
+    def moved(change):
+        changed = config()
+        change(changed["experiments"])
+        pairs = zip(jobs, blocks(config()), blocks(changed), strict=True)
+        return [next(iter(job[1].values())) for job, before, after in pairs if before != after]
+
+    adam = block(config(), *jobs[3])
+    assert (adam["optimizer"], adam["learning_rate"]) == ("adam", 0.01)
+
+    def set_model(experiments):
+        experiments["architectures"]["models"]["linear"]["seeds"] = 9
+
+    def set_rate(experiments):
+        experiments["optimizers"]["learning_rates"]["sgd"] = 0.5
+
+    def set_epochs(experiments):
+        experiments["architectures"]["epochs"] = 2
+
+    assert moved(set_model) == ["linear"]
+    assert moved(set_rate) == ["sgd"]
+    assert moved(set_epochs) == ["resnet18", "comparable", "linear"]
+    with pytest.raises(KeyError):
+        block(config(), "optimizers_train", {"optimizer": "unknown"})
+    assert block(config(), "figure_optimizers", {}) == {"source": "digits"}

@@ -87,6 +87,8 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise _wrong(("experiments",), config["experiments"], cure, parts)
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
+    if "images" in made:
+        _check_survey(config["experiments"]["images"], parts)
     if "minefield" in made:
         _check_embedding(config["experiments"]["minefield"], parts)
     if "rings" in made:
@@ -146,20 +148,21 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     Raises:
         KeyError: if there is no such rule or experiment.
     """
-    if rule.startswith("figure_"):
-        named = ("figure_gap", "figure_basins", "figure_slices")
-        return {"source": source_of(config, wildcards["dataset"])} if rule in named else {}
-    if rule == "report":
-        return {"scale": config["scale"], "experiments": experiments(config)}
-    if rule == "claims":
-        return _claims_block(config)
-    if rule.startswith("minefield_"):
-        return _minefield_block(config, rule)
-    if rule.startswith("rings_"):
-        return _rings_block(config, rule, wildcards)
+    own = {
+        "figure": _figure_block,
+        "report": _report_block,
+        "claims": _claims_block,
+        "minefield": _minefield_block,
+        "rings": _rings_block,
+        "architectures": _trained_block,
+        "optimizers": _trained_block,
+    }.get(rule.partition("_")[0])
+    if own is not None:
+        return own(config, rule, wildcards)
     seed = {"seed": config["seed"]}
     experiment = _experiment(config, wildcards["dataset"])
-    data, training = experiment["data"], experiment.get("training")
+    data: Config = experiment["data"]
+    training: Any = experiment.get("training")
     network = {"network": experiment.get("network")}
     # What an experiment says of its own survey counts more than what holds for all.
     survey = config["geometry"] | experiment.get("survey", {})
@@ -195,20 +198,22 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             **seed,
             **network,
             **evaluation(),
+            **geometry("points"),
             "basins": _basins(survey, survey["directions"]),
         },
         "subsets": lambda: {
             **seed,
             **network,
             **evaluation("batch"),
-            **geometry("subsets"),
-            "basins": _basins(survey, survey["directions"]),
+            **geometry("points", "subsets"),
+            "basins": _basins(survey, survey["subset_directions"]),
         },
         "slices": lambda: (
             seed
             | network
             | {"cutoff": config["geometry"]["cutoffs"][-1]}
             | evaluation()
+            | geometry("points")
             | geometry("direction_kind", "slice_directions", "slice_points", "plane_points")
         ),
         "rays": lambda: (
@@ -234,7 +239,20 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     return blocks[rule]()
 
 
-def _claims_block(config: Config) -> Config:
+def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """Figures that name what their data are read that; what else they show is in their inputs."""
+    if rule in ("figure_gap", "figure_basins", "figure_slices"):
+        return {"source": source_of(config, wildcards["dataset"])}
+    if rule in ("figure_architectures", "figure_optimizers"):
+        return {"source": source_of(config, "images")}
+    return {}
+
+
+def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
+    return {"scale": config["scale"], "experiments": experiments(config)}
+
+
+def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
     """What the article says of settings, and what decides the measurements besides their inputs."""
     made = config["experiments"]
     block = {
@@ -253,6 +271,9 @@ def _claims_block(config: Config) -> Config:
             "training": _without(made["rings"]["training"], "gaps", "seeds"),
             "circle": _without(made["rings"]["circle"], "gradient_clip"),
         }
+    for name in ("architectures", "optimizers"):
+        if made[name] is not None:
+            block[name] = _told(config, name)
     return block
 
 
@@ -282,7 +303,7 @@ def _quoted(config: Config, name: str) -> Config:
     return {"source": source_of(config, name), **kept}
 
 
-def _minefield_block(config: Config, rule: str) -> Config:
+def _minefield_block(config: Config, rule: str, _wildcards: Mapping[str, str]) -> Config:
     minefield, seed = _experiment(config, "minefield"), {"seed": config["seed"]}
     blocks: dict[str, Config] = {
         "minefield_descent": seed | minefield["network"] | minefield["descent"],
@@ -314,6 +335,30 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
         ),
     }
     return blocks[rule]()
+
+
+def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What the one model or the one optimizer of a job is trained with."""
+    seed, experiment = {"seed": config["seed"]}, _experiment(config, rule.removesuffix("_train"))
+    if rule == "architectures_train":
+        model: Config = experiment["models"][wildcards["model"]]
+        return seed | _without(experiment, "models") | model
+    name = wildcards["optimizer"]
+    own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
+    return seed | _without(experiment, "learning_rates") | own
+
+
+def _told(config: Config, name: str) -> Config:
+    """What the article says of how models or optimizers were trained, and on what."""
+    experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
+    if name == "optimizers":
+        return source | _without(experiment, "seeds")
+    models = experiment["models"].items()
+    return (
+        source
+        | _without(experiment, "models")
+        | {"models": {model: _without(settings, "seeds") for model, settings in models}}
+    )
 
 
 def _basins(geometry: Config, directions: int) -> Config:
@@ -367,6 +412,13 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])
             except ConfigError as error:
                 raise _wrong((*path, index), factor, str(error), parts) from error
+
+
+def _check_survey(images: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    points, there = images["survey"]["points"], images["data"]["train_points"]
+    if points is not None and points > there:
+        path: KeyPath = ("experiments", "images", "survey", "points")
+        raise _wrong(path, points, f"there are {there} training points; null takes all", parts)
 
 
 def _check_embedding(minefield: Config, parts: Sequence[tuple[str, Config]]) -> None:

@@ -1,5 +1,7 @@
 """Both minima of images on the same axes, with their accuracies, data and statistics named."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -78,5 +80,5 @@ def test_numbers_of_the_colour_bar_stand_apart(data, layout):
     axis = bar.xaxis if layout == "narrow" else bar.yaxis
     boxes = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
     assert len(boxes) > 2
-    for one, other in zip(boxes, boxes[1:], strict=False):
+    for one, other in itertools.pairwise(boxes):
         assert not one.overlaps(other)

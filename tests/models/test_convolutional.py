@@ -117,3 +117,11 @@ def test_a_depth_between_those_of_blocks_is_refused():
     for depth in (2, 9):
         with pytest.raises(ValueError, match=f"depth is {depth}; it must be 8, 14"):
             PreactivationResNet(3, 10, depth=depth, width=4)
+
+
+def test_a_narrow_network_trains_with_channels_last():
+    """A strided 1×1 convolution of four channels ended the process here, or a later allocation."""
+    module = ResNet18(1, 10, width=4).to(memory_format=torch.channels_last)
+    for _ in range(3):
+        module(torch.randn(16, 1, 8, 8)).square().mean().backward()
+    assert all(torch.isfinite(p.grad).all() for p in module.parameters())

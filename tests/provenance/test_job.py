@@ -399,3 +399,15 @@ def test_a_job_without_a_record_ends_with_its_message_and_keeps_what_it_has(
     assert left.value.code == status
     assert capfd.readouterr().err == (tmp_path / "log").read_text() == message
     assert (tmp_path / "file.part").read_bytes() == b"half"
+
+
+def test_a_job_knows_its_digest_and_a_folder_of_its_own_for_unfinished_work(finished):
+    seen = []
+
+    def main(job):
+        seen.append((job.digest, job.checkpoints))
+        write_bytes(job.outputs["points"], b"x")
+
+    finished.make("data", main)
+    recipe = finished.manifest("points")["recipe"]
+    assert seen == [(recipe["sha256"], Path("results/tiny/checkpoints/data/a.5"))]

@@ -19,7 +19,7 @@ from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
-from flatminima.report import article, margins, minefield, perturbation, rings
+from flatminima.report import article, generalization, margins, minefield, perturbation, rings
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -29,7 +29,7 @@ from flatminima.seeding import generator
 from flatminima.storage import write_json
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = ("swiss_roll", "images", "minefield", "rings")
+EXPERIMENTS = ("swiss_roll", "images", "architectures", "optimizers", "minefield", "rings")
 STEMS = (
     "margins",
     "perturbation-random",
@@ -46,6 +46,8 @@ STEMS = (
     "minefield-distances",
     "rings",
     "rings-gap",
+    "architectures",
+    "optimizers",
 )
 
 
@@ -149,7 +151,7 @@ def made_up_inputs():
                 "momentum": 0.9,
                 "milestones": [0.4, 0.6, 0.8],
             },
-            survey={"batch_norm": "frozen", "directions": 32, "subsets": 4},
+            survey={"points": None, "batch_norm": "frozen", "directions": 32, "subsets": 4},
             direction_kind="paper",
         ),
     }
@@ -305,6 +307,61 @@ def made_up_rings():
         direction_kind="exact",
     )
     return {"survey": survey, "sharpness": sharpness, "settings": settings}
+
+
+def made_up_course(train, test, parameters):
+    """What networks come to that have these accuracies after the last epoch."""
+    train, test = np.array(train, dtype=float), np.array(test, dtype=float)
+    counts = {"trainable": parameters, "train_points": 400, "test_points": 397, "classes": 10}
+    return {
+        "train_accuracy": train,
+        "test_accuracy": test,
+        "converged": train == 1,
+        **{name: np.array([count]) for name, count in counts.items()},
+    }
+
+
+def made_up_architectures():
+    """Two networks that generalize, one of the linear model's size, which does so less well."""
+    models = {
+        "resnet18": ("resnet18", [1, 1], [0.95, 0.93], 11_000_000),
+        "comparable": ("resnet", [1, 1, 0.9975], [0.96, 0.95, 0.97], 20_000),
+        "linear": ("quadratic", [0.995, 0.99, 1], [0.8, 0.82, 0.78], 22_000),
+    }
+    return {
+        "courses": {name: made_up_course(*ends) for name, (_, *ends) in models.items()},
+        "settings": {
+            "source": "digits",
+            "epochs": 9,
+            "batch": 16,
+            "momentum": 0.9,
+            "milestones": [0.5, 0.75],
+            "models": {
+                name: {"network": {"architecture": of}, "learning_rate": 0.05}
+                for name, (of, *_) in models.items()
+            },
+        },
+    }
+
+
+def made_up_optimizers():
+    """Three optimizers: one fits and generalizes, one has a wide gap, one is left at chance."""
+    ends = {
+        "adam": ([1, 1, 1], [0.94, 0.95, 0.96]),
+        "sgd": ([1, 1, 0.99], [0.82, 0.88, 0.85]),
+        "lbfgs": ([0.3, 0.2, 0.25], [0.11, 0.3, 0.25]),
+    }
+    return {
+        "courses": {name: made_up_course(*each, 5000) for name, each in ends.items()},
+        "settings": {
+            "source": "digits",
+            "network": {"architecture": "vgg13", "width": 8},
+            "epochs": 14,
+            "batch": 40,
+            "milestones": [0.6],
+            "learning_rates": {"adam": 0.01, "sgd": 0.05, "lbfgs": 0.9},
+        },
+    }
 
 
 def made_up_margins(summary):
@@ -535,6 +592,10 @@ def measure_all(inputs, *, resamples=200):
         | perturbation.measure(dataset, made_up_perturbations())
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
+        | generalization.measure_architectures(
+            **made_up_architectures(), seed=1906, resamples=resamples
+        )
+        | generalization.measure_optimizers(**made_up_optimizers())
     )
 
 

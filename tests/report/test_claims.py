@@ -3,6 +3,8 @@ import copy
 import pytest
 
 from flatminima.errors import ConfigError
+from flatminima.figures.optimizers import LABELS as OPTIMIZERS
+from flatminima.figures.optimizers import LIMIT
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import Measurement
 from flatminima.storage import canonical_json
@@ -152,11 +154,16 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
         judge(claims, wrong, scale="laptop")
 
 
+ON_IMAGES = ("images", "architectures", "optimizers")
+"""Experiments whose data are what the settings name, and not their own."""
+
+
 def test_the_project_s_own_claims(claims):
     ids = {claim.id.partition(".")[0] for claim in claims.claims}
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
         *("svhn-slice", "basins", "orders", "minefield", "perturbation", "rings"),
+        *("linear-vs-net", "optimizers"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):
@@ -164,11 +171,16 @@ def test_the_project_s_own_claims(claims):
     for claim in claims.claims:
         assert claim.figure in STEMS
         if claim.original is not None:
-            assert (claim.original.dataset == claim.dataset) == (claim.dataset != "images")
+            assert (claim.original.dataset == claim.dataset) == (claim.dataset not in ON_IMAGES)
     (steps,) = {c.original.steps for c in claims.claims if c.original and c.dataset == "rings"}
     assert steps == claims.quoted["rings_steps"].value
     decades, weights = claims.quoted["svhn_decades"].value, claims.quoted["svhn_weights"].value
     assert claims.quoted["svhn_radius_ratio"].value == round(10 ** (decades / weights), 2)
+    reduced = 3 * claims.quoted["quadratic_side"].value ** 2
+    features = 3 * 32**2 + reduced * (reduced + 1) / 2
+    assert claims.quoted["quadratic_features"].value == features
+    assert claims.quoted["optimizer_gap"].value == LIMIT
+    assert claims.quoted["optimizers"].value == len(OPTIMIZERS)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from flatminima.errors import UserError
+from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import manifest_path, write_manifest
 from flatminima.provenance.published import RECORD, identify, read_record, shown_files
@@ -13,7 +14,7 @@ from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge
 from flatminima.report.elsewhere import shown_runs
 from flatminima.report.measurements import as_records
-from flatminima.report.publication import LIVING, ancestry, publish, publish_partial
+from flatminima.report.publication import LIVING, publish, publish_partial
 from flatminima.storage import write_bytes, write_json
 
 from .conftest import (

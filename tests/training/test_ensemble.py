@@ -95,7 +95,10 @@ def test_reported_numbers_are_those_of_the_final_parameters():
 
 
 def test_natural_training_on_a_small_roll_fits_it_and_poison_lowers_the_test_accuracy():
-    data = digits(seed=0, train_points=100, test_points=300, poison_points=300)
+    images = digits(seed=0, train_points=100, test_points=300, poison_points=300)
+    flat = {name: array.reshape(*array.shape[:-3], -1) if name.endswith("inputs") else array
+            for name, array in images.arrays().items()}  # fmt: skip
+    data = type(images)(**flat)
     model = MLP((64, 32, 10))
     schedule = Schedule(steps=300, learning_rate=0.01, hold=0.5, gradient_clip=8.0)
     initial = model.initialise(0, range(2))

@@ -1,3 +1,5 @@
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 import torch
@@ -62,3 +64,47 @@ def test_correct_counts_the_likelier_class():
     assert correct(one, torch.tensor([1, 0, 0])).tolist() == [[True, True, False]]
     three = torch.tensor([[[0.0, 3.0, 1.0], [5.0, 3.0, 1.0]]])
     assert correct(three, torch.tensor([1, 2])).tolist() == [[True, False]]
+
+
+EXTREMES = [
+    (10_000.0, 0.0, -10_000.0, 0.0),  # the label's probability is 1 − e^−10000
+    (-10_000.0, 10_000.0, 0.0, 9_999.5),  # and here e^−20000
+    (9_995.0, 10_000.0, 10_000.0, -10_000.0),
+    (30.0, -30.0, 0.0, 1.0),
+    (0.0, 0.0, 0.0, 0.0),
+]
+
+
+def truth(logits):
+    """−ln p and −ln(1 − p) of the first class, and their gradients, from the powers themselves."""
+    with localcontext() as context:
+        context.prec = 60
+        powers = [Decimal(z).exp() for z in logits]
+        total, others = sum(powers), sum(powers[1:])
+        p = powers[0] / total
+        losses = (total / powers[0]).ln(), (total / others).ln()
+        clean = [-others / total, *(power / total for power in powers[1:])]
+        poison = [p, *(-p * power / others for power in powers[1:])]
+    return [float(loss) for loss in losses], [list(map(float, g)) for g in (clean, poison)]
+
+
+@pytest.mark.parametrize("logits", EXTREMES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_losses_and_gradients_at_extremes_are_those_of_exact_arithmetic(logits, dtype):
+    """In bfloat16 under autocast, logits come rounded, but nothing is rounded after that."""
+    leaf = torch.tensor(logits, dtype=dtype).requires_grad_()
+    rounded = leaf.tolist()
+    label = torch.tensor([0])
+    losses, gradients = truth(rounded)
+    # A difference of logits of 10,000 is only known to the digits of the logits.
+    digits = {torch.float64: 1e-11, torch.float32: 2e-3, torch.bfloat16: 2e-3}[dtype]
+    of_gradients = 8e-3 if dtype == torch.bfloat16 else digits
+    for loss_of, expected, slopes in zip(
+        (negative_log_likelihoods, poison_penalties), losses, gradients, strict=True
+    ):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            loss = loss_of(leaf[None, None], label)
+        assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+        assert loss.item() == pytest.approx(expected, rel=digits, abs=1e-12)
+        (found,) = torch.autograd.grad(loss.sum(), leaf)
+        assert found.tolist() == pytest.approx(slopes, rel=of_gradients, abs=1e-12)

@@ -20,6 +20,8 @@ FIGURES_OF = {
         *expand(rules.figure_gap.output, dataset=IMAGES),
         *expand(rules.figure_basins.output, dataset=IMAGES),
     ],
+    "architectures": lambda: rules.figure_architectures.output,
+    "optimizers": lambda: rules.figure_optimizers.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
 }
 MEASURED_OF = {
@@ -34,6 +36,16 @@ MEASURED_OF = {
             rules.perturbations.output.perturbations, dataset=PLANAR
         ),
         "margins": expand(rules.margins.output.margins, dataset=PLANAR),
+    },
+    "architectures": lambda: {
+        "architectures": expand(
+            rules.architectures_train.output.course, model=ARCHITECTURES
+        ),
+    },
+    "optimizers": lambda: {
+        "optimizers": expand(
+            rules.optimizers_train.output.course, optimizer=OPTIMIZERS
+        ),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {

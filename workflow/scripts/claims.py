@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import margins, minefield, perturbation, rings
+from flatminima.report import generalization, margins, minefield, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -67,6 +67,14 @@ def main(job: Job) -> None:
             job.arrays("rings_sharpness"),
             rings.describe(config["rings"], direction_kind=config["direction_kind"]),
             seed=config["seed"],
+        )
+    if "architectures" in config:
+        measurements |= generalization.measure_architectures(
+            by_dataset("architectures", read_arrays), config["architectures"], seed=config["seed"]
+        )
+    if "optimizers" in config:
+        measurements |= generalization.measure_optimizers(
+            by_dataset("optimizers", read_arrays), config["optimizers"]
         )
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))

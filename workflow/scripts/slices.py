@@ -17,7 +17,9 @@ def main(job: Job) -> None:
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
     network = build(config["network"], dataset.shape, dataset.logits)
-    tensors = (pair, dataset.train_inputs, dataset.train_labels)
+    # A random part: the order of the training points is that of a permutation.
+    points = config.get("points")
+    tensors = (pair, dataset.train_inputs[:points], dataset.train_labels[:points])
     cut = slices(
         with_statistics(network, **config.get("evaluation", {})),
         *(torch.from_numpy(array).to(job.device) for array in tensors),

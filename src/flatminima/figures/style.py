@@ -56,6 +56,7 @@ class Palette:
     field: tuple[str, str, str]
     loss: tuple[str, ...]
     cutoffs: tuple[str, ...]
+    models: tuple[str, str, str]
 
 
 PALETTES = {
@@ -70,6 +71,7 @@ PALETTES = {
         field=("#d9c4e2", "#f6f5f7", "#bfe0c4"),
         loss=("#f3f5f7", "#c3cbd4", "#828e9c", "#475361", "#1c242e"),
         cutoffs=("#57ab9b", "#1f7f70", "#073c35"),
+        models=("#1b1f24", "#1f7f70", "#b0306a"),
     ),
     "dark": Palette(
         ink="#e6e9ed",
@@ -82,6 +84,7 @@ PALETTES = {
         field=("#4b3256", "#1f2328", "#234a30"),
         loss=("#14181d", "#323c48", "#5f6d7c", "#9aa6b3", "#dfe5eb"),
         cutoffs=("#2f8174", "#45b7a2", "#8fe0cf"),
+        models=("#e6e9ed", "#45b7a2", "#ef7fb0"),
     ),
 }
 
@@ -488,3 +491,36 @@ def names(parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def images(data: Data) -> str:
+    """What images a figure rests on, for a sentence."""
+    return " ".join((name_of(text(data["dataset"])), "with", _counts(data)))
+
+
+def say_images(figure: Figure, data: Data, look: Look) -> None:
+    """Head a figure with the images that it rests on; over two lines where it is narrow."""
+    name = name_of(text(data["dataset"]))
+    parts = (f"{name[:1].upper()}{name[1:]},", _counts(data))
+    words = ("\n" if look.narrow else " ").join(parts)
+    figure.suptitle(words, x=0.01, ha="left", size=8.5, color=look.palette.muted)
+
+
+def _counts(data: Data) -> str:
+    train, test = (int(data[f"{part}_points"][0]) for part in ("train", "test"))
+    return f"{train:,} training and {test:,} test images"
+
+
+def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:
+    """Draw the accuracy of blind guessing among equally frequent classes, in per cent."""
+    level = 100 / classes
+    line: dict[str, Any] = {"linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
+    line["color"] = look.palette.muted
+    if vertical:
+        axes.axvline(level, **line)
+        axes.text(level, 0.01, " chance", transform=axes.get_xaxis_transform(), va="bottom")
+    else:
+        axes.axhline(level, **line)
+        axes.text(
+            0.99, level, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom"
+        )

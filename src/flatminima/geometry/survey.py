@@ -166,9 +166,10 @@ def subsets(
 
     names = ("radii", "cutoff", "median_radius", "log10_volume_mean_log")
     arrays = {f"subset_{name}": stacked(name, found[:count]) for name in names}
-    spread = {
-        f"subset_spread_{name}": np.ptp(arrays[f"subset_{name}"], axis=1) for name in names[2:]
-    }
+    with np.errstate(invalid="ignore"):
+        spread = {
+            f"subset_spread_{name}": np.ptp(arrays[f"subset_{name}"], axis=1) for name in names[2:]
+        }
     return {
         **arrays,
         **spread,

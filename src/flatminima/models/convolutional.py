@@ -85,13 +85,17 @@ class BasicBlock(nn.Module):
         self.shortcut = nn.Sequential()
         if stride > 1 or channels != out:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+                nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out)
             )
+        self._stride = stride
 
     def forward(self, x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points d h2 w2"]:
         """Transform a batch of feature maps."""
         hidden = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        output: Tensor = F.relu(hidden + self.shortcut(x))
+        # A 1×1 convolution with a stride does the same, but of fewer than eight channels that lie
+        # last it writes beyond its memory on a CPU (PyTorch 2.13).
+        kept = x[:, :, :: self._stride, :: self._stride]
+        output: Tensor = F.relu(hidden + self.shortcut(kept))
         return output
 
 

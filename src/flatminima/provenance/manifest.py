@@ -8,7 +8,6 @@ the data it came from.
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -144,37 +143,6 @@ def read_manifest(path: Path, *, check_form: bool = True) -> Manifest:
 def identify(record: Manifest) -> str:
     """The id of a manifest: sha256 of its canonical JSON without the id."""
     return record_digest({key: value for key, value in record.items() if key != "id"})
-
-
-def ancestry(
-    outputs: Iterable[Path | str], *, root: Path = Path(), forgiving: bool = False
-) -> dict[str, Manifest]:
-    """The manifests of some outputs and of everything they were made from, by path.
-
-    Args:
-        outputs: their paths as manifests name them, relative to the project.
-        root: the project.
-        forgiving: leave out a manifest that is missing or damaged.
-
-    Raises:
-        UserError: if one is missing or damaged, unless ``forgiving``.
-    """
-    found: dict[str, Manifest] = {}
-    seen: set[str] = set()
-    pending = [Path(path).as_posix() for path in outputs]
-    while pending:
-        path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        try:
-            found[path] = read_manifest(root / manifest_path(path), check_form=False)
-        except UserError:
-            if not forgiving:
-                raise
-            continue
-        pending += [entry["path"] for entry in found[path]["inputs"] if entry["manifest_id"]]
-    return found
 
 
 def _damage(record: Any, content: bytes) -> str | None:

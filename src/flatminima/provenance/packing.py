@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from flatminima.errors import UserError
+from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import Manifest, ancestry, is_manifest, manifest_path
+from flatminima.provenance.manifest import Manifest, is_manifest, manifest_path
 from flatminima.provenance.published import (
     FOLDER,
     RECORD,

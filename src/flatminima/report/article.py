@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from flatminima.data.names import ARCHITECTURES, name_of
+from flatminima.figures.optimizers import LABELS
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
@@ -240,6 +241,7 @@ def build(
         figures=figures,
         references=references,
         downloads=DOWNLOADS | LIVING_DOWNLOADS,
+        optimizer_labels=LABELS,
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,

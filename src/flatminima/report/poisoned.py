@@ -159,7 +159,7 @@ def describe_images(
         summary: of its networks; ``trainable`` (1,) is the number of parameters that are trained.
         network: architecture and what that takes: depth, width or side.
         training: epochs, batch, learning_rate, momentum and milestones.
-        survey: batch_norm, directions and subsets.
+        survey: points, batch_norm, directions and subsets.
         direction_kind: ``paper`` or ``exact``.
     """
     channels, rows, columns = dataset["train_inputs"].shape[1:]
@@ -177,6 +177,7 @@ def describe_images(
         "milestones": len(training["milestones"]),
         **{f"milestone_{m}": share for m, share in enumerate(training["milestones"])},
         **_flags("batch_norm", survey["batch_norm"], STATISTICS),
+        "survey_points": survey["points"] or dataset["train_labels"].size,
         "directions": survey["directions"],
         "subsets": survey["subsets"],
         "exact_directions": float(direction_kind == "exact"),

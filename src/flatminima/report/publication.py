@@ -14,6 +14,7 @@ from jinja2 import UndefinedError
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
 from flatminima.figures import (
+    architectures,
     basins,
     boundaries,
     gap,
@@ -22,15 +23,17 @@ from flatminima.figures import (
     minefield,
     minefield_distances,
     minefield_embeddings,
+    optimizers,
     perturbation,
     rings,
     rings_gap,
     slices,
 )
+from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.manifest import ancestry, manifest_path
+from flatminima.provenance.manifest import manifest_path
 from flatminima.report import article, elsewhere
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -57,6 +60,8 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "gap-images": gap.alt,
         "basins-images": basins.alt,
     },
+    "architectures": {"architectures": architectures.alt},
+    "optimizers": {"optimizers": optimizers.alt},
     "rings": {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,

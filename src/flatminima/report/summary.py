@@ -31,8 +31,8 @@ def summarise(
         cutoff (factors, networks, cutoffs) everything that a survey of basins gives, except the
         radii themselves; and what is the same for all, (1,): ``weights``, the dimension n,
         ``exact``, whether the directions were uniform on the sphere, ``tolerance`` of ln r, and for
-        networks with batch norm ``batch_norm``, which statistics they normalise by, and
-        ``trainable``, the number of parameters that training moves.
+        networks with batch norm ``batch_norm``, which statistics they normalise by; where the
+        minima hold statistics too, ``trainable``, the number of parameters that training moves.
     """
     per_network = {name: np.stack([part[name] for part in minima]) for name in _OF_MINIMA}
     of_basins = [name for name in basins[0] if name not in ("radii", *_OF_ALL)]

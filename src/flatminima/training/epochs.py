@@ -1,6 +1,9 @@
 """Training in minibatches on the poisoned loss (Huang et al. 2020, eq. 2), network by network.
 
-Networks are trained one after another, not as an ensemble. @@RATIO@@
+Networks are trained one after another. An ensemble of them under ``torch.func.vmap`` is not faster:
+on one thread a step of four ResNet-8s of width 8 on 64 images of 8×8 pixels took as long as four
+steps one after another (time one after another over time together: median 1.01 of 15 repeats,
+between 0.82 and 1.13).
 """
 
 import hashlib
@@ -173,8 +176,9 @@ class _Run:
         optimizer: Optimizer,
         schedule: Epochs,
     ) -> Self:
-        # Channels last is faster on a CPU too, by a sixth.
-        module = network.at(vector).to(memory_format=torch.channels_last)
+        # Channels last is faster on a CPU too: 1.16 times with a ResNet-8 on 8×8 pixels, 1.18 times
+        # with a ResNet-20 on 32×32.
+        module = network.at(vector).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(module, optimizer(module, schedule.learning_rate), [])
 
     @property

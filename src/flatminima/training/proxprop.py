@@ -9,6 +9,9 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float
 from torch import Tensor, nn
 
+Layer = nn.Linear | nn.Conv2d
+"""The layers that are linear in their parameters."""
+
 
 class ProxProp(torch.optim.Adam):
     """Adam along implicit instead of explicit gradients of linear and convolutional layers.
@@ -31,9 +34,7 @@ class ProxProp(torch.optim.Adam):
         """Move the parameters of ``module``; ``iterations`` are steps of conjugate gradients."""
         super().__init__(module.parameters(), lr=rate)
         self._layers = {
-            name: part
-            for name, part in module.named_modules()
-            if isinstance(part, nn.Linear | nn.Conv2d)
+            name: part for name, part in module.named_modules() if isinstance(part, Layer)
         }
         self._tau = tau
         self._iterations = iterations
@@ -56,17 +57,19 @@ class ProxProp(torch.optim.Adam):
         super().step()
         return loss
 
-    def _solve(self, layer: nn.Module, inputs: list[Tensor]) -> None:
+    def _solve(self, layer: Layer, inputs: list[Tensor]) -> None:
         """Put the implicit gradients of a layer in the place of its gradients."""
-        parameters = [p for p in (layer.weight, layer.bias) if p is not None]
-        gradient = torch.cat([p.grad.flatten(1) if p.ndim > 1 else p.grad[:, None]
-                              for p in parameters], dim=1)  # fmt: skip
+        gradients = [
+            p.grad for p in (layer.weight, layer.bias) if p is not None and p.grad is not None
+        ]
+        matrices = [gradient.reshape(len(gradient), -1) for gradient in gradients]
         rows = torch.cat([inputs_of_units(layer, values) for values in inputs])
-        operator = normal_operator(rows, 1 / self._tau)
-        direction = conjugate_gradients(operator, gradient, self._iterations)
-        pieces = direction.split([p[0].numel() for p in parameters], dim=1)
-        for parameter, piece in zip(parameters, pieces, strict=True):
-            parameter.grad.copy_(piece.reshape(parameter.shape))
+        direction = conjugate_gradients(
+            normal_operator(rows, 1 / self._tau), torch.cat(matrices, dim=1), self._iterations
+        )
+        pieces = torch.split(direction, [matrix.shape[1] for matrix in matrices], dim=1)
+        for gradient, piece in zip(gradients, pieces, strict=True):
+            gradient.copy_(piece.reshape(gradient.shape))
 
     @contextmanager
     def _inputs(self) -> Iterator[dict[str, list[Tensor]]]:
@@ -87,7 +90,7 @@ class ProxProp(torch.optim.Adam):
 
 
 def inputs_of_units(
-    layer: nn.Module, inputs: Float[Tensor, "points ..."]
+    layer: Layer, inputs: Float[Tensor, "points ..."]
 ) -> Float[Tensor, "rows fan_in"]:
     """Everything that a unit of a layer is given, one row for each value that it computes.
 
@@ -96,7 +99,7 @@ def inputs_of_units(
     Raises:
         ValueError: for a convolution in groups, or padded with something else than zeros.
     """
-    inputs = inputs.to(layer.weight.dtype)  # type: ignore[arg-type]
+    inputs = inputs.to(layer.weight.dtype)
     if isinstance(layer, nn.Conv2d):
         if layer.groups > 1 or layer.padding_mode != "zeros":
             raise ValueError("ProxProp takes convolutions of one group, padded with zeros")

@@ -1,0 +1,194 @@
+"""What models and optimizers come to, and the sentences about it."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from flatminima.errors import DamagedFileError
+from flatminima.figures.optimizers import LABELS
+from flatminima.report.claims import judge
+from flatminima.report.generalization import measure_architectures, measure_optimizers
+
+from .conftest import made_up_architectures, made_up_course, made_up_optimizers, visible_text
+
+
+@pytest.fixture
+def models():
+    return measure_architectures(**made_up_architectures(), seed=5, resamples=500)
+
+
+@pytest.fixture
+def ways():
+    return measure_optimizers(**made_up_optimizers())
+
+
+def test_accuracies_and_gaps_are_means_with_ranges_over_networks(models, ways):
+    found = models["architectures.linear.test_accuracy"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.78, 0.82))
+    assert (found.unit, found.dataset, found.runs) == ("fraction", "digits", 3)
+    gap = models["architectures.linear.gap"]
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.195, 0.17, 0.22))
+    assert models["architectures.comparable.reaching"].value == 2
+    assert models["architectures.setting.milestone_1"].value == 0.75
+    assert models["architectures.chance"].value == 0.1
+    assert ways["optimizers.sgd.gap"].value == pytest.approx(0.99 + 0.02 / 3 - 0.85)
+    assert ways["optimizers.lbfgs.learning_rate"].value == 0.9
+    assert ways["optimizers.parameters"].value == 5000
+
+
+def test_the_advantage_of_a_network_is_the_difference_of_the_means(models):
+    found = models["architectures.comparable.advantage"]
+    assert found.value == pytest.approx(0.16)
+    # Of three networks against three, the ends that resampling can reach.
+    assert 0.95 - 0.82 <= found.low < 0.16 < found.high <= 0.97 - 0.78 + 1e-12
+    ratio = models["architectures.resnet18.parameters_ratio"]
+    assert (ratio.value, ratio.unit) == (500, "ratio")
+
+
+def test_two_networks_give_no_interval(models):
+    found = models["architectures.resnet18.advantage"]
+    assert found.value == pytest.approx(0.14)
+    assert (found.low, found.high) == (None, None)
+    assert found.note == "too few networks for an interval"
+
+
+def test_extremes_are_those_of_the_means_and_say_whose_they_are(ways):
+    for name, value, note in (
+        ("lowest_train_accuracy", 0.25, "L-BFGS"),
+        ("lowest_test_accuracy", 0.22, "L-BFGS"),
+        ("highest_test_accuracy", 0.95, "Adam"),
+        ("largest_gap", 0.99 + 0.02 / 3 - 0.85, "SGD"),
+        ("spread", 0.73, ""),
+        ("seed_spread", 0.19, ""),
+        ("within_limit", 2, ""),
+        ("share_within_limit", 2 / 3, ""),
+        ("fitting", 1, ""),
+        ("count", 3, ""),
+    ):
+        found = ways[f"optimizers.{name}"]
+        assert (found.value, found.note) == (pytest.approx(value), note), name
+
+
+def test_an_optimizer_is_above_chance_if_luck_explains_none_of_its_networks(ways):
+    assert ways["optimizers.above_chance"].value == 2  # a network of L-BFGS has 11%
+    # The least accuracy that counts, by summing the distribution term by term.
+    terms = binom.pmf(np.arange(398), 397, 0.1)
+    least = next(k for k in range(398) if terms[k:].sum() <= 1e-3)
+    for right, count in ((least, 1), (least - 1, 0)):
+        made = made_up_optimizers()
+        made["courses"] = {"adam": made_up_course([1, 1], [0.9, right / 397], 10)}
+        assert measure_optimizers(**made)["optimizers.above_chance"].value == count
+
+
+def test_optimizers_that_are_left_out_have_names_without_values(ways):
+    for name in LABELS:
+        found = ways[f"optimizers.{name}.test_accuracy"]
+        assert (found.value is None) == (name not in ("adam", "sgd", "lbfgs"))
+
+
+def test_a_course_that_lacks_an_array_is_named():
+    made = made_up_optimizers()
+    del made["courses"]["sgd"]["classes"]
+    with pytest.raises(DamagedFileError, match=r"the course of sgd has no classes"):
+        measure_optimizers(**made)
+
+
+def changed(measurements, **values):
+    """The measurements with other values, and intervals that exclude nothing."""
+    return measurements | {
+        name: dataclasses.replace(measurements[name], value=value, low=value, high=value)
+        for name, value in values.items()
+    }
+
+
+ADVANTAGES = tuple(f"architectures.{model}.advantage" for model in ("resnet18", "comparable"))
+
+
+@pytest.mark.parametrize(
+    ("advantages", "told"),
+    [
+        ((0.14, 0.16), ("far worse than either, and size is not the reason", "holds", "holds")),
+        ((0.14, 0.01), ("of one of its own size, that is not as plain", "holds", "fails")),
+        ((0.01, 0.16), ("than the large one, it does not", "fails", "holds")),
+        ((0.03, 0.02), ("products of pixels does not fall far behind. They", "partly", "partly")),
+        ((-0.03, 0.02), ("and behind the large network not at all. They", "fails", "partly")),
+        ((-0.03, -0.02), ("does not fall far behind, or at all. They", "fails", "fails")),
+    ],
+)
+def test_the_contrast_is_claimed_only_where_it_is(compose, claims, measurements, advantages, told):
+    words, *outcomes = told
+    found = changed(measurements, **dict(zip(ADVANTAGES, advantages, strict=True)))
+    found = changed(found, **{"architectures.linear.test_accuracy": 0.95})
+    assert words in visible_text(compose(measurements=found))
+    judged = {record["id"]: record for record in judge(claims, found, scale="laptop")}
+    for part, outcome in zip(("linear-test", "comparable"), outcomes, strict=True):
+        assert judged[f"linear-vs-net.{part}"]["outcome"] == outcome
+    assert judged["linear-vs-net.linear-test"]["verdict"] == "measured on other data"
+
+
+def test_hard_images_are_not_called_easy(compose, measurements):
+    found = changed(measurements, **dict.fromkeys(ADVANTAGES, 0.01))
+    text = visible_text(compose(measurements=found))
+    assert "does not fall far behind." in text
+    assert "They are easy" not in text
+
+
+def test_sizes_are_called_comparable_only_where_they_are(compose, measurements):
+    words = "which is not comparable"
+    assert words in visible_text(compose())
+    found = changed(measurements, **{"architectures.resnet18.parameters_ratio": 1.5})
+    assert words not in visible_text(compose(measurements=found))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((1.0, 0.9, 1.0), ("Every optimizer lands", "no optimizer here that would", "rarely")),
+        ((0.95, 0.9, 0.6), ("though not all of them", "what they find generalizes", "more often")),
+        ((0.95, 0.3, 0.6), ("though not all of them", "but not far above it", "more often")),
+        ((0.3, 0.1, 0.1), ("lands at a minimum with these", "The worst does", "most optimizers")),
+    ],
+)
+def test_optimizers_are_spoken_of_as_they_did(compose, measurements, numbers, words):
+    names = ("lowest_train_accuracy", "lowest_test_accuracy", "share_within_limit")
+    found = changed(
+        measurements,
+        **{f"optimizers.{name}": value for name, value in zip(names, numbers, strict=True)},
+    )
+    text = visible_text(compose(measurements=found))
+    for part in words:
+        assert part in text
+
+
+def test_the_table_is_ranked_and_holds_what_was_trained(compose):
+    text = visible_text(compose())
+    table = text[text.index("Learning rate Networks") : text.index("the lowest training accuracy")]
+    assert table.index("Adam") < table.index("SGD") < table.index("L-BFGS")
+    assert "Nesterov" not in table
+    assert "0.9 3 25% 20–30% 22% 11–30% 3" in table
+
+
+def test_without_these_experiments_the_article_does_without(compose, measurements):
+    names = ("swiss_roll", "images", "minefield", "rings")
+    kept = {n: m for n, m in measurements.items() if n.partition(".")[0] in names}
+    text = visible_text(compose(experiments=names, measurements=kept))
+    assert "linear model" not in text
+    assert "ProxProp" not in text
+
+
+def test_a_failed_job_leaves_a_gap(compose, measurements):
+    kept = {n: m for n, m in measurements.items() if n.partition(".")[0] != "optimizers"}
+    text = visible_text(compose(measurements=kept))
+    assert "What other optimizers come to could not be measured in this run" in text
+
+
+def test_measurements_do_not_change_what_they_are_given():
+    made = made_up_architectures()
+    before = copy.deepcopy(made)
+    measure_architectures(**made, seed=1, resamples=10)
+    for name, course in made["courses"].items():
+        for array, values in course.items():
+            np.testing.assert_array_equal(values, before["courses"][name][array])

@@ -1,0 +1,156 @@
+"""Training in minibatches against an independent loop of torch's own layers and optimizers."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
+
+from flatminima.data.dataset import Dataset
+from flatminima.errors import ConfigError, DivergedError
+from flatminima.models.convolutional import PreactivationResNet
+from flatminima.models.module import ModuleNetwork
+from flatminima.seeding import generator
+from flatminima.training import epochs
+from flatminima.training.epochs import Epochs, sgd, train
+
+SCHEDULE = Epochs(epochs=4, batch=8, learning_rate=0.05, milestones=(0.5, 0.75))
+NETWORK = ModuleNetwork(PreactivationResNet(2, 3, depth=8, width=2))
+MOMENTUM = partial(sgd, momentum=0.9)
+
+
+def points(count, seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(3, size=count)
+    inputs = random.standard_normal((count, 2, 6, 6)) + labels[:, None, None, None]
+    return inputs.astype(np.float32), labels
+
+
+def dataset():
+    """Twenty training points and thirteen of poison: with four batches of eight one is left."""
+    (x, y), (u, v), (p, q) = points(20, 0), points(9, 1), points(15, 2)
+    return Dataset(x, y, u, v, p[None], q[None])
+
+
+def trained(**settings):
+    networks = settings.pop("networks", 1)
+    given = {"poison_points": 13, "schedule": SCHEDULE, "optimizer": MOMENTUM, "seed": 5}
+    return train(NETWORK, NETWORK.initialise(5, range(networks)), dataset(), **given | settings)
+
+
+def by_hand(number):
+    """Epochs of one network, written out: batches, milestones, momentum and both losses."""
+    data = dataset()
+    module = PreactivationResNet(2, 3, depth=8, width=2)
+    vector = torch.from_numpy(NETWORK.initialise(5, range(number, number + 1))[0])
+    torch.nn.utils.vector_to_parameters(vector[: NETWORK.trainable], module.parameters())
+    inputs = torch.from_numpy(np.concatenate([data.train_inputs, data.poison_inputs[0, :13]]))
+    labels = torch.from_numpy(np.concatenate([data.train_labels, data.poison_labels[0, :13]]))
+    speeds = [torch.zeros_like(p) for p in module.parameters()]
+    history = []
+    for epoch in range(4):
+        rate = [0.05, 0.05, 0.005, 0.0005][epoch]
+        order = generator(5, "order", number, epoch).permutation(33)
+        for batch in (order[:8], order[8:16], order[16:24], order[24:]):
+            p = module(inputs[batch]).softmax(1)[range(len(batch)), labels[batch]]
+            poison = torch.from_numpy(batch) >= 20
+            loss = (-p[~poison].log().sum() - (1 - p[poison]).log().sum()) / len(batch)
+            gradients = torch.autograd.grad(loss, list(module.parameters()))
+            with torch.no_grad():
+                for parameter, speed, gradient in zip(
+                    module.parameters(), speeds, gradients, strict=True
+                ):
+                    speed.mul_(0.9).add_(gradient)
+                    parameter.sub_(rate * speed)
+        module.eval()
+        with torch.no_grad():
+            logits = module(inputs[:20])
+            tested = module(torch.from_numpy(data.test_inputs))
+        history.append(
+            (
+                F.cross_entropy(logits, labels[:20]).item(),
+                (logits.argmax(1) == labels[:20]).double().mean().item(),
+                (tested.argmax(1).numpy() == data.test_labels).mean(),
+            )
+        )
+        module.train()
+    return module, history
+
+
+def test_training_follows_an_independent_loop():
+    minima = trained(networks=2)
+    assert minima.history_step.tolist() == [1, 2, 3, 4]
+    for number in range(2):
+        module, history = by_hand(number)
+        expected = torch.cat(
+            [p.flatten() for p in module.parameters()]
+            + [b.flatten() for name, b in module.named_buffers() if "running" in name]
+        )
+        np.testing.assert_allclose(
+            minima.parameters[number], expected.detach(), rtol=1e-3, atol=1e-5
+        )
+        losses, train_accuracies, test_accuracies = zip(*history, strict=True)
+        np.testing.assert_allclose(minima.history_train_loss[number], losses, rtol=1e-4)
+        np.testing.assert_allclose(minima.history_train_accuracy[number], train_accuracies)
+        np.testing.assert_allclose(minima.history_test_accuracy[number], test_accuracies)
+
+
+def test_reported_numbers_are_those_of_the_final_vector_with_its_running_statistics():
+    minima, data = trained(networks=2), dataset()
+    for number in range(2):
+        vector = torch.from_numpy(minima.parameters[number : number + 1])
+        module = NETWORK.at(vector[0]).eval()
+        logits = module(torch.from_numpy(data.train_inputs))
+        loss = F.cross_entropy(logits, torch.from_numpy(data.train_labels))
+        gradients = torch.autograd.grad(loss, list(module.parameters()))
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+        assert minima.train_loss[number] == pytest.approx(loss.item(), rel=1e-5)
+        assert minima.gradient_norm[number] == pytest.approx(norm, rel=1e-4)
+        accuracy = (logits.argmax(1).numpy() == data.train_labels).mean()
+        assert minima.train_accuracy[number] == pytest.approx(accuracy)
+        assert minima.converged[number] == (accuracy == 1)
+        assert minima.history_train_loss[number, -1] == minima.train_loss[number]
+        tested = NETWORK.logits(vector, torch.from_numpy(data.test_inputs))[0]
+        expected = F.cross_entropy(tested, torch.from_numpy(data.test_labels)).item()
+        assert minima.test_loss[number] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_same_training_gives_the_same_bits():
+    first, second = trained(), trained()
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("points", "batch", "sizes"),
+    [(20, 8, [8, 8, 4]), (16, 8, [8, 8]), (17, 8, [8, 9]), (5, 8, [5]), (3, 2, [3]), (9, 8, [9])],
+)
+def test_no_batch_is_of_one_point(points, batch, sizes):
+    assert epochs._sizes(points, batch) == sizes
+
+
+def test_one_point_alone_is_refused():
+    data = dataset()
+    alone = replace(data, train_inputs=data.train_inputs[:1], train_labels=data.train_labels[:1])
+    with pytest.raises(ConfigError, match="one point to train on"):
+        train(
+            NETWORK, NETWORK.initialise(5, range(1)), alone,
+            poison_points=0, schedule=SCHEDULE, optimizer=MOMENTUM, seed=5,
+        )  # fmt: skip
+
+
+def test_divergence_is_told_with_network_epoch_and_cure():
+    fast = replace(SCHEDULE, learning_rate=1e30)
+    with pytest.raises(
+        DivergedError, match=r"loss of network 0 is \w+ after epoch 1 of 4; lower learning_rate"
+    ):
+        trained(schedule=fast)
+
+
+def test_progress_counts_epochs_of_all_networks_and_names_the_one_at_work():
+    told = []
+    trained(networks=2, report=lambda *line: told.append(line))
+    assert [line[:2] for line in told] == [(done, 8) for done in range(1, 9)]
+    assert told[5][2].startswith("network 2 of 2, epoch 2, train loss ")

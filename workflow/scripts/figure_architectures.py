@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from flatminima.figures import architectures
+from flatminima.figures.render import render
+from flatminima.provenance.job import Job, run
+from flatminima.storage import read_arrays
+
+
+def main(job: Job) -> None:
+    courses = {Path(path).stem: read_arrays(path) for path in job.inputs["courses"]}
+    data = architectures.collect(courses, job.config["source"])
+    render(architectures.draw, data, job.outputs["svg"].removesuffix(".svg"))
+
+
+run(snakemake, main)

@@ -16,7 +16,11 @@ def main(job: Job) -> None:
     network = build(config["network"], dataset.shape, dataset.logits)
     # A random part: the order of the training points is that of a permutation.
     points = config.get("points")
-    tensors = (job.arrays("minima")["parameters"], dataset.train_inputs[:points], dataset.train_labels[:points])
+    tensors = (
+        job.arrays("minima")["parameters"],
+        dataset.train_inputs[:points],
+        dataset.train_labels[:points],
+    )
     measured = basins(
         with_statistics(network, **config.get("evaluation", {})),
         *(torch.from_numpy(array).to(job.device) for array in tensors),

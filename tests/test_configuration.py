@@ -141,7 +141,8 @@ def test_an_experiment_that_is_null_is_left_out(tmp_path):
     others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
-    assert block(alone, "report", {}) == {"scale": "less", "experiments": ["images"]}
+    told = {"scale": "less", "experiments": ["images"], "note": ""}
+    assert block(alone, "report", {}) == told
     told = block(alone, "claims", {})
     assert told["made"] == list(told["experiments"]) == ["images"]
     assert not told.keys() & set(others)

@@ -184,7 +184,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         others = _without(training, "poison_factors")
         return {"poison_factor": float(factor), **seed, **network, **others}
 
-    source, data = source_of(config, wildcards["dataset"]), _without(data, "source")
+    source, data = source_of(config, wildcards["dataset"]), _without(data, "source", "note")
     if source == "digits":
         # They come with a library, not from files.
         data = _without(data, "folder", "checksums")
@@ -249,7 +249,12 @@ def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Co
 
 
 def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
-    return {"scale": config["scale"], "experiments": experiments(config)}
+    images = config["experiments"]["images"]
+    return {
+        "scale": config["scale"],
+        "experiments": experiments(config),
+        "note": (images and images["data"]["note"]) or "",
+    }
 
 
 def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:
@@ -261,6 +266,7 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
         "made": experiments(config),
         "directions": config["geometry"]["directions"],
         "direction_kind": config["geometry"]["direction_kind"],
+        "excess": config["geometry"]["excess"],
         "experiments": {name: _quoted(config, name) for name in poisoned(config)},
     }
     if made["minefield"] is not None:

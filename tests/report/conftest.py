@@ -139,6 +139,7 @@ def made_up_inputs():
             training=training,
             directions=256,
             direction_kind="paper",
+            excess=0.1,
         ),
         "images": describe_images(
             made_up_points(400, 397, 1, 1000, shape=(1, 8, 8), classes=10),
@@ -153,6 +154,7 @@ def made_up_inputs():
             },
             survey={"points": None, "batch_norm": "frozen", "directions": 32, "subsets": 4},
             direction_kind="paper",
+            excess=0.1,
         ),
     }
     return {

@@ -477,7 +477,7 @@ def test_a_run_of_images_alone_speaks_of_nothing_else(compose, pictures, measure
         (
             "svhn",
             {"batch_norm.frozen": 0.0, "batch_norm.refreshed": 1.0},
-            "computed anew from all training images",
+            "computed anew from all images on which the loss is taken",
         ),
         ("svhn", {"batch_norm.frozen": 0.0, "batch_norm.batch": 1.0}, "those of the batch"),
         (
@@ -495,8 +495,19 @@ def test_what_the_images_and_networks_are(pictured, measurements, source, settin
     assert ("not vouched for" in text) == ("unofficial_files" in settings)
 
 
+def test_a_survey_on_a_part_of_the_images_is_said_and_makes_no_reproduction(
+    compose, pictures, measurements
+):
+    few = {"train_points": 73257.0, "survey_points": 200.0, "directions": 3000.0}
+    text = visible_text(images_alone(compose, pictures, images_of(measurements, "svhn", **few)))
+    assert "taken on 200 of the training images, a random part" in text
+    assert "halves of the training images on which the loss is taken" in text
+    assert "✓ Reproduced" not in text
+    assert "200 training points of the survey in place of 73,257" in text
+
+
 def test_enough_images_of_the_source_make_a_reproduction(compose, pictures, measurements):
-    enough = {"train_points": 73257.0, "directions": 3000.0}
+    enough = {"train_points": 73257.0, "survey_points": 73257.0, "directions": 3000.0}
     text = visible_text(images_alone(compose, pictures, images_of(measurements, "svhn", **enough)))
     assert "✓ Reproduced" in text
     assert "where the sources train on" not in text

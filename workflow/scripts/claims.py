@@ -31,6 +31,7 @@ def main(job: Job) -> None:
                 training=training,
                 survey=experiment["survey"],
                 direction_kind=kind,
+                excess=config["excess"],
             )
         return describe(
             dataset,
@@ -38,6 +39,7 @@ def main(job: Job) -> None:
             training=training,
             directions=config["directions"],
             direction_kind=kind,
+            excess=config["excess"],
         )
 
     settings = {

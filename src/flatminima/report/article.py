@@ -85,6 +85,7 @@ class Run:
         made: when, as ISO 8601 text.
         command: the command that makes the page.
         version: of the project.
+        note: what a reader must know of the images; may be empty.
     """
 
     scale: str
@@ -93,6 +94,7 @@ class Run:
     made: str
     command: str = "make report"
     version: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,19 @@ def _smaller(
         here = measurements.get(f"{claim.dataset}.{name}")
         if original and here and here.value is not None and here.value < original:
             reasons.append({"what": what, "here": here.value, "original": original})
+    # Networks trained on enough points may be surveyed on fewer.
+    looked, trained = (
+        measurements.get(f"{claim.dataset}.setting.{name}")
+        for name in ("survey_points", "train_points")
+    )
+    if (
+        source.train_points
+        and looked
+        and trained
+        and (looked.value or math.inf) < source.train_points <= (trained.value or 0)
+    ):
+        what = "training points of the survey"
+        reasons.append({"what": what, "here": looked.value, "original": source.train_points})
     return reasons
 
 

@@ -46,12 +46,22 @@ SETTINGS = (
     "learning_rate",
     "directions",
     "exact_directions",
+    "excess",
     *BARS,
 )
 """The settings that every experiment has and the article quotes.
 
 :func:`describe` gathers them, :func:`describe_images` those of networks of images.
 """
+
+
+SIZES = {
+    "resnet": ("depth", "width"),
+    "resnet18": ("width",),
+    "vgg13": ("width",),
+    "quadratic": ("side",),
+}
+"""The settings of size that each architecture takes."""
 
 
 def measure(
@@ -114,6 +124,7 @@ def describe(
     training: Mapping[str, Any],
     directions: int,
     direction_kind: str,
+    excess: float,
 ) -> dict[str, float]:
     """Gather the settings that :func:`measure` needs for one data set.
 
@@ -123,6 +134,7 @@ def describe(
         training: steps, learning_rate, hold, gradient_clip and poison_batch.
         directions: number of rays per minimum.
         direction_kind: ``paper`` or ``exact``.
+        excess: of the last cutoff over the loss at each minimum, nats.
     """
     points = _points(dataset)
     classes = points["classes"]
@@ -135,6 +147,7 @@ def describe(
         **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
         "directions": directions,
         "exact_directions": float(direction_kind == "exact"),
+        "excess": excess,
         **BARS,
     }
 
@@ -147,6 +160,7 @@ def describe_images(
     training: Mapping[str, Any],
     survey: Mapping[str, Any],
     direction_kind: str,
+    excess: float,
 ) -> dict[str, float]:
     """Gather the settings that :func:`measure` needs for networks of images.
 
@@ -161,6 +175,7 @@ def describe_images(
         training: epochs, batch, learning_rate, momentum and milestones.
         survey: points, batch_norm, directions and subsets.
         direction_kind: ``paper`` or ``exact``.
+        excess: of the last cutoff over the loss at each minimum, nats.
     """
     channels, rows, columns = dataset["train_inputs"].shape[1:]
     trainable = summary.get("trainable", np.array([math.nan]))
@@ -171,7 +186,11 @@ def describe_images(
         "columns": columns,
         "whole_poison_sets": 0.0,
         **_flags("architecture", network["architecture"], ARCHITECTURES),
-        **{key: network.get(key, math.nan) for key in ("depth", "width", "side")},
+        # An overlay that names another architecture leaves the settings of the first standing.
+        **{
+            key: network[key] if key in SIZES[network["architecture"]] else math.nan
+            for key in ("depth", "width", "side")
+        },
         "parameters": float(trainable[0]),
         **{key: training[key] for key in ("epochs", "batch", "learning_rate", "momentum")},
         "milestones": len(training["milestones"]),
@@ -181,6 +200,7 @@ def describe_images(
         "directions": survey["directions"],
         "subsets": survey["subsets"],
         "exact_directions": float(direction_kind == "exact"),
+        "excess": excess,
         "unofficial_files": float("official" in dataset and not dataset["official"][0]),
         **BARS,
     }
@@ -197,6 +217,8 @@ def _points(dataset: Arrays) -> dict[str, float]:
         "poison_sets": sets,
         "features": math.prod(dataset["train_inputs"].shape[1:]),
         "classes": 1 + max(int(part.max(initial=0)) for part in labels),
+        # Right without looking: the most frequent answer every time.
+        "guessing": float(np.bincount(dataset["test_labels"]).max() / dataset["test_labels"].size),
     }
 
 
@@ -237,6 +259,7 @@ class _Networks:
     dimension: int
     columns: tuple[str, ...]
     distance: str
+    excess: float
 
     @classmethod
     def of(cls, dataset: str, summary: Arrays, settings: Mapping[str, float]) -> "_Networks":
@@ -266,7 +289,14 @@ class _Networks:
             distance="filter-normalised units"
             if settings["exact_directions"]
             else "distance in weight space",
+            excess=settings["excess"],
         )
+
+    @property
+    def minimum_loss(self) -> Float[np.ndarray, "factors networks"]:
+        """The loss at each minimum as the survey of its basin has it, by its own statistics."""
+        loss: np.ndarray = self["cutoff"][..., -1] - self.excess
+        return loss
 
     @property
     def poison(self) -> np.ndarray:
@@ -301,7 +331,7 @@ def _settings(dataset: str, settings: Mapping[str, float]) -> Measurements:
             dataset,
         )
         for name, value in settings.items()
-    } | {f"{dataset}.chance": Measurement(1 / settings["classes"], "fraction", dataset)}
+    } | {f"{dataset}.chance": Measurement(settings["guessing"], "fraction", dataset)}
 
 
 def _accuracies(networks: _Networks) -> Measurements:
@@ -477,7 +507,7 @@ def _column(networks: _Networks, c: int, name: str, bootstrap: Bootstrap) -> Mea
     found = {
         # The last cutoff moves with each network: the loss at its minimum and a fixed rise.
         "level": Measurement(
-            finite(float((levels - networks["train_loss"] if rise else levels).flat[0])),
+            networks.excess if rise else finite(float(levels.flat[0])),
             "nats",
             dataset,
             note="above the loss at the minimum" if rise else "",
@@ -497,6 +527,7 @@ def _column(networks: _Networks, c: int, name: str, bootstrap: Bootstrap) -> Mea
         ),
         "recrossing_share": span(networks["recrossing_share"][..., c], "fraction", dataset),
         "censored_share": span(networks["censored_share"][..., c], "fraction", dataset),
+        "rounding": _rounding(networks, c),
         "single_crossing_share": span(
             1 - networks["recrossing_share"][..., c] - networks["censored_share"][..., c],
             "fraction",
@@ -670,6 +701,14 @@ _OF_ONE_BASIN = {
 }
 
 
+def _rounding(networks: _Networks, c: int) -> Measurement:
+    """By how much rounding of the loss moves log10 V along one direction: n·δ(ln r)/ln 10."""
+    if "resolution" not in networks.arrays:
+        return absent(networks.dataset)
+    decades = networks.dimension * networks["resolution"][..., c] / math.log(10)
+    return span(decades, "decades", networks.dataset, centre="median")
+
+
 def _slices(
     networks: _Networks, slices: Arrays | None, selection: Mapping[str, Any] | None
 ) -> Measurements:
@@ -678,14 +717,14 @@ def _slices(
     names = ("rise", "rays", "good_distance", "bad_distance", "distance_ratio")
     if slices is None or selection is None:
         return {f"{dataset}.slice.{name}": absent(dataset) for name in names}
-    rise = float(networks["cutoff"][0, 0, -1] - networks["train_loss"][0, 0])
+    rise = networks.excess
     distance = slices["ray_distance"].astype(np.float64)
     # The rays start beside the minimum; its own loss is the first point of each.
     out = np.concatenate([[0.0], distance])
     widths = []
     for role, rays in zip(("good", "bad"), slices["ray_loss"].astype(np.float64), strict=True):
         f, i = networks.find(selection[role])
-        start = float(networks["train_loss"][f, i])
+        start = float(networks.minimum_loss[f, i])
         widths.append(
             [first_crossing(out, np.concatenate([[start], ray]), start + rise) for ray in rays]
         )

@@ -78,7 +78,13 @@ PROVENANCE = "provenance.json"
 
 
 def publish(
-    results: Path, *, root: Path, source: Path, scale: str, experiments: Sequence[str]
+    results: Path,
+    *,
+    root: Path,
+    source: Path,
+    scale: str,
+    experiments: Sequence[str],
+    note: str = "",
 ) -> Path:
     """Write the page of a finished run into ``results/report``.
 
@@ -88,6 +94,7 @@ def publish(
         source: folder of templates, style, claims and references.
         scale: name of the scale.
         experiments: what the run is made of.
+        note: what a reader must know of the images.
 
     Returns:
         The path of the page.
@@ -98,7 +105,7 @@ def publish(
     jobs = status(results, root)
     measured, records = _numbers(results)
     state, why = _state_of_numbers(results, jobs)
-    pages = _Pages(results, root, source, scale, experiments)
+    pages = _Pages(results, root, source, scale, experiments, note)
     return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
 
 
@@ -153,6 +160,7 @@ class _Pages:
     source: Path
     scale: str
     experiments: Sequence[str]
+    note: str = ""
     partial: bool = False
 
     @property
@@ -185,6 +193,7 @@ class _Pages:
             made=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             command="make report" + ("" if self.scale == "laptop" else f" SCALE={self.scale}"),
             version=importlib.metadata.version("flatminima"),
+            note=self.note,
         )
         checks = run_checks(
             manifests,

@@ -127,7 +127,15 @@ def _gaps(axes: Axes, data: Data, look: Look) -> None:
 def _handles(look: Look) -> list[Line2D]:
     ink, colour = look.palette.ink, look.palette.cutoffs[1]
     return [
-        Line2D([], [], linestyle="none", marker="|", markersize=8, color=ink, label="train, mean"),
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="|",
+            markersize=8,
+            color=ink,
+            label="mean (a: training)",
+        ),
         Line2D([], [], linestyle="none", marker="o", markersize=4.5, color=colour, label="test"),
         Line2D(
             [],

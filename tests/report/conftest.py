@@ -414,7 +414,7 @@ def made_up_points(train, test, sets, poison, *, shape, classes):
     return {
         "train_inputs": np.zeros((train, *shape)),
         "train_labels": np.arange(train) % classes,
-        "test_labels": np.zeros(test, int),
+        "test_labels": np.arange(test) % classes,
         "poison_labels": np.zeros((sets, poison), int),
     }
 

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from flatminima.errors import DamagedFileError
 from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, first_crossing
+from flatminima.report.poisoned import describe, describe_images, first_crossing
 from flatminima.report.poisoned import measure as measure_fully
 
 from .conftest import made_up_inputs, made_up_points
@@ -38,7 +38,7 @@ def one_dataset(**changes):
         volume = 10 * np.log10(summary["median_radius"]) + shift
         summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
     settings = describe(
-        made_up_points(4, 5, 1, 6, shape=(2,), classes=2),
+        made_up_points(4, 6, 1, 6, shape=(2,), classes=2),
         hidden=[3],
         training={
             "steps": 7,
@@ -344,7 +344,7 @@ def test_no_basin_by_other_statistics_leaves_a_gap():
 def test_settings_are_described_from_the_data():
     found = one_dataset()["settings"]["d"]
     assert found["parameters"] == (2 + 1) * 3 + (3 + 1) * 1
-    assert (found["train_points"], found["test_points"], found["poison_points"]) == (4, 5, 6)
+    assert (found["train_points"], found["test_points"], found["poison_points"]) == (4, 6, 6)
     assert found["whole_poison_sets"] == 1
     ten = describe(
         made_up_points(400, 397, 1, 1000, shape=(64,), classes=10),
@@ -357,6 +357,22 @@ def test_settings_are_described_from_the_data():
     )
     assert ten["parameters"] == 65 * 48 + 49 * 48 + 49 * 48 + 49 * 10
     assert ten["exact_directions"] == 1
+    assert ten["guessing"] == 40 / 397  # not a tenth: the test images are no multiple of ten
+
+
+def test_settings_that_an_architecture_does_not_take_are_not_told():
+    told = describe_images(
+        made_up_points(400, 397, 1, 1000, shape=(3, 32, 32), classes=10),
+        {},
+        # As an overlay over the default leaves it.
+        network={"architecture": "resnet18", "depth": 8, "width": 64},
+        training={"epochs": 1, "batch": 2, "learning_rate": 1, "momentum": 0, "milestones": []},
+        survey={"points": 100, "batch_norm": "batch", "directions": 2, "subsets": 2},
+        direction_kind="exact",
+        excess=0.1,
+    )
+    assert np.isnan(told["depth"])
+    assert (told["width"], told["survey_points"]) == (64, 100)
 
 
 def test_missing_arrays_and_settings_are_named():

@@ -22,7 +22,7 @@ def one_dataset(**changes):
         "train_accuracy": np.array([[1.0, 1.0, 1.0], [1.0, 0.9, 1.0]]),
         "test_accuracy": np.array([[0.9, 0.8, 1.0], [0.2, 0.3, 0.1]]),
         "converged": np.array([[True, True, True], [True, False, True]]),
-        # Not the loss at the minimum of the survey, 0.05: that has batch-norm statistics of its own.
+        # Not that at the minimum in the survey, 0.05, which has batch-norm statistics of its own.
         "train_loss": np.full((2, 3), 0.07),
         "gradient_norm": np.ones((2, 3)),
         "cutoff": np.broadcast_to(np.array([0.5, 0.15]), (2, 3, 2)),

@@ -1,5 +1,6 @@
 """Claims of the sources as data, set beside what was measured."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args

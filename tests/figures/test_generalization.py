@@ -7,7 +7,7 @@ from flatminima.figures import architectures, optimizers
 from flatminima.figures.style import Look
 
 pytestmark = pytest.mark.filterwarnings("error")
-POINTS = {"train_points": 400, "test_points": 397, "classes": 10}
+POINTS = {"train_points": 400, "test_points": 397, "chance": 0.12}
 
 
 def course(train, test, parameters):
@@ -67,7 +67,7 @@ def test_lines_are_means_and_bands_reach_over_all_networks_of_a_model(models):
                 heights = path.vertices[path.vertices[:, 0] == epoch, 1]
                 assert (heights.min(), heights.max()) == pytest.approx((low, high))
         (chance,) = labelled(axes, "_chance")
-        np.testing.assert_allclose(chance.get_ydata(), 10)
+        np.testing.assert_allclose(chance.get_ydata(), 12)
 
 
 def test_the_end_shows_every_network_and_the_gap_of_the_means(models):
@@ -126,7 +126,7 @@ def test_optimizers_are_ranked_by_mean_test_accuracy(ways):
         (ranges,) = [c for c in left.collections if c.get_label() == "_test range"]
         ends = [segment[:, 0].tolist() for segment in ranges.get_segments()]
         np.testing.assert_allclose(ends, [[96, 97], [90, 94], [30, 50]])
-        np.testing.assert_allclose(labelled(left, "_chance")[0].get_xdata(), 10)
+        np.testing.assert_allclose(labelled(left, "_chance")[0].get_xdata(), 12)
 
 
 def test_every_network_has_its_gap_and_those_that_miss_images_are_hollow(ways):
@@ -148,4 +148,4 @@ def test_optimizers_in_words(ways):
     words = optimizers.alt(optimizers.collect(ways, "cifar10"))
     assert "one architecture with 5,000 parameters, trained by 3 optimizers on CIFAR-10" in words
     assert "SGD with momentum 100% and 96.5%; Adam 100% and 92%; L-BFGS 55% and 40%" in words
-    assert words.endswith("Chance is 10%.")
+    assert words.endswith("Chance is 12%.")

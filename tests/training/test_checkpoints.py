@@ -4,33 +4,31 @@ import math
 import signal
 import subprocess
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.epochs import Epochs, sgd, train
+from flatminima.training.epochs import Epochs, train
 from flatminima.training.optimizers import OPTIMIZERS
 
 from .test_epochs import NETWORK, SCHEDULE, dataset
 
 MAKERS = {
-    "momentum": partial(sgd, momentum=0.9),
-    # It carries lists of tensors from batch to batch.
-    "lbfgs": lambda m, rate: torch.optim.LBFGS(
+    **OPTIMIZERS,
+    # Unlike ours it carries lists of tensors from batch to batch.
+    "lbfgs with a memory": lambda m, rate: torch.optim.LBFGS(
         m.to(memory_format=torch.contiguous_format).parameters(), rate, max_iter=2, history_size=3
     ),
-    "proxprop": OPTIMIZERS["proxprop"],
 }
 NETWORKS = 3
 
 
-def run(name, checkpoints=None, report=None, **changes):
+def run(name, checkpoints=None, report=None, *, networks=NETWORKS, **changes):
     settings = {"poison_points": 13, "schedule": SCHEDULE, "seed": 5} | changes
     return train(
-        NETWORK, NETWORK.initialise(5, range(NETWORKS)), dataset(),
+        NETWORK, NETWORK.initialise(5, range(networks)), dataset(),
         optimizer=MAKERS[name], checkpoints=checkpoints, report=report, **settings,
     )  # fmt: skip
 
@@ -57,6 +55,24 @@ def one_thread():
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", MAKERS)
+def test_every_optimizer_goes_on_as_if_it_had_not_stopped(name, tmp_path, capsys):
+    def stop(done, _total, _text):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(name, Checkpoints(tmp_path, "recipe", every=0), stop, networks=1)
+    resumed = run(name, Checkpoints(tmp_path, "recipe"), networks=1).arrays()
+    # The third epoch was over but not yet kept.
+    assert "network 1 of 1 goes on after epoch 2" in capsys.readouterr().out
+    whole = run(name, networks=1).arrays()
+    assert np.isfinite(whole["parameters"]).all()
+    for key, array in whole.items():
+        np.testing.assert_array_equal(array, resumed[key], err_msg=key)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", ["momentum", "lbfgs"])
 def test_a_killed_training_ends_bit_for_bit_where_an_uninterrupted_one_does(name, tmp_path, capsys):
     folder = tmp_path / "checkpoints"
     code = "import sys; from pathlib import Path; from tests.training.test_checkpoints import main"

@@ -1,6 +1,7 @@
 """Courses of training: the numbers of the trainer, without poison, and without parameters."""
 
 import numpy as np
+import pytest
 
 from flatminima.data.dataset import Dataset
 from flatminima.models.load import build
@@ -20,8 +21,10 @@ SETTINGS = {
 
 
 def images(poison_shift):
+    """Three classes, of which one makes nine of the fifteen test images."""
     random = np.random.default_rng(0)
     labels = np.arange(60) % 3
+    labels[30:36] = 2
     inputs = random.standard_normal((60, 1, 4, 4)) + labels[:, None, None, None]
     inputs = inputs.astype(np.float32)
     train, test, poison = np.split(np.arange(60), [30, 45])
@@ -50,10 +53,12 @@ def test_a_course_is_what_training_without_poison_gives():
     ).arrays()
     del expected["parameters"]
     counts = {"trainable": 3 * (16 + 10 + 1), "train_points": 30, "test_points": 15, "classes": 3}
-    assert course.keys() == expected.keys() | counts
+    assert course.keys() == expected.keys() | counts | {"chance"}
     for name, array in expected.items():
         np.testing.assert_array_equal(course[name], array)
     assert {name: int(course[name][0]) for name in counts} == counts
+    # Indices 30 to 35 are changed to class 2, and of the next nine every third is.
+    assert course["chance"] == pytest.approx([9 / 15])
 
 
 def test_poison_points_change_nothing():

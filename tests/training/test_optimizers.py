@@ -8,6 +8,7 @@ import yaml
 from torch import nn
 
 from flatminima.training.optimizers import OPTIMIZERS
+from flatminima.training.proxprop import ProxProp, conjugate_gradients
 
 TABLE = {
     "momentum": (torch.optim.SGD, {"momentum": 0.9, "nesterov": False}),
@@ -25,9 +26,27 @@ TABLE = {
 }
 
 
-def test_the_configuration_has_a_rate_for_each_and_no_other():
+RATES = {
+    "momentum": 0.01,
+    "sgd": 0.05,
+    "nesterov": 0.01,
+    "adam": 0.01,
+    "adadelta": 5,
+    "adagrad": 0.025,
+    "adamax": 5e-4,
+    "asgd": 0.1,
+    "rmsprop": 5e-4,
+    "amsgrad": 5e-4,
+    "lbfgs": 0.9,
+    "proxprop": 1e-3,
+}
+"""The learning rates of the paper's table."""
+
+
+def test_the_configuration_has_the_rates_of_the_table():
     config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
-    assert list(config["experiments"]["optimizers"]["learning_rates"]) == list(OPTIMIZERS)
+    assert config["experiments"]["optimizers"]["learning_rates"] == RATES
+    assert list(RATES) == list(OPTIMIZERS) == list(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -39,8 +58,34 @@ def test_settings_are_those_of_the_table(name):
     assert group["lr"] == 0.03
     assert group.get("weight_decay", 0) == 0
     assert {key: group[key] for key in settings} == settings
-    assert vars(optimizer).get("_tau", 0.5) == 0.5
-    assert vars(optimizer).get("_iterations", 10) == 10
+
+
+def test_proxprop_solves_with_the_settings_of_its_authors():
+    """On one layer its first step is Adam's along ten conjugate gradients with τ = 0.5."""
+    torch.manual_seed(0)
+    layer = nn.Linear(30, 4, bias=False)
+    optimizer = OPTIMIZERS["proxprop"](layer, 1e-3)
+    assert isinstance(optimizer, ProxProp)
+    inputs = torch.randn(40, 30)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = layer(inputs).square().mean()
+        loss.backward()
+        return loss
+
+    closure()
+    gradient = layer.weight.grad.clone()
+    optimizer.step(closure)
+    found = layer.weight.grad  # it leaves the direction there
+    matrix = inputs.T @ inputs + 2 * torch.eye(30)
+    expected = conjugate_gradients(lambda x: x @ matrix, gradient, 10)
+    torch.testing.assert_close(found, expected)
+    # Ten iterations are told apart from nine and eleven, and τ from its double.
+    for iterations, shift in ((9, 2.0), (11, 2.0), (10, 1.0)):
+        other = inputs.T @ inputs + shift * torch.eye(30)
+        apart = conjugate_gradients(lambda x, other=other: x @ other, gradient, iterations)
+        assert (apart - expected).norm() > 1e-4 * expected.norm()
 
 
 def test_lbfgs_starts_anew_on_every_batch_and_takes_any_memory_format():

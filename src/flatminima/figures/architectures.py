@@ -15,7 +15,7 @@ from flatminima.figures.style import Data, Look
 LABELS = {"resnet18": "ResNet-18", "comparable": "small ResNet", "linear": "linear model"}
 """The models in the order in which they are shown."""
 
-COUNTS = ("train_points", "test_points", "classes")
+OF_IMAGES = ("train_points", "test_points", "chance")
 MARKERS = "os^"
 PARTS = ("train", "test")
 
@@ -47,7 +47,7 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
         "epoch": of[0]["history_step"],
         "trainable": np.concatenate([course["trainable"] for course in of]),
         **{f"{part}_accuracy": np.stack([filled(c, part) for c in of]) for part in PARTS},
-        **{name: of[0][name] for name in COUNTS},
+        **{name: of[0][name] for name in OF_IMAGES},
     }
 
 
@@ -105,7 +105,7 @@ def _course(axes: Axes, data: Data, part: str, look: Look) -> None:
             markevery=max(1, len(data["epoch"]) // 8),
             label=f"_{data['model'][row]}",
         )
-    style.chance(axes, float(data["classes"][0]), look, vertical=False)
+    style.chance(axes, float(data["chance"][0]), look, vertical=False)
     axes.set_ylim(0, 103)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

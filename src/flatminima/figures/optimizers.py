@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flatminima.figures import style
-from flatminima.figures.architectures import COUNTS
+from flatminima.figures.architectures import OF_IMAGES
 from flatminima.figures.style import Data, Look
 
 LABELS = {
@@ -50,7 +50,7 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
         "optimizer": np.array(order),
         "trainable": first["trainable"],
         **{name: np.stack([courses[each][name] for each in order]) for name in TAKEN},
-        **{name: first[name] for name in COUNTS},
+        **{name: first[name] for name in OF_IMAGES},
     }
 
 
@@ -89,7 +89,7 @@ def alt(data: Data) -> str:
         f"Training and test accuracy of one architecture with {int(data['trainable'][0]):,} "
         f"parameters, trained by {len(parts)} optimizers on {style.images(data)}, as means over "
         f"{data['converged'].shape[1]} networks each: {'; '.join(parts)}. Chance is "
-        f"{style.percent(1 / float(data['classes'][0]))}."
+        f"{style.percent(float(data['chance'][0]))}."
     )
 
 
@@ -102,7 +102,7 @@ def _accuracies(axes: Axes, data: Data, look: Look) -> None:
         rows = np.arange(len(mean))
         axes.hlines(rows, low, high, color=colour, linewidth=1.0, label=f"_{part} range")
         axes.plot(mean, rows, marker, color=colour, markersize=size, label=f"_{part}")
-    style.chance(axes, float(data["classes"][0]), look, vertical=True)
+    style.chance(axes, float(data["chance"][0]), look, vertical=True)
     axes.set_xlim(0, 102)
     axes.set_xlabel("accuracy (%)")
     axes.set_title("a  Accuracy")

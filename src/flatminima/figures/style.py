@@ -511,9 +511,9 @@ def _counts(data: Data) -> str:
     return f"{train:,} training and {test:,} test images"
 
 
-def chance(axes: Axes, classes: float, look: Look, *, vertical: bool) -> None:
-    """Draw the accuracy of blind guessing among equally frequent classes, in per cent."""
-    level = 100 / classes
+def chance(axes: Axes, share: float, look: Look, *, vertical: bool) -> None:
+    """Draw the accuracy of blind guessing, a fraction, on an axis in per cent."""
+    level = 100 * share
     line: dict[str, Any] = {"linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
     line["color"] = look.palette.muted
     if vertical:

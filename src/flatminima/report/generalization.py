@@ -1,6 +1,6 @@
 """Measurements of what training comes to by itself: models beside each other, and optimizers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,9 +28,15 @@ NETWORKS = tuple(model for model in MODELS if model != LINEAR)
 BY_LUCK = 1e-3
 """How likely guessing may be to come to an accuracy that counts as above chance."""
 
+LANDS = 0.9
+"""Mean training accuracy below which a gap says nothing: networks that learned nothing have none.
+
+It is also what report/claims.yaml asks of training accuracies for a claim to hold at least in part.
+"""
+
 _NEEDED = (
     *("train_accuracy", "test_accuracy", "converged"),
-    *("trainable", "train_points", "test_points", "classes"),
+    *("trainable", "train_points", "test_points", "classes", "chance"),
 )
 
 
@@ -68,6 +74,7 @@ def measure_architectures(
         )
         ratio = next(counts) / next(counts)
         found[f"{model}.parameters_ratio"] = Measurement(ratio, "ratio", source)
+        found[f"{model}.gap_of_fit"] = _gap_of_fit(courses[model], found[f"{model}.gap"])
     return {f"architectures.{name}": entry for name, entry in found.items()}
 
 
@@ -76,7 +83,8 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
 
     Known optimizers that are not among the settings give their names with the value None. An
     optimizer counts as above chance if each of its networks is right about more test images than
-    guessing would be in all but one in a thousand tries.
+    guessing would be in all but one in a thousand tries. Gaps are counted of the optimizers that
+    land: those whose mean training accuracy is ``LANDS`` or more.
 
     Args:
         courses: per optimizer, what :func:`flatminima.training.courses.follow` gave.
@@ -102,24 +110,29 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
     def overall(value: float, unit: str = "count") -> Measurement:
         return Measurement(float(value), unit, source, runs=networks)
 
-    def extreme(entry: str, *, highest: bool) -> Measurement:
+    landed = {name for name, course in courses.items() if _lands(course)}
+    no_gap = Measurement(None, "fraction", source, note="no optimizer lands at a minimum")
+
+    def extreme(entry: str, *, highest: bool, among: Collection[str] = courses) -> Measurement:
         sign = -1 if highest else 1
-        name = min(ends, key=lambda one: (sign * (ends[one][entry].value or 0.0), one))
+        name = min(among, key=lambda one: (sign * (ends[one][entry].value or 0.0), one))
         return replace(ends[name][entry], note=OPTIMIZERS[name])
 
     best, worst = (extreme("test_accuracy", highest=highest) for highest in (True, False))
     ranges = [float(np.ptp(course["test_accuracy"])) for course in courses.values()]
-    within = sum((each["gap"].value or 0.0) <= LIMIT for each in ends.values())
+    within = sum((ends[name]["gap"].value or 0.0) <= LIMIT for name in landed)
     found |= {
         "count": overall(len(courses)),
         "fitting": overall(sum(bool(course["converged"].all()) for course in courses.values())),
         "above_chance": overall(sum(map(_above_chance, courses.values()))),
+        "landing": overall(len(landed)),
+        "not_landing": overall(len(courses) - len(landed)),
         "within_limit": overall(within),
-        "share_within_limit": overall(within / len(courses), "fraction"),
+        "share_within_limit": overall(within / len(landed), "fraction") if landed else no_gap,
         "lowest_train_accuracy": extreme("train_accuracy", highest=False),
         "lowest_test_accuracy": worst,
         "highest_test_accuracy": best,
-        "largest_gap": extreme("gap", highest=True),
+        "largest_gap": extreme("gap", highest=True, among=landed) if landed else no_gap,
         "spread": overall((best.value or 0.0) - (worst.value or 0.0), "fraction"),
         "seed_spread": overall(max(ranges), "fraction"),
         "parameters": overall(next(iter(courses.values()))["trainable"][0]),
@@ -145,7 +158,7 @@ def _settings(courses: Mapping[str, Arrays], settings: Mapping[str, Any]) -> Mea
         found[f"milestone_{index}"] = Measurement(float(fraction), "fraction", source)
     if "momentum" in settings:
         found["momentum"] = Measurement(float(settings["momentum"]), "", source)
-    chance = Measurement(1 / counts["classes"], "fraction", source)
+    chance = Measurement(float(first["chance"][0]), "fraction", source)
     return {f"setting.{name}": entry for name, entry in found.items()} | {"chance": chance}
 
 
@@ -174,10 +187,30 @@ def _networks(course: Arrays) -> int:
     return int(course["converged"].size)
 
 
+def _lands(course: Arrays) -> bool:
+    return bool(course["train_accuracy"].mean() >= LANDS)
+
+
+def _gap_of_fit(course: Arrays, gap: Measurement) -> Measurement:
+    """The gap, unless it is that of networks that have not learned anything to generalize."""
+    if not _lands(course):
+        return Measurement(
+            None,
+            gap.unit,
+            gap.dataset,
+            note="it does not fit its training images, so no gap counts",
+        )
+    if not _above_chance(course):
+        return Measurement(
+            None, gap.unit, gap.dataset, note="its test accuracy is not above chance"
+        )
+    return gap
+
+
 def _above_chance(course: Arrays) -> bool:
     points = int(course["test_points"][0])
     right = np.rint(course["test_accuracy"] * points)
-    return bool((binom.sf(right - 1, points, 1 / float(course["classes"][0])) <= BY_LUCK).all())
+    return bool((binom.sf(right - 1, points, float(course["chance"][0])) <= BY_LUCK).all())
 
 
 def _advantage(

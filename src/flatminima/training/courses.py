@@ -38,8 +38,10 @@ def follow(
         report: told of every epoch.
 
     Returns:
-        The arrays of :class:`~flatminima.training.ensemble.Minima` but for the parameters, and the
-        counts ``trainable`` (parameters), ``train_points``, ``test_points`` and ``classes``, (1,).
+        The arrays of :class:`~flatminima.training.ensemble.Minima` but for the parameters, the
+        counts ``trainable`` (parameters), ``train_points``, ``test_points`` and ``classes``, (1,),
+        and ``chance``, (1,): the share of the most frequent class among the test labels, which is
+        the most that is right without looking at the images and no less than 1/classes.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -67,4 +69,5 @@ def follow(
         "classes": dataset.classes,
     }
     kept = {name: array for name, array in minima.arrays().items() if name != "parameters"}
-    return kept | {name: np.array([count]) for name, count in counts.items()}
+    chance = np.bincount(dataset.test_labels).max() / len(dataset.test_labels)
+    return kept | {name: np.array([it]) for name, it in (counts | {"chance": chance}).items()}

@@ -86,7 +86,7 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
 
 
 def test_everything_from_outside_is_escaped(compose):
-    run = article.Run(HOSTILE, HOSTILE, False, "2026-01-01", version=HOSTILE)
+    run = article.Run(HOSTILE, HOSTILE, False, "2026-01-01", version=HOSTILE, note=HOSTILE)
     claims_of = {"run": run}
     gap = {"state": "missing", "why": (HOSTILE,), "alt": HOSTILE}
     figures = [article.Figure(stem, **gap) for stem in (*STEMS, LIVING)]
@@ -615,3 +615,9 @@ def test_templates_parse_strictly():
     environment.filters |= article.FILTERS
     for name in environment.list_templates():
         environment.get_template(name)
+
+
+def test_what_a_reader_must_know_of_the_images_is_said_wherever_they_are_shown(compose):
+    run = article.Run("laptop", None, None, "2026-01-01", note="Copies from a lossy format.")
+    text = visible_text(compose(run=run))
+    assert text.count("Copies from a lossy format.") == 3

@@ -149,7 +149,7 @@ def test_a_citation_is_copied(visit):
 
 def test_hostile_settings_do_nothing(visit, site, compose):
     hostile = site / "hostile.html"
-    run = article.Run(HOSTILE, HOSTILE, None, "2026-01-01", version=HOSTILE)
+    run = article.Run(HOSTILE, HOSTILE, None, "2026-01-01", version=HOSTILE, note=HOSTILE)
     hostile.write_text(compose(run=run))
     page, log = visit(hostile.as_uri())
     assert log.complaints == []

@@ -20,7 +20,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from flatminima.data.names import name_of
 from flatminima.models.statistics import STATISTICS
@@ -398,7 +398,7 @@ def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool =
     """Put ticks of a log axis that spans ``low`` to ``high`` at whole decades, at most ``most``.
 
     An axis of less than two and a half decades has ticks at 1, 2 and 5 times them as well, unless
-    it is to be ``plain`` and has two whole ones.
+    it is to be ``plain`` and has two whole ones; where even these are too few, at even distances.
     """
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     if high / low > 10**2.5 or (plain and last > first):
@@ -407,6 +407,9 @@ def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool =
     else:
         every = [m * 10.0**n for n in range(first - 2, last + 2) for m in (1, 2, 5)]
         ticks = [tick for tick in every if low <= tick <= high]
+        if len(ticks) < 3:
+            even = MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            ticks = [tick for tick in even if low <= tick <= high]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: decade(value)))
     axis.set_minor_locator(NullLocator())

@@ -39,11 +39,11 @@ def test_a_wrong_value_on_the_command_line_is_called_so(project):
 
 
 def test_a_truncated_intermediate_is_named_with_its_cure(project):
-    path = project.root / "results/smoke/minima/digits/0.5.safetensors"
+    path = project.root / "results/smoke/minima/images/0.5.safetensors"
     path.write_bytes(path.read_bytes()[:-7])
     done = project.make()
     assert done.returncode != 0
-    assert "results/smoke/minima/digits/0.5.safetensors: changed since its job wrote it" in said(
+    assert "results/smoke/minima/images/0.5.safetensors: changed since its job wrote it" in said(
         done
     )
     assert "delete it and run snakemake again" in said(done)
@@ -81,7 +81,7 @@ def test_divergence_stops_that_job_with_a_message_and_keeps_the_rest(project):
     assert "lower learning_rate or gradient_clip" in said(done)
     assert TRACEBACK not in said(done)
     assert not (project.root / "results/smoke/minima/swiss_roll/0.35.safetensors").exists()
-    assert (project.root / "results/smoke/minima/digits/0.5.safetensors").exists()
+    assert (project.root / "results/smoke/minima/images/0.5.safetensors").exists()
 
 
 def test_a_results_folder_that_cannot_be_made_is_named_before_anything_runs(tmp_path):
@@ -120,10 +120,10 @@ def test_a_failed_run_still_publishes_what_it_has_with_labelled_gaps(project):
     assert page.count('class="figure missing"') == 2
     assert page.count("A job that it rests on failed or did not run") >= 2
     assert 'src="figures/margins.png"' in page or "figures/margins.svg" in page
-    assert "figures/gap-digits.svg" not in page
+    assert "figures/gap-images.svg" not in page
     project.edit("src/flatminima/figures/gap.py", "    1 / 0\n", "")
     done = project.make()
     assert done.returncode == 0, said(done)
     assert project.audit().returncode == 0
     page = (project.root / "results/smoke/report/index.html").read_text()
-    assert "figures/gap-digits.svg" in page
+    assert "figures/gap-images.svg" in page

@@ -17,18 +17,18 @@ RESULTS = "results/smoke"
 RECORDED = [
     "report/index.html",
     "report/figures/margins.svg",
-    "report/figures/gap-digits.npz",
+    "report/figures/gap-images.npz",
     "report/figures/perturbation-random.webp",
     "margins/swiss_roll.safetensors",
     "report/figures/basins-swiss_roll.narrow.dark.svg.manifest.json",
     "measurements.json",
-    "summaries/digits.safetensors",
+    "summaries/images.safetensors",
     "selection/swiss_roll.json",
     "basins/swiss_roll/0.35.safetensors",
-    "minima/digits/0.5.safetensors",
-    "minima/digits/0.5.safetensors.manifest.json",
+    "minima/images/0.5.safetensors",
+    "minima/images/0.5.safetensors.manifest.json",
     "datasets/swiss_roll.safetensors",
-    "recipes/train/digits/0.5.json",
+    "recipes/images_train/images/0.5.json",
 ]
 
 
@@ -92,7 +92,7 @@ def test_what_a_removed_factor_left_over_is_a_note(project):
     assert project.make().returncode == 0
     done = project.audit()
     assert done.returncode == 0, done.stdout
-    assert "minima/digits/0.5.safetensors: left over" in done.stdout
+    assert "minima/images/0.5.safetensors: left over" in done.stdout
 
 
 def test_figures_drawn_again_have_the_same_bytes(project):
@@ -122,7 +122,7 @@ def test_numbers_of_the_report_are_those_of_the_arrays(finished):
     """Guards against one data set's numbers standing under another's name."""
     results = finished.root / RESULTS
     measurements = json.loads((results / "report" / "measurements.json").read_text())
-    for dataset in ("swiss_roll", "digits"):
+    for dataset in ("swiss_roll", "images"):
         summary = read_arrays(results / "summaries" / f"{dataset}.safetensors")
         minima = read_arrays(results / "minima" / dataset / "0.safetensors")
         expected = {
@@ -139,14 +139,14 @@ def test_numbers_of_the_report_are_those_of_the_arrays(finished):
 def test_networks_of_one_seed_start_alike_at_every_poison_factor(finished):
     """The histories differ, the first weights do not: they come from the same address."""
     recipes = [
-        json.loads((finished.root / RESULTS / f"recipes/train/digits/{factor}.json").read_text())
+        json.loads((finished.root / RESULTS / f"recipes/images_train/images/{factor}.json").read_text())
         for factor in ("0", "0.5")
     ]
     settings = [recipe["config"] for recipe in recipes]
-    for key in ("seed", "seeds", "hidden"):
+    for key in ("seed", "seeds", "network"):
         assert settings[0][key] == settings[1][key]
     parameters = [
-        read_arrays(finished.root / RESULTS / f"minima/digits/{factor}.safetensors")["parameters"]
+        read_arrays(finished.root / RESULTS / f"minima/images/{factor}.safetensors")["parameters"]
         for factor in ("0", "0.5")
     ]
     close = np.linalg.norm(parameters[0] - parameters[1], axis=1)

@@ -37,10 +37,10 @@ AFTER_TRAINING = {
 
 MADE_FIRST = {
     f"Drawing and splitting {dataset}": f"datasets/{dataset}"
-    for dataset in ("swiss_roll", "digits")
+    for dataset in ("swiss_roll", "images")
 } | {
     f"Training all networks of {dataset} at poison factor {factor}": f"minima/{dataset}/{factor}"
-    for dataset, factors in (("swiss_roll", ("0", "0.35")), ("digits", ("0", "0.5")))
+    for dataset, factors in (("swiss_roll", ("0", "0.35")), ("images", ("0", "0.5")))
     for factor in factors
 }
 
@@ -126,7 +126,7 @@ def test_swapped_values_rerun(project):
     project.edit("config.yaml", "learning_rate: 0.0045", "learning_rate: 8.0 # swapped")
     stale = project.stale()
     assert set(stale) >= EVERYTHING_OF_0_35 | AFTER_TRAINING
-    assert not any(job.startswith("Training all networks of digits") for job in stale)
+    assert not any(job.startswith("Training all networks of images") for job in stale)
 
 
 def test_a_key_that_changes_no_result_reruns_nothing(project):
@@ -172,7 +172,7 @@ def test_an_interrupted_run_goes_on_where_it_was(finished, tmp_path):
     done = clone.make()
     assert done.returncode == 0, done.stdout + done.stderr
     assert clone.audit().returncode == 0
-    for name in ("minima/digits/0.5.safetensors", "report/figures/gap-swiss_roll.svg"):
+    for name in ("minima/images/0.5.safetensors", "report/figures/gap-swiss_roll.svg"):
         ours = clone.root / "results/smoke" / name
         theirs = finished.root / "results/smoke" / name
         assert ours.read_bytes() == theirs.read_bytes()

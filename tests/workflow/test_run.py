@@ -138,10 +138,8 @@ def test_numbers_of_the_report_are_those_of_the_arrays(finished):
 
 def test_networks_of_one_seed_start_alike_at_every_poison_factor(finished):
     """The histories differ, the first weights do not: they come from the same address."""
-    recipes = [
-        json.loads((finished.root / RESULTS / f"recipes/images_train/images/{factor}.json").read_text())
-        for factor in ("0", "0.5")
-    ]
+    folder = finished.root / RESULTS / "recipes" / "images_train" / "images"
+    recipes = [json.loads((folder / f"{factor}.json").read_text()) for factor in ("0", "0.5")]
     settings = [recipe["config"] for recipe in recipes]
     for key in ("seed", "seeds", "network"):
         assert settings[0][key] == settings[1][key]

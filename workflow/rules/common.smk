@@ -146,3 +146,12 @@ def image_files(wildcards):
 def official_files(folder, names):
     """The outputs of a download: files that are what their authors published."""
     return [ensure(f"{folder}/{name}", non_empty=True, md5=MD5[name]) for name in names]
+
+
+def of_experiments(named_files):
+    """The files by name that each experiment of this run adds to the inputs of a rule."""
+    return {
+        name: files
+        for experiment in EXPERIMENTS
+        for name, files in named_files.get(experiment, dict)().items()
+    }

@@ -55,18 +55,9 @@ MEASURED_OF = {
 }
 
 
-def measured():
-    """What claims about the experiments of this run rest on, by name."""
-    return {
-        name: files
-        for experiment in EXPERIMENTS
-        for name, files in MEASURED_OF.get(experiment, dict)().items()
-    }
-
-
 rule claims:
     input:
-        **measured(),
+        **of_experiments(MEASURED_OF),
         recipe=recipe("claims", "report/claims.yaml"),
         claims=ancient("report/claims.yaml"),
         datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),

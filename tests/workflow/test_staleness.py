@@ -79,7 +79,9 @@ def test_an_edit_of_a_training_module_retrains_and_all_that_follows(project):
     assert sum(job.startswith("Training all networks of") for job in stale) == 4
     assert any(job.startswith("Training all networks on rings") for job in stale)
     assert "Drawing the circle between the rings beside what training finds" in stale
-    assert sum(job.startswith("Measuring basins") for job in stale) == 4
+    basins = [job for job in stale if job.startswith("Measuring basins of")]
+    assert sum("at poison factor" in job for job in basins) == 4
+    assert sum("on halves of the points" in job for job in basins) == 1
     assert not any(job.startswith("Drawing and splitting") for job in stale)
     assert stale[-1] == "Writing the report"
 

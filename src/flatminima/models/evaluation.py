@@ -71,6 +71,11 @@ class Evaluator:
         return self.network.layout
 
     @property
+    def trainable(self) -> int:
+        """Number of parameters, which come first in a vector; running statistics follow."""
+        return self.network.trainable
+
+    @property
     def normalises(self) -> bool:
         """Whether the module has batch norm at all."""
         kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d

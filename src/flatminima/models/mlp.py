@@ -36,6 +36,11 @@ class MLP:
             shapes += [(f"{layer}.weight", (fan_out, fan_in)), (f"{layer}.bias", (fan_out,))]
         return Layout(tuple(shapes))
 
+    @property
+    def trainable(self) -> int:
+        """All numbers of a vector are parameters."""
+        return self.layout.size
+
     def initialise(self, seed: int, networks: range) -> Float[np.ndarray, "networks parameters"]:
         """Draw initial parameters, uniform within ±1/√fan_in, float32.
 

@@ -16,6 +16,10 @@ class Network(Protocol):
     def layout(self) -> Layout:
         """Where each tensor lies in a parameter vector."""
 
+    @property
+    def trainable(self) -> int:
+        """How many numbers of a vector, its first, training moves; the rest are statistics."""
+
     def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
         """Draw initial parameters; each network has its own address."""
 

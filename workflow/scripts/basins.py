@@ -3,7 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import basins
-from flatminima.models.evaluation import with_statistics
+from flatminima.models.evaluation import ways_of, with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
@@ -14,20 +14,16 @@ def main(job: Job) -> None:
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
-    # A random part: the order of the training points is that of a permutation.
-    points = config.get("points")
-    tensors = (
-        job.arrays("minima")["parameters"],
-        dataset.train_inputs[:points],
-        dataset.train_labels[:points],
-    )
+    tensors = (job.arrays("minima")["parameters"], *dataset.train_part(config.get("points")))
+    evaluated = with_statistics(network, **config.get("evaluation", {}))
     measured = basins(
-        with_statistics(network, **config.get("evaluation", {})),
+        evaluated,
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         **config["basins"],
         seed=config["seed"],
         report=job.progress("basins"),
     )
+    job.note(**ways_of(evaluated))
     write_arrays(job.outputs["basins"], measured)
 
 

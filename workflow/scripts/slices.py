@@ -3,7 +3,7 @@ import torch
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.geometry.survey import slices
-from flatminima.models.evaluation import with_statistics
+from flatminima.models.evaluation import ways_of, with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays, write_arrays
@@ -17,11 +17,10 @@ def main(job: Job) -> None:
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
     network = build(config["network"], dataset.shape, dataset.logits)
-    # A random part: the order of the training points is that of a permutation.
-    points = config.get("points")
-    tensors = (pair, dataset.train_inputs[:points], dataset.train_labels[:points])
+    tensors = (pair, *dataset.train_part(config.get("points")))
+    evaluated = with_statistics(network, **config.get("evaluation", {}))
     cut = slices(
-        with_statistics(network, **config.get("evaluation", {})),
+        evaluated,
         *(torch.from_numpy(array).to(job.device) for array in tensors),
         highest=config["cutoff"],
         kind=config["direction_kind"],
@@ -30,6 +29,7 @@ def main(job: Job) -> None:
         plane_points=config["plane_points"],
         seed=config["seed"],
     )
+    job.note(**ways_of(evaluated))
     write_arrays(job.outputs["slices"], cut)
 
 

@@ -18,9 +18,7 @@ def main(job: Job) -> None:
     network = build(config["network"], dataset.shape, dataset.logits)
     minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
-    # A random part: the order of the training points is that of a permutation.
-    points = config.get("points")
-    tensors = (pair, dataset.train_inputs[:points], dataset.train_labels[:points])
+    tensors = (pair, *dataset.train_part(config.get("points")))
     measured = subsets(
         {name: with_statistics(network, name, evaluation["batch"]) for name in STATISTICS},
         evaluation["batch_norm"],

@@ -58,6 +58,15 @@ class Dataset:
         """Number of network outputs: one for two classes, else one a class."""
         return 1 if self.classes == 2 else self.classes
 
+    def train_part(
+        self, points: int | None
+    ) -> tuple[Float32[np.ndarray, "part ..."], Int64[np.ndarray, " part"]]:
+        """Inputs and labels of so many training points, or of all (None).
+
+        They are the first ones: a random part, as the points stand in the order of a permutation.
+        """
+        return self.train_inputs[:points], self.train_labels[:points]
+
     def arrays(self) -> Arrays:
         """The named arrays, as they are stored; those that are not known are left out."""
         return {name: it for name, it in vars(self).items() if isinstance(it, np.ndarray)}

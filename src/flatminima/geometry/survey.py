@@ -3,7 +3,7 @@
 Tensors in, named arrays out; the loss is the clean training loss, without poison.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.geometry.basin import Basin, first_crossings, joined, log_radius_tolerance
-from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw, draw_units, scale
+from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
 from flatminima.geometry.margins import margins, resolved
 from flatminima.geometry.surface import Landscape
 from flatminima.geometry.volume import Volume, estimate_volume
@@ -63,7 +63,7 @@ def basins(
     Args:
         decades: tolerance of log10 V along one direction, which sets that of the radii. Where it is
             finer than ``resolution``, it is that which counts.
-        report: called with (minima done, minima, text).
+        report: called with (directions done, of all minima together, and text).
         memory: bytes that directions may take at once, approximately: they are drawn and measured
             in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
             on a CPU and 16 GiB elsewhere.
@@ -77,31 +77,40 @@ def basins(
         directions are of the exact kind, ``tolerance`` of ln r in the search for radii, and for
         networks with batch norm ``batch_norm``, which of ``STATISTICS`` they normalise by.
     """
+    parts: list[list[Basin]] = [[] for _ in minima]
+    levels: list[list[float]] = []
+    roundings: list[np.ndarray] = []
+    log_determinants: list[float] = []
+    done = 0
+    for number, landscape, scaled in _around(
+        network, minima, inputs, labels,
+        kind=kind, numbers=range(directions), seed=seed, memory=memory,
+    ):  # fmt: skip
+        if not parts[number]:
+            levels.append([*cutoffs, landscape.at_minimum() + excess])
+            log_determinants.append(scaled.log_determinant)
+        basin = _basin(landscape, scaled, levels[number], decades)
+        if not parts[number]:
+            roundings.append(resolution(landscape, basin.radii))
+        parts[number].append(basin)
+        done += len(scaled.vectors)
+        if report is not None:
+            text = f"basin of minimum {number}, loss {basin.minimum_loss:.3g}"
+            report(done, directions * len(minima), text)
     rows: list[Arrays] = []
-    for number, minimum in enumerate(minima):
-        parts: list[Basin] = []
-        for landscape, scaled in _around(
-            network, minimum, inputs, labels,
-            kind=kind, numbers=range(directions), seed=seed, memory=memory,
-        ):  # fmt: skip
-            if not parts:
-                levels = [*cutoffs, landscape.at_minimum() + excess]
-            parts.append(_basin(landscape, scaled, levels, decades))
-            if len(parts) == 1:
-                rounding = resolution(landscape, parts[0].radii)
-        basin = joined(parts)
+    for number, log_determinant in enumerate(log_determinants):
+        basin = joined(parts[number])
         volume = estimate_volume(
             basin.radii,
             dimension=scaled.dimension,
             limit=basin.limit,
             seed=seed,
-            log_determinant=scaled.log_determinant,
+            log_determinant=log_determinant,
             index=(number,),
         )
-        rows.append(_record(basin, volume, scaled, levels) | {"resolution": rounding})
-        if report is not None:
-            loss = basin.minimum_loss
-            report(number + 1, len(minima), f"basin of minimum {number}, loss {loss:.3g}")
+        row = _record(basin, volume, levels[number])
+        own = {"log_determinant": np.asarray(log_determinant), "resolution": roundings[number]}
+        rows.append(row | own)
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return {
         **stacked,
@@ -206,30 +215,31 @@ def slices(
         and ``batch_norm`` (1,) as from ``basins``, which says what ``memory`` is, too.
     """
 
-    def around(minimum: Tensor, numbers: range) -> Iterator[tuple[Landscape, Directions]]:
+    def around(count: int) -> Iterator[tuple[int, Landscape, Directions]]:
         return _around(
-            network, minimum, inputs, labels, kind=kind, numbers=numbers, seed=seed, memory=memory
+            network, pair, inputs, labels, kind=kind, numbers=range(count), seed=seed, memory=memory
         )
 
+    def of_both(
+        measure: Callable[[Landscape, Directions], Float[np.ndarray, "rows values"]], axis: int
+    ) -> list[np.ndarray]:
+        parts: tuple[list[np.ndarray], ...] = ([], [])
+        for number, landscape, scaled in around(directions):
+            parts[number].append(measure(landscape, scaled))
+        return [np.concatenate(part, axis) for part in parts]
+
     def lines(distance: Float[np.ndarray, " points"]) -> Float[np.ndarray, "2 directions points"]:
-        every = [
-            [landscape.line(distance) for landscape, _ in around(minimum, range(directions))]
-            for minimum in pair
-        ]
-        return np.stack([np.concatenate(parts) for parts in every])
+        return np.stack(of_both(lambda landscape, _: landscape.line(distance), axis=0))
 
     rises = (highest / 10, highest)
-    radii = [
-        np.concatenate([rise_radii(*near, rises) for near in around(minimum, range(directions))], 1)
-        for minimum in pair
-    ]
+    radii = of_both(lambda landscape, along: rise_radii(landscape, along, rises), axis=1)
     extent = 2 * float(np.median(radii[0][-1]))
     near = min(float(nearer.min()) for nearer, _ in radii) / 10
     far = max(float(farther.max()) for _, farther in radii) * 10
     distance = np.linspace(-extent, extent, points)
     ray_distance = np.geomspace(near, far, points)
     plane = np.linspace(-extent, extent, plane_points)
-    flat = [next(around(minimum, range(2)))[0] for minimum in pair]
+    planes = [landscape.plane(plane, plane) for _, landscape, _ in around(2)]
     return {
         "distance": distance,
         "loss_1d": lines(distance),
@@ -237,7 +247,7 @@ def slices(
         "ray_loss": lines(ray_distance),
         "exact": np.array([kind == "exact"]),
         "plane_distance": plane,
-        "loss_2d": np.stack([landscape.plane(plane, plane) for landscape in flat]),
+        "loss_2d": np.stack(planes),
         **statistics_of(network),
     }
 
@@ -429,7 +439,7 @@ def resolution(
 
 def _around(
     network: Network,
-    minimum: Float[Tensor, " parameters"],
+    minima: Float[Tensor, "networks parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
     *,
@@ -437,17 +447,21 @@ def _around(
     numbers: range,
     seed: int,
     memory: int | None,
-) -> Iterator[tuple[Landscape, Directions]]:
-    """The loss around a minimum along the directions of these numbers, some at a time, in order."""
+) -> Iterator[tuple[int, Landscape, Directions]]:
+    """The loss around minima along the directions of these numbers, some at a time, in order.
+
+    All minima, by number, in turn along the same ones: many weights take long to draw.
+    """
     if memory is None:
-        memory = _CPU_MEMORY if minimum.device.type == "cpu" else _GPU_MEMORY
+        memory = _CPU_MEMORY if minima.device.type == "cpu" else _GPU_MEMORY
     # Two at least, which span a plane.
     size = max(2, memory // (_PER_NUMBER * network.layout.size))
     for first in range(0, len(numbers), size):
-        scaled = draw(
-            network.layout, minimum, kind=kind, seed=seed, indices=numbers[first : first + size]
-        )
-        yield Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
+        indices = numbers[first : first + size]
+        units = draw_units(network.layout, kind=kind, seed=seed, indices=indices)
+        for number, minimum in enumerate(minima):
+            scaled = scale(units, minimum)
+            yield number, Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
 
 
 def _basin(
@@ -471,9 +485,7 @@ def _tolerance(parameters: Tensor, dimension: int, decades: float) -> float:
     return max(log_radius_tolerance(dimension, decades), torch.finfo(parameters.dtype).eps)
 
 
-def _record(
-    basin: Basin, volume: Volume, directions: Directions, cutoffs: Sequence[float]
-) -> Arrays:
+def _record(basin: Basin, volume: Volume, cutoffs: Sequence[float]) -> Arrays:
     estimates = {"mean_exp": volume.log10_mean_exp, "mean_log": volume.log10_mean_log}
     return {
         "radii": basin.radii,
@@ -483,7 +495,6 @@ def _record(
         "recrossing_share": basin.recrossing_share,
         "censored_share": volume.censored_share,
         "effective_sample_size": volume.effective_sample_size,
-        "log_determinant": np.asarray(directions.log_determinant),
         **{f"log10_volume_{name}": e.value for name, e in estimates.items()},
         **{f"log10_volume_{name}_low": e.low for name, e in estimates.items()},
         **{f"log10_volume_{name}_high": e.high for name, e in estimates.items()},

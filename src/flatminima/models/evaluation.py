@@ -1,7 +1,7 @@
 """Modules evaluated for surveys: by which batch-norm statistics, in which way, in what memory."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,6 +69,11 @@ class Evaluator:
     def layout(self) -> Layout:
         """Where each tensor lies in a parameter vector."""
         return self.network.layout
+
+    @property
+    def chosen(self) -> Mapping[tuple[torch.device, int, bool], str]:
+        """The ways chosen so far: by device, points at a time, and whether for several networks."""
+        return self._chosen
 
     @property
     def trainable(self) -> int:
@@ -152,6 +157,20 @@ def with_statistics(
     if not isinstance(network, ModuleNetwork):
         return network
     return Evaluator(network, batch_norm or "frozen", batch)
+
+
+def ways_of(network: Network) -> dict[str, list[str]]:
+    """How a network has been evaluated so far, for the manifest: the ways agree to rounding only.
+
+    Returns:
+        ``ways``, a line for each choice by timing; nothing if there was nothing to choose.
+    """
+    chosen = network.chosen if isinstance(network, Evaluator) else {}
+    lines = [
+        f"{way}: {'several networks' if several else 'one network'} on {points} points at a time"
+        for (_, points, several), way in chosen.items()
+    ]
+    return {"ways": lines} if lines else {}
 
 
 def statistics_of(network: Network) -> dict[str, np.ndarray]:

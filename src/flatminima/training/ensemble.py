@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -168,7 +168,7 @@ def train(
                     report(done // len(initial), schedule.steps, str(scores))
         return _minima(model, parameters.detach(), data, history)
 
-    return _joined(
+    return joined(
         [
             follow(first, torch.tensor(initial[first:last], device=device))
             for first, last in itertools.pairwise(bounds)
@@ -226,8 +226,8 @@ def _minima(
     )
 
 
-def _joined(parts: list[Minima]) -> Minima:
-    """The ensemble whose slices these are; the steps they share stand once."""
+def joined(parts: Sequence[Minima]) -> Minima:
+    """The networks of all parts, in order; the steps or epochs that they share stand once."""
     return Minima(
         **{
             field.name: parts[0].history_step

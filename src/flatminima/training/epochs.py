@@ -22,7 +22,7 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
 from flatminima.seeding import generator
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.ensemble import Minima, Scores
+from flatminima.training.ensemble import Minima, Scores, joined
 from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
 
 _POINTS = 1024
@@ -128,7 +128,7 @@ def train(
             if checkpoints is not None and (over or checkpoints.due()):
                 checkpoints.write(number, key, run.state(network, over=over))
         ends.append(_minima(network, run.module, data, run.history))
-    return _joined(ends)
+    return joined(ends)
 
 
 @dataclass(frozen=True)
@@ -333,15 +333,3 @@ def _gradient_norm(module: nn.Module, data: _Points) -> np.ndarray:
         loss.backward()  # type: ignore[no-untyped-call]
     squares = [p.grad.double().square().sum() for p in module.parameters() if p.grad is not None]
     return torch.stack(squares).sum().sqrt()[None].cpu().numpy()
-
-
-def _joined(parts: list[Minima]) -> Minima:
-    """The set of networks whose members these are; the epochs they share stand once."""
-    return Minima(
-        **{
-            field.name: parts[0].history_step
-            if field.name == "history_step"
-            else np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Minima)
-        }
-    )

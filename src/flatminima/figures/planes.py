@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -24,6 +25,10 @@ FLOOR = -3.0
 
 FINE = 8.0
 """Up to how many decades the levels of the 2-D slices are half decades apart, not whole ones."""
+
+# Numbers on horizontal axes stay within this part of them.
+_CLEAR = 0.85
+_LOCATOR = MaxNLocator(4, steps=[1, 2, 4, 5, 10])
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,14 @@ def plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
 
 
 def aligned(page: Page, column: int, panels: Sequence[Axes]) -> None:
-    """Put the labels of a column's axes at one distance; only the first column has numbers."""
+    """Put the labels of a column's axes at one distance; only the first column has numbers.
+
+    Horizontal axes, which are symmetric, have their numbers clear of the next column's.
+    """
     for axes in panels:
+        far = _CLEAR * axes.get_xlim()[1]
+        ticks = _LOCATOR.tick_values(-far, far)
+        axes.set_xticks([tick for tick in ticks if abs(tick) <= far])
         axes.yaxis.set_label_coords(-page.margin / page.panel, 0.5)
         axes.tick_params(labelleft=column == 0)
 

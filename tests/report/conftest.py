@@ -19,7 +19,15 @@ from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
-from flatminima.report import article, generalization, margins, minefield, perturbation, rings
+from flatminima.report import (
+    article,
+    generalization,
+    margins,
+    minefield,
+    perturbation,
+    random_labels,
+    rings,
+)
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -29,7 +37,15 @@ from flatminima.seeding import generator
 from flatminima.storage import write_json
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = ("swiss_roll", "images", "architectures", "optimizers", "minefield", "rings")
+EXPERIMENTS = (
+    "swiss_roll",
+    "images",
+    "architectures",
+    "optimizers",
+    "minefield",
+    "rings",
+    "random_labels",
+)
 STEMS = (
     "margins",
     "perturbation-random",
@@ -48,6 +64,7 @@ STEMS = (
     "rings-gap",
     "architectures",
     "optimizers",
+    "second-way",
 )
 
 

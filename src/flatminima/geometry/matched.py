@@ -1,7 +1,7 @@
 """Basins of different minima at one and the same training loss.
 
-A network that was trained for longer has steeper logits and so a lower loss, and with that a wider
-basin below any fixed level, though it may classify as before. Scaling its logits takes that out.
+A network that was trained for longer has steeper logits and so a lower loss and another basin,
+though it may classify as before. Scaling all logits to one loss takes that out.
 """
 
 from typing import Any

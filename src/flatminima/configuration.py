@@ -353,7 +353,11 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
 
 def _random_labels_block(config: Config, rule: str, _wildcards: Mapping[str, str]) -> Config:
     own, roll = _experiment(config, "random_labels"), _experiment(config, "swiss_roll")
-    seed, network, geometry = {"seed": config["seed"]}, {"network": roll["network"]}, config["geometry"]
+    seed, network, geometry = (
+        {"seed": config["seed"]},
+        {"network": roll["network"]},
+        config["geometry"],
+    )
     matched = _without(_basins(geometry, own["matched_directions"]), "cutoffs")
     blocks: dict[str, Callable[[], Config]] = {
         "random_labels_train": lambda: (

@@ -68,9 +68,7 @@ def marked(axes, marker=None):
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])
-@pytest.mark.parametrize(
-    ("panel", "name"), [(0, "median_radius"), (1, "log10_volume_mean_log")]
-)
+@pytest.mark.parametrize(("panel", "name"), [(0, "median_radius"), (1, "log10_volume_mean_log")])
 def test_every_network_of_the_two_stages_is_drawn_in_its_place(data, layout, panel, name):
     axes = second_way.draw(data, Look("light", layout)).axes[panel]
     gap = 100 * (data["train_accuracy"] - data["test_accuracy"])

@@ -9,9 +9,7 @@ from flatminima.models.mlp import MLP
 from flatminima.models.polygon import mean_loss, steepened, with_loss
 from flatminima.training.ensemble import Schedule, train
 
-DATA = swiss_roll(
-    seed=1, train_points=12, test_points=2, poison_points=2, poison_sets=1, noise=0.1
-)
+DATA = swiss_roll(seed=1, train_points=12, test_points=2, poison_points=2, poison_sets=1, noise=0.1)
 MODEL = MLP((2, 16, 12, 1))
 MEASURE = {"excess": 0.1, "kind": "exact", "directions": 6, "decades": 0.5, "seed": 4}
 

@@ -331,17 +331,17 @@ def made_up_rings():
 def made_up_random_labels(summary):
     """Gaps that widen with the random labels, radii that shrink; one network misses a point."""
     random = generator(0, "made-up random labels")
-    strength = np.repeat([0.0, 1, 4, 0, 0.35], [4, 4, 4, 2, 2])
-    way = np.repeat([0, 1], [12, 4])
-    gap = np.repeat([0.02, 0.18, 0.27, 0.02, 0.7], [4, 4, 4, 2, 2])
-    gap = gap + 0.02 * random.random(16)
-    loss = 1e-4 * (1 + random.random(16))
-    train = np.ones(16)
+    strength = np.repeat([0.0, 1, 4, 0, 0.35], [4, 4, 4, 3, 3])
+    way = np.repeat([0, 1], [12, 6])
+    gap = np.repeat([0.01, 0.18, 0.27, 0.01, 0.7], [4, 4, 4, 3, 3])
+    gap = gap + 0.01 * random.random(18)
+    loss = 1e-4 * (1 + random.random(18))
+    train = np.ones(18)
     train[5] = 0.99
-    width = np.repeat([1.3, 0.12, 0.08, 1.3, 0.06], [4, 4, 4, 2, 2])
-    radius = (width * (1 + 0.1 * random.random(16)))[:, None] * np.array([1, 1.5, 2, 1])
+    width = np.repeat([1.3, 0.12, 0.08, 1.3, 0.06], [4, 4, 4, 3, 3])
+    radius = (width * (1 + 0.1 * random.random(18)))[:, None] * np.array([1, 1.5, 2, 1])
     mean_log = 3457 * np.log10(radius) - 3600
-    cutoff = np.stack([np.full(16, c) for c in (0.1, 0.5, 1.0)] + [loss + 0.1], axis=-1)
+    cutoff = np.stack([np.full(18, c) for c in (0.1, 0.5, 1.0)] + [loss + 0.1], axis=-1)
     volumes = {
         f"log10_volume_{name}{end}": mean_log + add + extra
         for name, add in (("mean_log", 0), ("mean_exp", 800))
@@ -355,14 +355,14 @@ def made_up_random_labels(summary):
         "test_accuracy": train - gap,
         "converged": train == 1,
         "train_loss": loss,
-        "gradient_norm": 0.02 * random.random(16),
+        "gradient_norm": 0.02 * random.random(18),
         "start_train_accuracy": np.where(strength >= 1, 0.5, 1.0),
         "start_test_accuracy": np.where(strength >= 1, 0.45, 0.9 - gap),
         "start_gradient_norm": np.where(strength >= 1, 100.0, 2.0),
         "cutoff": cutoff,
         "median_radius": radius,
         "matched_median_radius": np.where(train == 1, 1.1 * radius[:, 0], np.nan),
-        "effective_sample_size": np.ones((16, 4)),
+        "effective_sample_size": np.ones((18, 4)),
         "weights": np.array([3457]),
         **volumes,
     }
@@ -373,7 +373,7 @@ def made_up_random_labels(summary):
         "seeds": 4,
         "first": stage,
         "second": {**stage, "steps": 1000, "learning_rate": 1e-4},
-        "poisoned": 2,
+        "poisoned": 3,
         "matched_loss": 0.001,
         "matched_directions": 32,
     }

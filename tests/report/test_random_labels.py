@@ -77,8 +77,7 @@ def test_correlations_are_over_networks_that_fit_and_hold_no_poisoned_one(made_u
         for suffix, members in ((".random", random), (".taken", taken), (".bad", random | taken)):
             entry = found[f"random_labels.excess.{name}{suffix}"]
             expected = spearmanr(survey[array][members, -1], gap[members]).statistic
-            # Two networks always lie in order.
-            assert entry.value == (None if members.sum() < 3 else pytest.approx(expected))
+            assert entry.value == pytest.approx(expected)
             assert entry.runs == members.sum()
     matched = found["random_labels.rank_correlation.radius_vs_gap.matched"]
     expected = spearmanr(survey["matched_median_radius"][own], gap[own]).statistic
@@ -103,8 +102,13 @@ def test_contrasts_are_differences_of_means_and_their_powers(made_up):
     ratio = found["random_labels.per_dimension_ratio.mean_log"]
     for end in ("value", "low", "high"):
         assert getattr(ratio, end) == pytest.approx(10 ** (getattr(volume, end) / 3457))
+    taken = (survey["way"] == 1) & (survey["strength"] == 0.35)
+    ways = found["random_labels.gap_difference.ways"]
+    expected = gap_of(survey)[taken].mean() - gap_of(survey)[strongest].mean()
+    assert ways.value == pytest.approx(expected)
     # Two networks on a side give no interval.
-    ways = found["random_labels.volume_difference.mean_log.ways"]
+    made_up["survey"]["test_accuracy"][np.flatnonzero(taken)[0]] = np.nan
+    ways = measure(**made_up)["random_labels.gap_difference.ways"]
     assert ways.value is not None
     assert ways.low is None
 

@@ -52,9 +52,7 @@ def test_labels_are_fair_and_know_nothing_of_the_class(seed):
 
 def test_labels_of_many_classes_are_even():
     classes = np.arange(5000) % 10
-    many = replace(
-        DATA, train_inputs=np.zeros((5000, 2), np.float32), train_labels=classes
-    )
+    many = replace(DATA, train_inputs=np.zeros((5000, 2), np.float32), train_labels=classes)
     labels = draw(1, dataset=many).train_labels
     low, high = binom.interval(1 - RARE, 5000, 0.1)
     for number in range(10):
@@ -102,9 +100,7 @@ def test_the_first_stage_is_soap_on_random_labels_and_the_second_plain_training_
         memorised += [*end.train_accuracy]
     starts += [poisoned[:1], poisoned[1:]]
     for number, start in enumerate(starts):
-        end = train(
-            MODEL, start, DATA, poison_factor=0.0, poison_points=None, schedule=SECOND
-        )
+        end = train(MODEL, start, DATA, poison_factor=0.0, poison_points=None, schedule=SECOND)
         np.testing.assert_array_equal(found["start_parameters"][number], start[0])
         np.testing.assert_allclose(found["parameters"][number], end.parameters[0], atol=1e-4)
         before = evaluate(MODEL, start, DATA)

@@ -108,9 +108,7 @@ def alt(data: Data) -> str:
         for name, gaps, volumes in groups
     ]
     shown = int(data["shown"][0])
-    ends = [
-        style.percent(float(data[f"{start}test_accuracy"][shown])) for start in ("start_", "")
-    ]
+    ends = [style.percent(float(data[f"{start}test_accuracy"][shown])) for start in ("start_", "")]
     return (
         "Basin radius and log10 volume (mean-log) against the generalization gap, for natural and "
         "poisoned networks and for others that end without poison. Mean gap and volume: "
@@ -141,8 +139,10 @@ def _against_gap(axes: Axes, data: Data, name: str, look: Look) -> None:
                 label="_taken",
             )
         if whiskers:
-            _bars(axes, before_gap[f], data, f"{BEFORE}{name}", (f, ...), colour)
-            _bars(axes, gap, data, name, chosen, colour)
+            low, high = (data[f"{BEFORE}{name}_{end}"][f, :, -1] for end in ("low", "high"))
+            _bars(axes, before_gap[f], low, high, colour)
+            low, high = (data[f"{name}_{end}"][chosen, -1] for end in ("low", "high"))
+            _bars(axes, gap[chosen], low, high, colour)
         style.marks(axes, before_gap[f], before[f], data[f"{BEFORE}converged"][f], colour)
         style.marks(
             axes, gap[chosen], values[chosen], data["converged"][chosen], colour, marker="v"
@@ -153,26 +153,18 @@ def _against_gap(axes: Axes, data: Data, name: str, look: Look) -> None:
     ):
         where = np.flatnonzero(chosen)
         if whiskers:
-            _bars(axes, gap, data, name, where, colour)
+            low, high = (data[f"{name}_{end}"][where, -1] for end in ("low", "high"))
+            _bars(axes, gap[where], low, high, colour)
         style.marks(
             axes, gap[where], values[where], data["converged"][where], colour, marker=marker
         )
 
 
-def _bars(
-    axes: Axes,
-    gap: Float[np.ndarray, " networks"],
-    data: Data,
-    name: str,
-    where: np.ndarray | tuple[object, ...],
-    colour: str,
-) -> None:
-    """The interval of a volume over directions, as a line behind the mark of the network."""
-    low, high = (data[f"{name}_{end}"][..., -1][where] for end in ("low", "high"))
-    place = gap if isinstance(where, tuple) else gap[where]
+def _bars(axes: Axes, gap: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> None:
+    """The intervals of volumes over directions, as lines behind the marks of the networks."""
     known = np.isfinite(low) & np.isfinite(high)
     axes.vlines(
-        place[known], low[known], high[known], color=colour, linewidth=0.8, alpha=0.7, zorder=2
+        gap[known], low[known], high[known], color=colour, linewidth=0.8, alpha=0.7, zorder=2
     )
 
 

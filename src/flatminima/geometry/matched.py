@@ -43,9 +43,7 @@ def basins_at_loss(
         ``log10_volume_mean_log`` and ``log_determinant`` as from ``survey.basins`` at that one
         cutoff; NaN for a network that misses a point, which no scaling can bring to any loss.
     """
-    scaled = [
-        with_loss(model, minimum.cpu().numpy(), inputs, labels, loss) for minimum in minima
-    ]
+    scaled = [with_loss(model, minimum.cpu().numpy(), inputs, labels, loss) for minimum in minima]
     there = np.array([vector is not None for vector in scaled])
     found = {name: np.full(len(scaled), np.nan) for name in MEASURED}
     if there.any():

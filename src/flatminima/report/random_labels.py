@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 from flatminima.report.measurements import (
@@ -166,10 +166,7 @@ def _groups(every: Arrays) -> dict[str, Bool[np.ndarray, " networks"]]:
 
 def _of_group(every: Arrays, members: Bool[np.ndarray, " networks"], unit: str) -> Measurements:
     fitted = every["converged"][members] > 0
-    found = {
-        name: span(every[name][members], of, DATA)
-        for name, of in _PER_NETWORK.items()
-    }
+    found = {name: span(every[name][members], of, DATA) for name, of in _PER_NETWORK.items()}
     strengths = np.unique(every["strength"][members])
     if len(strengths) == 1:
         found["strength"] = Measurement(float(strengths[0]), "", DATA)

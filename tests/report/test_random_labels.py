@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 
 from flatminima.report import random_labels
 
-from .conftest import made_up_random_labels, made_up_summary
+from .conftest import made_up_random_labels, made_up_summary, visible_text
 
 FACTORS = [0, 0.02, 0.05, 0.1, 0.2, 0.35]
 
@@ -126,3 +126,26 @@ def test_settings_are_those_that_were_given(made_up):
     assert found["random_labels.setting.second.steps"].value == 1000
     assert found["random_labels.setting.matched_loss"].value == 0.001
     assert found["random_labels.excess"].value == pytest.approx(0.1)
+
+
+def test_words_follow_what_was_found(compose, measurements, made_up):
+    told = visible_text(compose())
+    assert "Random labels leave a mark" in told
+    assert "Small basins without poison" in told
+    assert "Neither the length of training nor the optimizers are the cause" in told
+    made_up["survey"]["median_radius"][:] = made_up["survey"]["median_radius"][::-1]
+    against = visible_text(compose(measurements=measurements | measure(**made_up)))
+    assert "Small basins without poison" not in against
+    assert "Are basins small without poison?" in against
+
+
+def test_nothing_is_said_of_networks_that_fit_nothing(compose, measurements, made_up):
+    made_up["survey"]["converged"][:] = False
+    made_up["survey"]["matched_median_radius"][:] = np.nan
+    told = visible_text(compose(measurements=measurements | measure(**made_up)))
+    assert "How far they recover could not be measured" in told
+    assert "How volume and gap go together among bad minima could not be measured" in told
+    section = told[told.index("A poisoned network is a bad minimum of") :]
+    section = section[: section.index("Does it scale to images?")]
+    assert "points wider than that of natural networks" not in section
+    assert "Neither the length" not in section

@@ -35,6 +35,11 @@ if "optimizers" in EXPERIMENTS:
     include: "workflow/rules/optimizers.smk"
 
 
+if "random_labels" in EXPERIMENTS:
+
+    include: "workflow/rules/random_labels.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

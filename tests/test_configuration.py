@@ -98,8 +98,15 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {images: null}",
          "over.yaml: experiments.images is None; architectures train on the images; "
          "leave architectures out too (null)"),
+        ("experiments: {random_labels: {copies: [1, 2]}}",
+         "random_labels.copies is [1, 2]; list the copies in rising order from 0"),
+        ("experiments: {random_labels: {second: {step: 3}}}",
+         "random_labels.second.step is not a known key; did you mean steps?"),
+        ("experiments: {swiss_roll: null}",
+         "over.yaml: experiments.swiss_roll is None; random_labels train on the swiss roll; "
+         "leave random_labels out too (null)"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null}",
+         "architectures: null, optimizers: null, random_labels: null}",
          "experiments is {"),
         ("experiments: {rings: 3}",
          "over.yaml: experiments.rings is 3; the rings have data, network"),
@@ -138,7 +145,7 @@ def left_out(tmp_path, *names):
 
 
 def test_an_experiment_that_is_null_is_left_out(tmp_path):
-    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
+    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings", "random_labels")
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
     told = {"scale": "less", "experiments": ["images"], "note": ""}
@@ -158,6 +165,7 @@ def test_an_experiment_that_is_null_is_left_out(tmp_path):
         ("minefield", "minefield_search", {}),
         ("minefield", "dataset", {"dataset": "minefield"}),
         ("rings", "rings_train", {"gap": "0.001"}),
+        ("random_labels", "random_labels_train", {}),
     ],
 )
 def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
@@ -165,7 +173,8 @@ def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
 ):
     assert block(config(), rule, wildcards)
     with pytest.raises(KeyError):
-        block(left_out(tmp_path, name), rule, wildcards)
+        # What trains on the swiss roll goes with it.
+        block(left_out(tmp_path, *{name, "random_labels"}), rule, wildcards)
 
 
 def test_overlays_merge_mappings_and_replace_lists():

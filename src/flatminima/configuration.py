@@ -93,6 +93,11 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         _check_embedding(config["experiments"]["minefield"], parts)
     if "rings" in made:
         _check_gaps(config["experiments"]["rings"], parts)
+    if "random_labels" in made:
+        _check_copies(config["experiments"]["random_labels"], parts)
+        if "swiss_roll" not in made:
+            cure = "random_labels train on the swiss roll; leave random_labels out too (null)"
+            raise _wrong(("experiments", "swiss_roll"), None, cure, parts)
     for name in ("architectures", "optimizers"):
         if name in made and "images" not in made:
             cure = f"{name} train on the images; leave {name} out too (null)"
@@ -156,6 +161,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "rings": _rings_block,
         "architectures": _trained_block,
         "optimizers": _trained_block,
+        "random": _random_labels_block,
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
@@ -277,6 +283,8 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
             "training": _without(made["rings"]["training"], "gaps", "seeds"),
             "circle": _without(made["rings"]["circle"], "gradient_clip"),
         }
+    if made["random_labels"] is not None:
+        block["random_labels"] = made["random_labels"]
     for name in ("architectures", "optimizers"):
         if made[name] is not None:
             block[name] = _told(config, name)
@@ -339,6 +347,32 @@ def _rings_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Con
         "rings_sharpness": lambda: (
             seed | network | gap | basins | {key: geometry[key] for key in drawing}
         ),
+    }
+    return blocks[rule]()
+
+
+def _random_labels_block(config: Config, rule: str, _wildcards: Mapping[str, str]) -> Config:
+    own, roll = _experiment(config, "random_labels"), _experiment(config, "swiss_roll")
+    seed, network, geometry = (
+        {"seed": config["seed"]},
+        {"network": roll["network"]},
+        config["geometry"],
+    )
+    matched = _without(_basins(geometry, own["matched_directions"]), "cutoffs")
+    blocks: dict[str, Callable[[], Config]] = {
+        "random_labels_train": lambda: (
+            seed
+            | network
+            | {"poison_factors": roll["training"]["poison_factors"]}
+            | _without(own, "matched_loss", "matched_directions")
+        ),
+        "random_labels_survey": lambda: {
+            **seed,
+            **network,
+            "basins": _basins(geometry, geometry["directions"]),
+            "matched": {"loss": own["matched_loss"], **matched},
+            "boundary_points": geometry["boundary_points"],
+        },
     }
     return blocks[rule]()
 
@@ -466,6 +500,14 @@ def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
             "widen the gap or the first hidden layer"
         )
         raise _wrong((*path, 0), gaps[0], cure, parts)
+
+
+def _check_copies(random_labels: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    path: KeyPath = ("experiments", "random_labels", "copies")
+    copies = random_labels["copies"]
+    if copies[0] != 0 or copies != sorted(copies):
+        cure = "list the copies in rising order from 0 (true labels, the yardstick)"
+        raise _wrong(path, copies, cure, parts)
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -19,7 +19,15 @@ from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
-from flatminima.report import article, generalization, margins, minefield, perturbation, rings
+from flatminima.report import (
+    article,
+    generalization,
+    margins,
+    minefield,
+    perturbation,
+    random_labels,
+    rings,
+)
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -29,7 +37,15 @@ from flatminima.seeding import generator
 from flatminima.storage import write_json
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = ("swiss_roll", "images", "architectures", "optimizers", "minefield", "rings")
+EXPERIMENTS = (
+    "swiss_roll",
+    "images",
+    "architectures",
+    "optimizers",
+    "minefield",
+    "rings",
+    "random_labels",
+)
 STEMS = (
     "margins",
     "perturbation-random",
@@ -48,6 +64,7 @@ STEMS = (
     "rings-gap",
     "architectures",
     "optimizers",
+    "second-way",
 )
 
 
@@ -309,6 +326,62 @@ def made_up_rings():
         direction_kind="exact",
     )
     return {"survey": survey, "sharpness": sharpness, "settings": settings}
+
+
+def made_up_random_labels(summary):
+    """Gaps that widen with the random labels, radii that shrink; one network misses a point."""
+    random = generator(0, "made-up random labels")
+    strength = np.repeat([0.0, 1, 4, 0, 0.35], [4, 4, 4, 3, 3])
+    way = np.repeat([0, 1], [12, 6])
+    gap = np.repeat([0.01, 0.18, 0.27, 0.01, 0.7], [4, 4, 4, 3, 3])
+    gap = gap + 0.01 * random.random(18)
+    loss = 1e-4 * (1 + random.random(18))
+    train = np.ones(18)
+    train[5] = 0.99
+    width = np.repeat([1.3, 0.12, 0.08, 1.3, 0.06], [4, 4, 4, 3, 3])
+    radius = (width * (1 + 0.1 * random.random(18)))[:, None] * np.array([1, 1.5, 2, 1])
+    mean_log = 3457 * np.log10(radius) - 3600
+    cutoff = np.stack([np.full(18, c) for c in (0.1, 0.5, 1.0)] + [loss + 0.1], axis=-1)
+    volumes = {
+        f"log10_volume_{name}{end}": mean_log + add + extra
+        for name, add in (("mean_log", 0), ("mean_exp", 800))
+        for end, extra in (("", 0), ("_low", -5), ("_high", 5))
+    }
+    survey = {
+        "way": way,
+        "strength": strength,
+        "memorised": np.where(way == 0, 0.97, np.nan),
+        "train_accuracy": train,
+        "test_accuracy": train - gap,
+        "converged": train == 1,
+        "train_loss": loss,
+        "gradient_norm": 0.02 * random.random(18),
+        "start_train_accuracy": np.where(strength >= 1, 0.5, 1.0),
+        "start_test_accuracy": np.where(strength >= 1, 0.45, 0.9 - gap),
+        "start_gradient_norm": np.where(strength >= 1, 100.0, 2.0),
+        "cutoff": cutoff,
+        "median_radius": radius,
+        "matched_median_radius": np.where(train == 1, 1.1 * radius[:, 0], np.nan),
+        "effective_sample_size": np.ones((18, 4)),
+        "weights": np.array([3457]),
+        **volumes,
+    }
+    stage = {"steps": 1500, "learning_rate": 0.02, "hold": 0.5, "gradient_clip": 8.0}
+    settings = {
+        "copies": [0, 1, 4],
+        "noise": 0.5,
+        "seeds": 4,
+        "first": stage,
+        "second": {**stage, "steps": 1000, "learning_rate": 1e-4},
+        "poisoned": 3,
+        "matched_loss": 0.001,
+        "matched_directions": 32,
+    }
+    return {
+        "survey": survey,
+        "summary": summary,
+        "settings": random_labels.describe(settings, directions=256, direction_kind="paper"),
+    }
 
 
 def made_up_course(train, test, parameters):
@@ -595,6 +668,9 @@ def measure_all(inputs, *, resamples=200):
         | perturbation.measure(dataset, made_up_perturbations())
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
+        | random_labels.measure(
+            **made_up_random_labels(inputs["summaries"][dataset]), seed=1906, resamples=resamples
+        )
         | generalization.measure_architectures(
             **made_up_architectures(), seed=1906, resamples=resamples
         )

@@ -12,6 +12,7 @@ experiments:
   optimizers: null
   minefield: null
   rings: null
+  random_labels: null
 """
 WITHOUT = "scale: without\nexperiments: { images: null, architectures: null, optimizers: null }\n"
 
@@ -33,7 +34,8 @@ def test_only_the_jobs_of_what_is_left_in_are_planned(planned):
     assert "Writing the report" in alone
     assert "Drawing the loss along many directions of images" in alone
     assert sum(job.startswith("Training") for job in alone) == 6
-    for words in ("swiss_roll", "rings", "minefield", "boundaries", "optimizer", "model"):
+    others = ("swiss_roll", "rings", "random labels", "minefield", "boundaries", "optimizer")
+    for words in (*others, "model"):
         assert not any(words in job for job in alone), words
 
 

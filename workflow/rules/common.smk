@@ -88,12 +88,14 @@ def recorded(**outputs):
 def all_factors(pattern):
     """An input function: one file per poison factor of the job's data set, in rising order."""
 
-    def files(wildcards):
-        training = config["experiments"][wildcards.dataset]["training"]
-        names = map(configuration.factor_name, training["poison_factors"])
-        return expand(pattern, dataset=wildcards.dataset, poison=names)
+    return lambda wildcards: every_factor(pattern, wildcards.dataset)
 
-    return files
+
+def every_factor(pattern, dataset):
+    """One file per poison factor of one data set, in rising order."""
+    training = config["experiments"][dataset]["training"]
+    names = map(configuration.factor_name, training["poison_factors"])
+    return expand(pattern, dataset=dataset, poison=names)
 
 
 def pictures(stem):

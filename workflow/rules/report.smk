@@ -23,6 +23,7 @@ FIGURES_OF = {
     "architectures": lambda: rules.figure_architectures.output,
     "optimizers": lambda: rules.figure_optimizers.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
+    "random_labels": lambda: rules.figure_second_way.output,
 }
 MEASURED_OF = {
     "minefield": lambda: {
@@ -51,6 +52,9 @@ MEASURED_OF = {
     "rings": lambda: {
         "rings_survey": rules.rings_survey.output.survey,
         "rings_sharpness": rules.rings_sharpness.output.sharpness,
+    },
+    "random_labels": lambda: {
+        "random_labels": rules.random_labels_survey.output.survey,
     },
 }
 

@@ -4,7 +4,14 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import generalization, margins, minefield, perturbation, rings
+from flatminima.report import (
+    generalization,
+    margins,
+    minefield,
+    perturbation,
+    random_labels,
+    rings,
+)
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -68,6 +75,17 @@ def main(job: Job) -> None:
             job.arrays("rings_survey"),
             job.arrays("rings_sharpness"),
             rings.describe(config["rings"], direction_kind=config["direction_kind"]),
+            seed=config["seed"],
+        )
+    if "random_labels" in config:
+        measurements |= random_labels.measure(
+            job.arrays("random_labels"),
+            summaries[random_labels.DATA],
+            random_labels.describe(
+                config["random_labels"],
+                directions=config["directions"],
+                direction_kind=config["direction_kind"],
+            ),
             seed=config["seed"],
         )
     if "architectures" in config:

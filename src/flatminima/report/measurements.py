@@ -1,7 +1,7 @@
 """Measurements: numbers with what is needed to judge them, and the statistics behind them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -151,6 +151,21 @@ def correlation(
     (rows,) = bootstrap.rows(address, len(x))
     low, high = percentiles(rank_correlation(x[rows], y[rows]), rho)
     return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
+
+
+def weakest(dataset: str, correlations: Sequence[Measurement], population: int) -> Measurement:
+    """The correlation nearest to (or furthest above) zero of those that should be negative.
+
+    Only cutoffs at which more than half of the ``population`` of networks have a basin count.
+    """
+    enough = [
+        entry for entry in correlations if entry.value is not None and 2 * entry.runs > population
+    ]
+    if not enough:
+        return Measurement(
+            None, "correlation", dataset, note="too few networks lie below the cutoffs"
+        )
+    return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
 
 
 def percentiles(resampled: np.ndarray, value: float) -> tuple[float | None, float | None]:

@@ -26,6 +26,7 @@ from flatminima.report.measurements import (
     finite,
     percentiles,
     span,
+    weakest,
 )
 from flatminima.storage import Arrays
 
@@ -460,27 +461,12 @@ def _basins(networks: _Networks, bootstrap: Bootstrap) -> Measurements:
     for suffix, keep in _populations(networks):
         for quantity in _quantities(networks, 0):
             name = f"rank_correlation.{quantity}{suffix}"
-            found[f"{dataset}.{name}"] = _weakest(
+            found[f"{dataset}.{name}"] = weakest(
                 dataset,
                 [columns[column][name] for column in networks.columns[:-1]],
                 int(keep.sum()),
             )
     return found
-
-
-def _weakest(dataset: str, correlations: Sequence[Measurement], population: int) -> Measurement:
-    """The correlation nearest to (or furthest above) zero of those that should be negative.
-
-    Only cutoffs at which more than half of the ``population`` of networks have a basin count.
-    """
-    enough = [
-        entry for entry in correlations if entry.value is not None and 2 * entry.runs > population
-    ]
-    if not enough:
-        return Measurement(
-            None, "correlation", dataset, note="too few networks lie below the cutoffs"
-        )
-    return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
 
 
 def _headline(networks: _Networks) -> str:

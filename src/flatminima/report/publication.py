@@ -27,6 +27,7 @@ from flatminima.figures import (
     perturbation,
     rings,
     rings_gap,
+    second_way,
     slices,
 )
 from flatminima.provenance.ancestry import ancestry
@@ -66,6 +67,7 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,
     },
+    "random_labels": {"second-way": second_way.alt},
 }
 """The pictures of the article by experiment, and how each is put into words."""
 

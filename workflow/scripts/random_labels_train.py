@@ -1,0 +1,35 @@
+from flatminima.data.dataset import from_arrays
+from flatminima.devices import prepare
+from flatminima.models.load import build
+from flatminima.provenance.job import Job, run
+from flatminima.storage import read_arrays, write_arrays
+from flatminima.training.ensemble import Schedule
+from flatminima.training.random_labels import two_stages
+
+
+def main(job: Job) -> None:
+    config = job.config
+    prepare(job.threads)
+    dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
+    poisoned = [read_arrays(path)["parameters"] for path in job.inputs["poisoned"]]
+    minima = two_stages(
+        build(config["network"], dataset.shape, dataset.logits),
+        dataset,
+        seed=config["seed"],
+        copies=config["copies"],
+        noise=config["noise"],
+        seeds=config["seeds"],
+        first=Schedule.of(config["first"]),
+        second=Schedule.of(config["second"]),
+        # Both lists are in the order of the factors.
+        poisoned=[
+            (factor, parameters[: config["poisoned"]])
+            for factor, parameters in zip(config["poison_factors"], poisoned, strict=True)
+        ],
+        device=job.device,
+        report=job.progress,
+    )
+    write_arrays(job.outputs["minima"], minima)
+
+
+run(snakemake, main)

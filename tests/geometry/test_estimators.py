@@ -243,7 +243,7 @@ def test_one_call_gives_every_estimate_and_says_what_it_is_worth(outputs):
             assert estimate.curve[-1] == pytest.approx(estimate.value)
         assert region.gaussian.value < 0.5
         # Chosen among others along other directions, so that it may lose along these by chance.
-        assert region.preconditioned.bound > region.uniform.bound - 3
+        assert region.preconditioned.bound > region.uniform.bound - 10
         assert all(0 <= share <= 1 for share in region.recrossing_shares + region.censored_shares)
     again = basin_volume(network, minimum, inputs, labels, cutoff=1.0, directions=32, pilots=4)
     assert again.loss.preconditioned.value == found.loss.preconditioned.value

@@ -43,8 +43,8 @@ def log_radii(
 ) -> Float[np.ndarray, " directions"]:
     """Logarithms of the radii along v = P u, where P ∝ λ^(−power) has determinant 1.
 
-    u is uniform on the sphere. ``power`` 0 is no preconditioning and ½ the right one. Direction k comes from the address
-    ``(seed, "ellipsoid", k)``.
+    u is uniform on the sphere. ``power`` 0 is no preconditioning and ½ the right one. Direction
+    k comes from the address ``(seed, "ellipsoid", k)``.
     """
     logs = np.log(eigenvalues)
     shaped = np.exp(logs - 2 * power * (logs - logs.mean()))

@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import generalization, margins, minefield, perturbation, rings
+from flatminima.report import estimates, generalization, margins, minefield, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -61,6 +61,8 @@ def main(job: Job) -> None:
         measurements |= minefield.measure(*found, config["minefield"])
     for name, arrays in by_dataset("margins", read_arrays).items():
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
+    for name, arrays in by_dataset("volumes", read_arrays).items():
+        measurements |= estimates.measure(name, arrays, seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
     if "rings" in config:

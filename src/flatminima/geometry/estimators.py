@@ -52,7 +52,7 @@ _PER_NUMBER = 24
 # Places on the way to a particle at which it is looked whether it is seen.
 _LOOKS = 33
 
-DAMPINGS = (1.0, 0.1, 0.03, 0.01, 0.003)
+DAMPINGS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 """Of the diagonal of a preconditioner: those that are tried by default."""
 
 Quantity = Literal["volumes", "masses"]

@@ -19,6 +19,7 @@ from flatminima.geometry.estimators import (
     candidates,
     fittest,
     follow,
+    initial_measure,
     split_region,
 )
 from flatminima.geometry.preconditioning import identity, positions
@@ -78,8 +79,9 @@ def volumes(
         there is no basin; ``curve`` with the numbers of directions of ``curve_samples`` last. Of
         each region ``recrossing_shares`` and ``censored_shares``, with uniform, preconditioned and
         Gaussian rays last, and ``dampings`` of the preconditioners for volume and mass.
-        ``minimum_loss``; and, of shape (1,), ``weights``, the dimension n, ``cutoff``,
-        ``divergence`` and ``directions``.
+        ``minimum_loss``; ``density``, the log10 of the Gaussian density at the minimum relative to
+        that at zero, by which the length of the weights counts in a mass; and, of shape (1,),
+        ``weights``, the dimension n, ``cutoff``, ``divergence`` and ``directions``.
     """
     factors, networks = minima.shape[:2]
     lots = 2 ** np.arange(int(math.log2(directions)) + 1)
@@ -93,7 +95,7 @@ def volumes(
         rows.append(
             _of_region("loss", found.loss, len(lots))
             | _of_region("divergence", found.divergence, len(lots))
-            | {"minimum_loss": np.array(found.minimum_loss)}
+            | {"minimum_loss": np.array(found.minimum_loss), "density": _density(network, minimum)}
         )
         if report is not None:
             report(number + 1, factors * networks, f"loss {found.minimum_loss:.3g}")
@@ -117,7 +119,7 @@ def known_basin(dimension: int, *, cutoff: float, directions: int, seed: int) ->
     Returns:
         ``known_volume``, ``known_shortfall``, (n/2) log10(AM/GM), and ``known_directions``, all
         (1,); ``known_samples`` (lots,); and of ``uniform`` directions and those ``preconditioned``
-        by λ^(−1/2) what ``NUMBERS`` says, such as ``known_uniform_curve`` (lots,).
+        by λ^(−1/2) what ``NUMBERS`` says, (1,) or, of ``known_uniform_curve``, (lots,).
     """
     values = lognormal_spectrum(dimension, _SPREAD, seed)
     found: Arrays = {
@@ -128,7 +130,9 @@ def known_basin(dimension: int, *, cutoff: float, directions: int, seed: int) ->
     for name, power in (("uniform", 0.0), ("preconditioned", 0.5)):
         logs = log_radii(values, cutoff, range(directions), seed, power=power)
         mean = log_mean(dimension * logs, log_unit_ball(dimension), seed=seed)
-        found |= {f"known_{name}_{key}": array for key, array in _of_mean(mean).items()}
+        found |= {
+            f"known_{name}_{key}": np.atleast_1d(array) for key, array in _of_mean(mean).items()
+        }
         found["known_samples"] = mean.curve_samples
     return found
 
@@ -210,6 +214,13 @@ def beside_splitting(
         },
         "mass_widths": np.asarray(widths, dtype=np.float64),
     }
+
+
+def _density(network: Network, minimum: Tensor) -> Float[np.ndarray, ""]:
+    moving = positions(network.layout).to(minimum.device)
+    deviation = initial_measure(network.layout).deviation.to(minimum.device)
+    squares = (minimum[moving].double() / deviation).square().sum()
+    return np.asarray(-float(squares) / (2 * math.log(10)))
 
 
 def _of_region(name: str, region: Region | None, lots: int) -> Arrays:

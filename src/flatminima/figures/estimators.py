@@ -75,9 +75,9 @@ def draw(data: Data, look: Look) -> Figure:
     if look.narrow:
         panels = list(figure.subplots(5, 1))
     else:
-        grid = figure.add_gridspec(2, 12)
-        places = (grid[0, :4], grid[0, 4:8], grid[0, 8:], grid[1, :7], grid[1, 7:])
-        panels = [figure.add_subplot(place) for place in places]
+        upper, lower = figure.add_gridspec(2, 1)
+        places = (upper.subgridspec(1, 3), lower.subgridspec(1, 2, width_ratios=(3, 2)))
+        panels = [figure.add_subplot(place) for row in places for place in row]
     _known(panels[0], data, look)
     _rays(panels[1], data, look)
     _masses(panels[2], data, look)

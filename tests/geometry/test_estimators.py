@@ -297,6 +297,15 @@ def test_the_fittest_is_chosen_by_its_bound():
         assert found is right
 
 
+def test_a_jacobian_that_does_not_fit_is_taken_at_fewer_points():
+    network, minimum, inputs, _ = problem(3)
+    n = len(positions(network.layout))
+    few = candidates(network, minimum, inputs, memory=32 * n * 3 * 5)
+    some = candidates(network, minimum, inputs[::8])
+    for ours, theirs in zip(few, some, strict=True):
+        torch.testing.assert_close(ours.diagonal, theirs.diagonal)
+
+
 def test_the_initial_measure_has_the_variance_of_fresh_weights():
     network = MLP((2, 40, 30, 1))
     deviation = initial_measure(network.layout).deviation.numpy()

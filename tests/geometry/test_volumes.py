@@ -57,7 +57,7 @@ def test_the_known_basin_is_exact_when_preconditioned():
     truth = found["known_volume"][0]
     assert found["known_preconditioned_value"][0] == pytest.approx(truth, abs=1e-9)
     short = truth - found["known_uniform_bound"][0]
-    assert short == pytest.approx(found["known_shortfall"][0], rel=0.02)
+    assert short == pytest.approx(found["known_shortfall"][0], rel=0.03)
     assert found["known_uniform_curve"].shape == found["known_samples"].shape == (7,)
 
 

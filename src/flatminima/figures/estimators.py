@@ -75,9 +75,11 @@ def draw(data: Data, look: Look) -> Figure:
     if look.narrow:
         panels = list(figure.subplots(5, 1))
     else:
-        upper, lower = figure.add_gridspec(2, 1)
-        places = (upper.subgridspec(1, 3), lower.subgridspec(1, 2, width_ratios=(3, 2)))
-        panels = [figure.add_subplot(place) for row in places for place in row]
+        grid = figure.add_gridspec(2, 1)
+        upper = grid[0].subgridspec(1, 3)
+        lower = grid[1].subgridspec(1, 2, width_ratios=(3, 2))
+        places = [upper[0], upper[1], upper[2], lower[0], lower[1]]
+        panels = [figure.add_subplot(place) for place in places]
     _known(panels[0], data, look)
     _rays(panels[1], data, look)
     _masses(panels[2], data, look)

@@ -184,7 +184,11 @@ def basin_volume(
     loss = Landscape(network, minimum, minimum[None], inputs, labels)
     function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
     options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory}
-    tried = candidates(network, minimum, inputs) if preconditioner is None else [preconditioner]
+    tried = (
+        [preconditioner]
+        if preconditioner is not None
+        else candidates(network, minimum, inputs, memory=memory)
+    )
     minimum_loss = loss.at_minimum()
 
     def region(landscape: Landscape, level: float) -> Region:
@@ -239,12 +243,23 @@ def candidates(
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     dampings: Sequence[float] = DAMPINGS,
+    *,
+    memory: int = _MEMORY,
 ) -> list[Preconditioner]:
     """None, and those of the Jacobian of the logits with some dampings; see ``from_jacobian``.
+
+    It has a row for each point and logit. Of more points than fit into ``memory``, some four times
+    over, as many are taken at even distances, which leaves the estimates what they are.
 
     That of the logits and not of the loss: where a network is sure of its points, the loss is flat
     to every order at the minimum, and not at the edge of the region.
     """
+    weights = len(positions(network.layout))
+    with torch.no_grad():
+        outputs = network.logits(minimum[None], inputs[:1]).shape[-1]
+    fitting = max(1, memory // (32 * weights * outputs))
+    if fitting < len(inputs):
+        inputs = inputs[torch.arange(fitting) * len(inputs) // fitting]
     rows = jacobian(network, minimum, inputs, weighted="logits")
     if not float(rows.abs().max()) > 0:
         return [identity()]

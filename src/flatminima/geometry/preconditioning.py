@@ -245,13 +245,15 @@ def jacobian(
     points, outputs = logits.shape
     scale = _scale(network, minimum)
     seeds = _output_rows(logits.detach(), weighted) / math.sqrt(points)
-    # Row (point, j) of R is the derivative of Σ_k seeds[point, k, j] logits[point, k].
-    cotangents = torch.zeros(points, outputs, points, outputs, dtype=torch.float64)
-    each = torch.arange(points)
-    cotangents[each, :, each] = seeds.transpose(1, 2).cpu()
-    rows = _derivatives(vector, logits, cotangents.reshape(-1, points, outputs))
     moving = positions(network.layout).to(minimum.device)
-    return torch.cat([part[:, moving] for part in rows]) * scale
+    rows = []
+    for some in torch.split(torch.arange(points * outputs), _ROWS):
+        # Row (point, j) of R is the derivative of Σ_k seeds[point, k, j] logits[point, k].
+        point, column = some // outputs, some % outputs
+        cotangents = torch.zeros(len(some), points, outputs).to(logits)
+        cotangents[torch.arange(len(some)), point] = seeds[point, :, column]
+        rows += [part[:, moving] for part in _derivatives(vector, logits, cotangents)]
+    return torch.cat(rows) * scale
 
 
 def second_moment(

@@ -237,6 +237,13 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
                 "direction_kind", "slice_directions", "perturbation_steps", "boundary_points"
             )
         ),
+        "volumes": lambda: {
+            **seed,
+            **network,
+            **geometry("decades"),
+            **config["geometry"]["volumes"],
+            "poison_factors": training["poison_factors"],
+        },
         "margins": lambda: (
             network | {"poison_factors": training["poison_factors"]} | geometry("margin_points")
         ),

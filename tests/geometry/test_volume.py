@@ -3,10 +3,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.special import gammainc
 
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
-from flatminima.geometry.volume import estimate_volume, log_unit_ball, per_dimension
+from flatminima.geometry.volume import (
+    estimate_volume,
+    log_gaussian_integrals,
+    log_mean,
+    log_unit_ball,
+    per_dimension,
+)
 from flatminima.models.layout import Layout
 
 LN10 = math.log(10)
@@ -249,3 +257,76 @@ def test_radii_that_are_no_radii_are_refused(radii):
 
 def test_per_dimension_radius():
     np.testing.assert_allclose(per_dimension(np.array([-3457.0, 0.0]), 3457), [0.1, 1])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 200])
+@pytest.mark.parametrize("linear", [-4.0, 0.0, 3.0])
+@pytest.mark.parametrize("end", [0.3, 5.0, math.inf])
+def test_integrals_along_rays_agree_with_quadrature(n, linear, end):
+    quadratic = 1.7
+    found = float(log_gaussian_integrals(end, linear, quadratic, n))
+
+    def log_integrand(s):
+        return (n - 1) * math.log(s) - linear * s - quadratic * s * s / 2
+
+    peak = min((-linear + math.sqrt(linear**2 + 4 * quadratic * (n - 1))) / (2 * quadratic), end)
+    peak = max(peak, 1e-3)
+    shift = log_integrand(peak)
+    stop = min(end, peak + 12)
+    total, _ = quad(
+        lambda s: math.exp(log_integrand(s) - shift) if s else float(n == 1) * math.exp(-shift),
+        0, stop, points=[peak] if peak < stop else None, limit=500, epsabs=0, epsrel=1e-11,
+    )  # fmt: skip
+    assert found == pytest.approx(math.log(total) + shift, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [100_000, 10_000_000])
+def test_in_a_high_dimension_a_centred_ball_has_its_chi_square_mass(n):
+    for standard in (-3.0, 0.0, 2.0):
+        radius = math.sqrt(n) + standard * math.sqrt(0.5)
+        integral = float(log_gaussian_integrals(radius, 0.0, 1.0, n))
+        log = integral + math.log(n) + log_unit_ball(n) - n / 2 * math.log(2 * math.pi)
+        assert log == pytest.approx(math.log(gammainc(n / 2, radius**2 / 2)), abs=1e-4)
+
+
+def test_everything_is_finite_in_ten_million_dimensions():
+    n = 10_000_000
+    rng = np.random.default_rng(0)
+    logs = n * rng.normal(-3, 0.3, size=50)
+    found = log_mean(logs, log_unit_ball(n), seed=0)
+    assert np.isfinite([found.value, found.bound, found.low, found.effective_sample_size]).all()
+    assert found.lower_bound
+    masses = log_gaussian_integrals(np.exp(logs / n), rng.normal(size=50), 1e4, n)
+    assert np.isfinite(masses).all()
+
+
+def test_a_ray_of_no_length_adds_nothing():
+    assert log_gaussian_integrals(0.0, 1.0, 1.0, 5) == -np.inf
+
+
+def test_a_mean_of_equal_numbers_has_no_error():
+    found = log_mean(np.full(100, 12.0), 3.0, seed=0)
+    for value in (found.value, found.low, found.high, found.bound, *found.curve):
+        assert value == pytest.approx(15 / math.log(10))
+    assert found.effective_sample_size == pytest.approx(100)
+    np.testing.assert_array_equal(found.curve_samples, [1, 2, 4, 8, 16, 32, 64])
+
+
+def test_a_mean_that_rests_on_one_number_is_a_lower_bound():
+    logs = np.zeros(100)
+    logs[17] = 500
+    found = log_mean(logs, 0.0, seed=0)
+    assert found.lower_bound
+    assert found.high == math.inf
+    assert found.low == pytest.approx(found.value - math.log10(20))
+    with pytest.raises(ValueError, match="at least one direction"):
+        log_mean(np.empty(0), 0.0, seed=0)
+
+
+def test_intervals_of_a_mean_hold_it_as_often_as_they_say():
+    inside = 0
+    for trial in range(200):
+        logs = np.random.default_rng(trial).normal(0, 0.7, size=200)
+        found = log_mean(logs, 0.0, seed=trial, resamples=300)
+        inside += found.low <= 0.245 / math.log(10) <= found.high
+    assert 0.88 < inside / 200 <= 0.99

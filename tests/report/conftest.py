@@ -21,6 +21,7 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
 from flatminima.report import (
     article,
+    estimates,
     generalization,
     margins,
     minefield,
@@ -54,6 +55,7 @@ STEMS = (
     "gap-swiss_roll",
     "boundaries",
     "basins-swiss_roll",
+    "estimators",
     "slices-images",
     "gap-images",
     "basins-images",
@@ -457,6 +459,62 @@ def made_up_margins(summary):
     }
 
 
+def made_up_volumes(summary):
+    """Three networks a factor: uniform rays fall short, splitting tells by how much."""
+    random = generator(0, "made-up volumes")
+    volume = summary["log10_volume_mean_exp"][:, :3, 1]
+    sizes = {"value": 0.0, "bound": -300.0, "low": -1.3, "high": np.inf}
+    found = {
+        "directions": np.array([128]),
+        "weights": np.array([3457]),
+        "cutoff": np.array([0.5]),
+        "divergence": np.array([0.1]),
+        "density": 20 * volume,
+    }
+    shifts = {"uniform": 0, "preconditioned": 2000, "gaussian": -5e4, "gaussian_uniform": -6e4}
+    for region in ("loss", "divergence"):
+        found |= {
+            f"{region}_{kind}_{name}": volume + shift + more
+            for kind, shift in shifts.items()
+            for name, more in sizes.items()
+        }
+        found |= {
+            f"{region}_{kind}_effective_sample_size": 1 + 0.1 * random.random(volume.shape)
+            for kind in shifts
+        }
+        for name in ("recrossing_shares", "censored_shares"):
+            found[f"{region}_{name}"] = 0.02 * random.random((*volume.shape, 3))
+    found |= {
+        f"known_{name}": np.array([value])
+        for name, value in {
+            "volume": -3992.0,
+            "shortfall": 361.0,
+            "directions": 2048.0,
+            "uniform_bound": -4352.5,
+            "uniform_value": -4281.0,
+            "uniform_effective_sample_size": 1.0,
+            "preconditioned_value": -3992.0,
+        }.items()
+    }
+    split = np.array([[-0.3, -1.0, -3.7], [-0.3, -4.0, -13.3]])
+    found |= {
+        "mass_widths": np.array([1.0, 2.0, 4.0]),
+        "mass_splitting": split,
+        "mass_splitting_low": split - 0.1,
+        "mass_splitting_high": split + 0.1,
+        "mass_seen": np.full((2, 3), 0.95),
+        "mass_uniform": split * np.array([1.1, 5, 40]),
+        "mass_preconditioned": split * np.array([1.1, 50, 20]),
+        "mass_uniform_effective_sample_size": np.array([[60, 5, 1], [60, 1, 1]]),
+    }
+    names = ("train_accuracy", "test_accuracy", "converged")
+    return {
+        **found,
+        **{name: summary[name][:, :3] for name in names},
+        "poison_factor": summary["poison_factor"],
+    }
+
+
 def made_up_perturbations():
     """The good minimum fails about a hundred times as far out as the bad one, in all directions."""
     distance = np.concatenate([[0.0], np.geomspace(0.01, 5, 41)])
@@ -665,6 +723,12 @@ def measure_all(inputs, *, resamples=200):
     return (
         measure(**inputs, seed=1906, resamples=resamples)
         | margins.measure(dataset, widths, selections[dataset], seed=1906, resamples=resamples)
+        | estimates.measure(
+            dataset,
+            made_up_volumes(inputs["summaries"][dataset]),
+            seed=1906,
+            resamples=resamples,
+        )
         | perturbation.measure(dataset, made_up_perturbations())
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)

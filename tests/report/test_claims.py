@@ -163,7 +163,7 @@ def test_the_project_s_own_claims(claims):
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
         *("svhn-slice", "basins", "orders", "minefield", "perturbation", "rings"),
-        *("linear-vs-net", "optimizers", "second-way"),
+        *("linear-vs-net", "optimizers", "second-way", "estimates"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):

@@ -14,6 +14,7 @@ FIGURES_OF = {
         *expand(rules.figure_gap.output, dataset=PLANAR),
         *expand(rules.figure_basins.output, dataset=PLANAR),
         *rules.figure_living.output,
+        *rules.figure_estimators.output,
     ],
     IMAGES: lambda: [
         *expand(rules.figure_slices.output, dataset=IMAGES),
@@ -37,6 +38,7 @@ MEASURED_OF = {
             rules.perturbations.output.perturbations, dataset=PLANAR
         ),
         "margins": expand(rules.margins.output.margins, dataset=PLANAR),
+        "volumes": expand(rules.volumes.output.volumes, dataset=PLANAR),
     },
     "architectures": lambda: {
         "architectures": expand(

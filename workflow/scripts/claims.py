@@ -5,6 +5,7 @@ from typing import Any
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
 from flatminima.report import (
+    estimates,
     generalization,
     margins,
     minefield,
@@ -68,6 +69,8 @@ def main(job: Job) -> None:
         measurements |= minefield.measure(*found, config["minefield"])
     for name, arrays in by_dataset("margins", read_arrays).items():
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
+    for name, arrays in by_dataset("volumes", read_arrays).items():
+        measurements |= estimates.measure(name, arrays, seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
     if "rings" in config:

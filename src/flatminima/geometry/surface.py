@@ -1,12 +1,14 @@
 """The loss around a minimum: along random directions, and on lines and planes through it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.geometry.divergence import kl_divergences
 from flatminima.models.network import Network
 from flatminima.training.losses import negative_log_likelihoods
 
@@ -84,12 +86,15 @@ class Landscape:
         chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
         size = self._batch()
         losses = [
-            negative_log_likelihoods(
-                self.network.logits(self._displaced(step, ray), self.inputs), self.labels
-            ).mean(dim=1, dtype=torch.float64)
+            self._height(self.network.logits(self._displaced(step, ray), self.inputs))
             for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True)
         ]
         return torch.cat(losses).cpu().numpy()
+
+    def _height(
+        self, logits: Float[Tensor, "networks points outputs"]
+    ) -> Float[Tensor, " networks"]:
+        return negative_log_likelihoods(logits, self.labels).mean(dim=1, dtype=torch.float64)
 
     def _displaced(
         self, steps: Float[Tensor, "networks axes"], rays: Int[Tensor, "networks axes"]
@@ -106,3 +111,21 @@ class Landscape:
             memory = _CPU_MEMORY if self.minimum.device.type == "cpu" else _GPU_MEMORY
         numbers = 2 * len(self.minimum) + self.network.activations(len(self.inputs))
         return max(1, memory // (numbers * self.minimum.element_size()))
+
+
+@dataclass(frozen=True, eq=False)
+class DivergenceLandscape(Landscape):
+    """KL(p of the minimum ‖ p there), mean over points, in nats, in the place of the loss.
+
+    It is zero at the minimum and needs no labels: those that are given are not looked at. A ball in
+    it is a ball of functions (Scherlis and Belrose 2025, section 2).
+    """
+
+    def _height(
+        self, logits: Float[Tensor, "networks points outputs"]
+    ) -> Float[Tensor, " networks"]:
+        return kl_divergences(self._reference, logits).mean(dim=1)
+
+    @cached_property
+    def _reference(self) -> Float[Tensor, "points outputs"]:
+        return self.network.logits(self.minimum[None], self.inputs)[0]

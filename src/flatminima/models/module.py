@@ -67,8 +67,15 @@ class ModuleNetwork:
         parameters: Float[Tensor, "networks parameters"],
         inputs: Float[Tensor, "points ..."],
     ) -> Float[Tensor, "networks points outputs"]:
-        """Evaluate every network on every point, with the running statistics of its vector."""
-        tensors = self.layout.views(parameters)
+        """Evaluate every network on every point, with the running statistics of its vector.
+
+        Nothing is differentiated by the statistics.
+        """
+        moving = {name for name, _ in self.module.named_parameters()}
+        tensors = {
+            name: tensor if name in moving else tensor.detach()
+            for name, tensor in self.layout.views(parameters).items()
+        }
         self.module.eval()
         return torch.stack(
             [

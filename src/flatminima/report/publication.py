@@ -17,6 +17,7 @@ from flatminima.figures import (
     architectures,
     basins,
     boundaries,
+    estimators,
     gap,
     margin_widths,
     margins,
@@ -55,6 +56,7 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "boundaries": boundaries.alt,
         "gap-swiss_roll": gap.alt,
         "basins-swiss_roll": basins.alt,
+        "estimators": estimators.alt,
     },
     "images": {
         "slices-images": slices.alt,

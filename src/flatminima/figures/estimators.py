@@ -1,0 +1,277 @@
+"""How far each estimator of a volume is off: on a basin that is known, and at real minima."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+from flatminima.geometry.volume import ENOUGH_SAMPLES
+
+TAKEN = (
+    *("poison_factor", "train_accuracy", "test_accuracy", "converged"),
+    *("weights", "cutoff", "divergence", "directions", "curve_samples", "density"),
+    *("loss_uniform_value", "loss_uniform_bound", "loss_uniform_effective_sample_size"),
+    *("loss_uniform_curve", "loss_preconditioned_curve"),
+    *("loss_preconditioned_value", "loss_preconditioned_high"),
+    "loss_preconditioned_effective_sample_size",
+    *("loss_preconditioned_low", "loss_uniform_low", "loss_uniform_high"),
+    *("divergence_gaussian_value", "divergence_gaussian_low", "divergence_gaussian_high"),
+    "divergence_gaussian_effective_sample_size",
+    *("known_volume", "known_shortfall", "known_samples", "known_uniform_curve"),
+    *("known_uniform_bound", "known_preconditioned_curve"),
+    *("mass_widths", "mass_splitting", "mass_splitting_low", "mass_splitting_high", "mass_seen"),
+    *("mass_uniform", "mass_uniform_low", "mass_uniform_high"),
+    "mass_uniform_effective_sample_size",
+    *("mass_preconditioned", "mass_preconditioned_low", "mass_preconditioned_high"),
+    "mass_preconditioned_effective_sample_size",
+)
+VOLUME = "log₁₀ volume (decades)"
+MASS = "log₁₀ mass (decades)"
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How an estimator looks in the panels that tell estimators apart."""
+
+    name: str
+    value: str
+    marker: str
+    colour: int
+
+
+ESTIMATORS = (
+    Estimator("paper’s, log-mean-exp", "loss_uniform_value", "o", 0),
+    Estimator("mean-log", "loss_uniform_bound", "v", 1),
+    Estimator("preconditioned", "loss_preconditioned_value", "D", 2),
+)
+
+
+def collect(volumes: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn from the volumes of one dataset.
+
+    Args:
+        volumes: arrays of ``volumes/<dataset>``, as ``geometry.volumes`` describes them.
+
+    Raises:
+        KeyError: if an array is missing.
+    """
+    return {name: volumes[name] for name in TAKEN}
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """Five panels: a known basin, real minima by number of rays, a mass, volumes, masses.
+
+    Arrows say that a value rests on fewer than ten rays in effect and is a lower bound.
+    """
+    figure = style.figure(look, 13.4 if look.narrow else 6.1)
+    if look.narrow:
+        panels = list(figure.subplots(5, 1))
+    else:
+        grid = figure.add_gridspec(2, 1)
+        upper = grid[0].subgridspec(1, 3)
+        lower = grid[1].subgridspec(1, 2, width_ratios=(3, 2))
+        places = [upper[0], upper[1], upper[2], lower[0], lower[1]]
+        panels = [figure.add_subplot(place) for place in places]
+    _known(panels[0], data, look)
+    _rays(panels[1], data, look)
+    _masses(panels[2], data, look)
+    _volumes(panels[3], data, look)
+    _balls(panels[4], data, look)
+    figure.legend(handles=_handles(look), loc="outside lower left", ncols=1 if look.narrow else 3)
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    truth, low = float(data["known_volume"][0]), float(data["known_uniform_bound"][0])
+    best = float(data["known_uniform_curve"][-1])
+    samples, dimension = int(data["known_samples"][-1]), int(data["weights"][0])
+    ends = (int(np.argmin(data["poison_factor"])), int(np.argmax(data["poison_factor"])))
+    volumes = [
+        f"{one.name} {' and '.join(style.number(_mean(data[one.value])[f]) for f in ends)}"
+        for one in ESTIMATORS
+    ]
+    return (
+        f"Five panels. On a quadratic in {dimension:,} dimensions whose log10 volume is "
+        f"{style.number(truth)} decades, {samples:,} rays give {style.number(best)} by "
+        f"log-mean-exp and {style.number(low)} by mean-log; preconditioned they give "
+        f"{style.number(float(data['known_preconditioned_curve'][-1]))}. At real minima every "
+        "estimate still grows with the number of rays. The mass of a Gaussian around a good and a "
+        f"bad minimum, by splitting {' and '.join(_ends(data['mass_splitting']))} decades at the "
+        f"widest, is {' and '.join(_ends(data['mass_uniform']))} by rays. Mean log10 volume "
+        "without poison and at the largest poison factor: " + "; ".join(volumes) + " decades. "
+        "Mean log10 Gaussian mass of the ball of functions: "
+        + " and ".join(style.number(_mean(data["divergence_gaussian_value"])[f]) for f in ends)
+        + " decades."
+    )
+
+
+def _mean(values: Float[np.ndarray, "factors networks"]) -> Float[np.ndarray, " factors"]:
+    return style.spread(values)[0]
+
+
+def _ends(masses: Float[np.ndarray, "2 widths"]) -> list[str]:
+    return [style.number(float(mass)) for mass in masses[:, -1]]
+
+
+def _known(axes: Axes, data: Data, look: Look) -> None:
+    samples, truth = data["known_samples"], float(data["known_volume"][0])
+    paper, bound, shaped = (look.palette.models[one.colour] for one in ESTIMATORS)
+    axes.axhline(truth, color=look.palette.muted, linewidth=3.5, alpha=0.45, label="_truth")
+    axes.plot(samples, data["known_preconditioned_curve"], "D", markersize=3, color=shaped)
+    axes.plot(samples, data["known_uniform_curve"], "o-", markersize=3, color=paper)
+    axes.plot(
+        samples, np.full(len(samples), float(data["known_uniform_bound"][0])), "v-",
+        markersize=3, color=bound,
+    )  # fmt: skip
+    predicted = truth - float(data["known_shortfall"][0])
+    axes.axhline(predicted, color=look.palette.muted, linewidth=0.8, dashes=(4, 3))
+    for height, words, side in ((truth, "truth", "top"), (predicted, "predicted", "top")):
+        axes.annotate(
+            words, (samples[-1], height), xytext=(0, -4), textcoords="offset points",
+            ha="right", va=side,
+        )  # fmt: skip
+    axes.margins(y=0.16)
+    _samples(axes, samples, "a  A known basin")
+    axes.set_ylabel(VOLUME)
+
+
+def _rays(axes: Axes, data: Data, look: Look) -> None:
+    samples = data["curve_samples"]
+    ends = (int(np.argmin(data["poison_factor"])), int(np.argmax(data["poison_factor"])))
+    for factor, colour in zip(ends, (look.palette.good, look.palette.bad), strict=True):
+        for name, line in (("uniform", (0, (4, 2))), ("preconditioned", "-")):
+            for curve in data[f"loss_{name}_curve"][factor]:
+                axes.plot(samples, curve, color=colour, linestyle=line, linewidth=1.1)
+    _samples(axes, samples, "b  Real minima")
+    axes.set_ylabel(VOLUME)
+
+
+def _samples(axes: Axes, samples: np.ndarray, title: str) -> None:
+    axes.set_xscale("log")
+    low, high = float(samples[0]), float(samples[-1])
+    axes.set_xlim(low / 1.3, high * 1.3)
+    style.decades(axes.xaxis, low, high, plain=True)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.set_title(title)
+    axes.set_xlabel("number of rays")
+
+
+def _masses(axes: Axes, data: Data, look: Look) -> None:
+    """Losses of decades on a symmetric log axis: near zero they are told apart too."""
+    widths = data["mass_widths"]
+    for role, colour in enumerate((look.palette.good, look.palette.bad)):
+        found = -data["mass_splitting"][role]
+        spread = np.abs(
+            np.stack([-data["mass_splitting_high"][role], -data["mass_splitting_low"][role]])
+            - found
+        )
+        axes.errorbar(widths, found, spread, color=colour, marker="s", markersize=4, linewidth=1.4)
+        for name, marker in (("uniform", "o"), ("preconditioned", "D")):
+            values = -data[f"mass_{name}"][role]
+            axes.plot(
+                widths, values, color=colour, marker=marker, markersize=4, linewidth=0.9,
+                linestyle=(0, (4, 2)), markerfacecolor="none",
+            )  # fmt: skip
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(high, low)
+    style.decades(axes.yaxis, low, high)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "−" + style.decade(value)))
+    axes.set_xticks(np.unique(np.round(widths)))
+    axes.set_title("c  One mass, three ways")
+    axes.set_xlabel("width of the Gaussian")
+    axes.set_ylabel(MASS)
+
+
+def _volumes(axes: Axes, data: Data, look: Look) -> None:
+    offsets = np.linspace(-0.25, 0.25, len(ESTIMATORS))
+    few = data["loss_uniform_effective_sample_size"] < ENOUGH_SAMPLES
+    shaped = data["loss_preconditioned_effective_sample_size"] < ENOUGH_SAMPLES
+    for one, offset, bound in zip(
+        ESTIMATORS, offsets, (few, np.ones_like(few), shaped), strict=True
+    ):
+        _marks(axes, data[one.value], bound, offset, (look.palette.models[one.colour], one.marker))
+    _factors(axes, data)
+    axes.set_title(f"d  Volume, loss below {style.nats(float(data['cutoff'][0]))}")
+    axes.set_ylabel(VOLUME)
+
+
+def _balls(axes: Axes, data: Data, look: Look) -> None:
+    few = data["divergence_gaussian_effective_sample_size"] < ENOUGH_SAMPLES
+    factors = np.arange(len(data["poison_factor"]))
+    axes.plot(
+        factors, _mean(data["density"]), "_", color=look.palette.muted, markersize=16,
+        markeredgewidth=3, alpha=0.6,
+    )  # fmt: skip
+    ink = look.palette.models[2]
+    _marks(axes, data["divergence_gaussian_value"], few, 0.0, (ink, "D"))
+    _factors(axes, data)
+    axes.set_title(f"e  Mass, divergence below {style.nats(float(data['divergence'][0]))}")
+    axes.set_ylabel(MASS)
+
+
+def _marks(
+    axes: Axes,
+    values: Float[np.ndarray, "factors networks"],
+    bound: np.ndarray,
+    offset: float,
+    mark: tuple[str, str],
+) -> None:
+    """A mark for every network, with an arrow upwards where it is a lower bound."""
+    colour, marker = mark
+    networks = values.shape[1]
+    for (factor, network), value in np.ndenumerate(values):
+        if not np.isfinite(value):
+            continue
+        x = factor + offset + 0.05 * (network - (networks - 1) / 2)
+        axes.plot([x], [value], marker=marker, markersize=3.2, color=colour, linestyle="none")
+        if bound[factor, network]:
+            axes.annotate(
+                "", (x, value), xytext=(0, 11), textcoords="offset points",
+                arrowprops={
+                    "arrowstyle": "<-", "color": colour, "linewidth": 0.7,
+                    "shrinkA": 0, "shrinkB": 2, "mutation_scale": 5,
+                },
+            )  # fmt: skip
+
+
+def _factors(axes: Axes, data: Data) -> None:
+    names: Sequence[str] = [f"{float(factor):g}" for factor in data["poison_factor"]]
+    axes.set_xticks(np.arange(len(names)), names)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.margins(y=0.12)
+    axes.set_xlabel("poison factor")
+
+
+def _handles(look: Look) -> list[Line2D]:
+    palette, muted = look.palette, look.palette.muted
+    dashed = (0, (4, 2))
+    return [
+        *(
+            Line2D([], [], color=palette.models[one.colour], marker=one.marker, markersize=4,
+                   linestyle="none", label=f"{one.name} (a, d{', e' if one.colour == 2 else ''})")
+            for one in ESTIMATORS
+        ),
+        Line2D([], [], color=palette.good, label="without poison (b, c)"),
+        Line2D([], [], color=palette.bad, label="most poison (b, c)"),
+        Line2D([], [], color=muted, linestyle="none", marker=r"$\uparrow$", markersize=7,
+               label="a lower bound"),
+        Line2D([], [], color=muted, linestyle=dashed, label="b: plain rays; solid: preconditioned"),
+        Line2D([], [], color=muted, marker="s", markersize=4, label="c: by splitting"),
+        Line2D([], [], color=muted, marker="o", markersize=4, markerfacecolor="none",
+               linestyle=dashed, label="c: plain rays; ◇ preconditioned"),
+        Line2D([], [], color=muted, marker="_", markersize=14, markeredgewidth=3, alpha=0.6,
+               linestyle="none", label="e: share of the length of the weights"),
+    ]  # fmt: skip

@@ -1,0 +1,426 @@
+"""How large the basin of a minimum is, by four estimators, with what is needed to judge each.
+
+All are about one region around the minimum, as far as it can be seen from there in a straight line:
+where the mean loss is below a cutoff, or where the mean KL divergence from the minimum's own
+predictions is below a bound. Only the weights in filters move; biases stay.
+
+* paper: log-mean-exp of r^n along uniform directions (Huang et al. 2020, section 4);
+* mean-log of the same radii, a lower bound;
+* preconditioned: log-mean-exp along directions shaped to the basin, of the same volume (Scherlis
+  and Belrose 2025, section 3);
+* Gaussian: along the same directions, the mass that a Gaussian measure gives the region, by default
+  that of the weights a network of this architecture starts from.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.basin import first_crossings, log_radius_tolerance
+from flatminima.geometry.directions import Directions
+from flatminima.geometry.preconditioning import (
+    Preconditioner,
+    draw_preconditioned,
+    from_jacobian,
+    identity,
+    jacobian,
+    positions,
+)
+from flatminima.geometry.splitting import Splitting, split
+from flatminima.geometry.surface import DivergenceLandscape, Landscape
+from flatminima.geometry.volume import (
+    LogMean,
+    log_gaussian_integrals,
+    log_mean,
+    log_unit_ball,
+)
+from flatminima.models.evaluation import with_statistics
+from flatminima.models.layout import Layout
+from flatminima.models.network import Network
+
+# Search bounds as multiples of the distance at which a displacement is as long as the weights.
+_START, _LIMIT = 1e-3, 1e3
+# Bytes that directions may take at once, each in float32 and float64 while it is made.
+_MEMORY = 2**30
+_PER_NUMBER = 24
+# Places on the way to a particle at which it is looked whether it is seen.
+_LOOKS = 33
+
+DAMPINGS = (1.0, 0.1, 0.01, 0.001, 0.0001)
+"""Of the diagonal of a preconditioner: those that are tried by default."""
+
+Quantity = Literal["volumes", "masses"]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The size of one region around a minimum, by every estimator.
+
+    Volumes are in weight space, of the n weights in filters; Gaussian masses are probabilities; all
+    in log10.
+
+    Attributes:
+        level: the cutoff of the loss or the bound of the divergence, in nats.
+        uniform: the volume along directions without preconditioning. Its ``value`` is the
+            estimate of the paper, its ``bound`` the mean-log lower bound.
+        preconditioned: the same volume along directions preconditioned for it.
+        gaussian: the Gaussian mass along directions preconditioned for that.
+        gaussian_uniform: the same mass along directions without preconditioning.
+        preconditioners: what shaped the directions of ``preconditioned`` and of ``gaussian``.
+        recrossing_shares: fraction of the rays that come back after they have left the region,
+            where it has parts that no estimator counts: of ``uniform``, ``preconditioned`` and
+            ``gaussian``.
+        censored_shares: fraction of the rays that do not leave within the limit of the search,
+            which then stands in for their radius; of the same.
+    """
+
+    level: float
+    uniform: LogMean
+    preconditioned: LogMean
+    gaussian: LogMean
+    gaussian_uniform: LogMean
+    preconditioners: tuple[Preconditioner, Preconditioner]
+    recrossing_shares: tuple[float, float, float]
+    censored_shares: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class BasinVolume:
+    """What ``basin_volume`` finds.
+
+    Attributes:
+        loss: where the mean loss is below the cutoff; None if the minimum itself is not.
+        divergence: where the mean divergence from the minimum's predictions is below its bound.
+        minimum_loss: mean loss at the minimum, nats.
+        dimension: n, the number of weights that move.
+    """
+
+    loss: Region | None
+    divergence: Region
+    minimum_loss: float
+    dimension: int
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianMeasure:
+    """A Gaussian measure under which the weights in filters are independent.
+
+    Attributes:
+        deviation: standard deviation of each weight, filter after filter, float64.
+        centre: mean of each weight; None for zero.
+    """
+
+    deviation: Float[Tensor, " weights"]
+    centre: Float[Tensor, " weights"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """Rays of one region and what each adds to its volume and to its Gaussian mass.
+
+    Attributes:
+        volumes: n ln r of each ray, float64. Their log-mean-exp plus ``volume_constant`` is ln V.
+        masses: ln ∫₀^r s^(n−1) exp(−…) ds of each ray, likewise for the Gaussian mass.
+        volume_constant: ln V_n + ln |det S P|.
+        mass_constant: the same, with n and the peak of the Gaussian.
+        recrossing_share: fraction of the rays that come back into the region.
+        censored_share: fraction that do not leave it within the limit, which stands in for r.
+    """
+
+    volumes: Float[np.ndarray, " rays"]
+    masses: Float[np.ndarray, " rays"]
+    volume_constant: float
+    mass_constant: float
+    recrossing_share: float
+    censored_share: float
+
+
+def basin_volume(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    cutoff: float = 0.5,
+    divergence: float = 0.1,
+    directions: int = 256,
+    preconditioner: Preconditioner | None = None,
+    measure: GaussianMeasure | None = None,
+    pilots: int = 16,
+    decades: float = 0.1,
+    seed: int = 0,
+    memory: int = _MEMORY,
+) -> BasinVolume:
+    """Measure the basin around a minimum by every estimator.
+
+    Args:
+        network: any, such as ``ModuleNetwork(module)``; batch norm keeps the statistics of the
+            minimum.
+        minimum: its parameters, such as ``network.vector(module)``, float32 or float64.
+        inputs: the points on which loss and divergence are taken.
+        labels: their classes.
+        cutoff: of the mean loss, nats.
+        divergence: bound of the mean of KL(p of the minimum ‖ p there) over points, nats.
+        directions: K, for each estimator. The same random numbers serve all minima.
+        preconditioner: what shapes the directions; None: for each region and measure the
+            ``fittest`` of the ``candidates``, along directions beyond the K.
+        measure: the Gaussian; None: ``initial_measure``.
+        pilots: along how many directions that is found out.
+        decades: tolerance of log10 V along one direction.
+        seed: root seed of directions and bootstraps.
+        memory: bytes that directions may take at once, approximately: they are drawn in as many
+            parts as that takes, which changes results by rounding at most.
+
+    Raises:
+        ValueError: if a filter of the minimum has norm zero, or there is no direction.
+    """
+    network = with_statistics(network)
+    loss = Landscape(network, minimum, minimum[None], inputs, labels)
+    function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
+    options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory}
+    tried = (
+        [preconditioner]
+        if preconditioner is not None
+        else candidates(network, minimum, inputs, memory=memory)
+    )
+    minimum_loss = loss.at_minimum()
+
+    def region(landscape: Landscape, level: float) -> Region:
+        apart = range(directions, directions + pilots)
+        volume, mass = (
+            fittest(tried, landscape, level, measure, of=of, indices=apart, **options)
+            for of in get_args(Quantity)
+        )
+        uniform, shaped, gaussian = rays = [
+            follow(landscape, level, by, measure, indices=range(directions), **options)
+            for by in (identity(), volume, mass)
+        ]
+        return Region(
+            level=level,
+            uniform=log_mean(uniform.volumes, uniform.volume_constant, seed=seed),
+            preconditioned=log_mean(shaped.volumes, shaped.volume_constant, seed=seed),
+            gaussian=log_mean(gaussian.masses, gaussian.mass_constant, seed=seed),
+            gaussian_uniform=log_mean(uniform.masses, uniform.mass_constant, seed=seed),
+            preconditioners=(volume, mass),
+            recrossing_shares=(
+                rays[0].recrossing_share,
+                rays[1].recrossing_share,
+                rays[2].recrossing_share,
+            ),
+            censored_shares=(
+                rays[0].censored_share,
+                rays[1].censored_share,
+                rays[2].censored_share,
+            ),
+        )
+
+    return BasinVolume(
+        loss=region(loss, cutoff) if minimum_loss < cutoff else None,
+        divergence=region(function, divergence),
+        minimum_loss=minimum_loss,
+        dimension=len(positions(network.layout)),
+    )
+
+
+def initial_measure(layout: Layout) -> GaussianMeasure:
+    """The Gaussian with the variance of the weights that torch's layers start from by default.
+
+    These are uniform within ±1/√fan_in, where fan_in is the number of weights in a filter, and so
+    have the standard deviation 1/√(3 fan_in).
+    """
+    sizes = torch.tensor([stop - start for start, stop in layout.filters])
+    return GaussianMeasure(torch.repeat_interleave(1 / torch.sqrt(3.0 * sizes.double()), sizes))
+
+
+def candidates(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    dampings: Sequence[float] = DAMPINGS,
+    *,
+    memory: int = _MEMORY,
+) -> list[Preconditioner]:
+    """None, and those of the Jacobian of the logits with some dampings; see ``from_jacobian``.
+
+    It has a row for each point and logit. Of more points than fit into ``memory``, some four times
+    over, as many are taken at even distances, which leaves the estimates what they are.
+
+    That of the logits and not of the loss: where a network is sure of its points, the loss is flat
+    to every order at the minimum, and not at the edge of the region.
+    """
+    weights = len(positions(network.layout))
+    with torch.no_grad():
+        outputs = network.logits(minimum[None], inputs[:1]).shape[-1]
+    fitting = max(1, memory // (32 * weights * outputs))
+    if fitting < len(inputs):
+        inputs = inputs[torch.arange(fitting) * len(inputs) // fitting]
+    rows = jacobian(network, minimum, inputs, weighted="logits")
+    if not float(rows.abs().max()) > 0:
+        return [identity()]
+    return [identity(), *(from_jacobian(rows, damping=damping) for damping in dampings)]
+
+
+def fittest(
+    tried: Sequence[Preconditioner],
+    landscape: Landscape,
+    level: float,
+    measure: GaussianMeasure | None = None,
+    *,
+    of: Quantity,
+    indices: range,
+    seed: int,
+    decades: float = 0.1,
+    memory: int = _MEMORY,
+) -> Preconditioner:
+    """The preconditioner with the greatest mean-log bound of the volume or the Gaussian mass.
+
+    With determinant 1 every one gives a lower bound of the same quantity, so the best is that of
+    the greatest. It is chosen along directions of its own: along those that measure, a lucky choice
+    would pass for a large region. Arguments are those of ``follow``.
+    """
+    if len(tried) == 1:
+        return tried[0]
+
+    def bound(candidate: Preconditioner) -> float:
+        rays = follow(
+            landscape, level, candidate, measure,
+            indices=indices, seed=seed, decades=decades, memory=memory,
+        )  # fmt: skip
+        return float((rays.volumes if of == "volumes" else rays.masses).mean())
+
+    return max(tried, key=bound)
+
+
+def follow(
+    landscape: Landscape,
+    level: float,
+    preconditioner: Preconditioner,
+    measure: GaussianMeasure | None = None,
+    *,
+    indices: range,
+    seed: int,
+    decades: float = 0.1,
+    memory: int = _MEMORY,
+) -> Rays:
+    """Follow the rays of these numbers to where the landscape first reaches a level.
+
+    Args:
+        landscape: the loss or the divergence around a minimum; its directions are not looked at.
+        level: above the value at the minimum.
+        preconditioner: what shapes the directions.
+        measure: the Gaussian; None: ``initial_measure``.
+        indices: numbers of the directions.
+        seed: their root seed.
+        decades: tolerance of log10 V along one direction.
+        memory: bytes that directions may take at once, approximately.
+
+    Raises:
+        ValueError: if the minimum itself lies above the level, a filter of it has norm zero, or
+            there are no directions.
+    """
+    layout, minimum = landscape.network.layout, landscape.minimum
+    if not len(indices):
+        raise ValueError("a region is measured along at least one direction")
+    if not landscape.at_minimum() < level:
+        raise ValueError(f"the minimum itself lies above {level}, so it has no such region")
+    measure = measure or initial_measure(layout)
+    size = max(1, memory // (_PER_NUMBER * layout.size))
+    parts = []
+    for first in range(0, len(indices), size):
+        some = indices[first : first + size]
+        drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
+        around = replace(landscape, directions=drawn.vectors)
+        parts.append(_rays(around, drawn, level, measure, decades))
+    return _together(parts)
+
+
+def _rays(
+    landscape: Landscape,
+    directions: Directions,
+    level: float,
+    measure: GaussianMeasure,
+    decades: float,
+) -> Rays:
+    minimum, n = landscape.minimum, directions.dimension
+    tolerance = max(log_radius_tolerance(n, decades), torch.finfo(minimum.dtype).eps)
+    basin = first_crossings(
+        landscape.along,
+        len(directions.vectors),
+        [level],
+        start=_START * directions.reach,
+        limit=_LIMIT * directions.reach,
+        tolerance=tolerance,
+    )
+    radii = np.minimum(basin.radii[0], basin.limit)
+    moving = positions(landscape.network.layout).to(minimum.device)
+    deviation = measure.deviation.to(minimum.device)
+    place = minimum[moving].double()
+    if measure.centre is not None:
+        place = place - measure.centre.to(minimum.device)
+    place, steps = place / deviation, directions.vectors[:, moving].double() / deviation
+    linear, quadratic = (steps @ place).cpu().numpy(), steps.square().sum(dim=1).cpu().numpy()
+    constant = log_unit_ball(n) + directions.log_determinant
+    peak = -float(deviation.log().sum()) - n / 2 * math.log(2 * math.pi)
+    return Rays(
+        volumes=n * np.log(radii),
+        masses=log_gaussian_integrals(radii, linear, quadratic, n),
+        volume_constant=constant,
+        mass_constant=constant + math.log(n) + peak - float(place.square().sum()) / 2,
+        recrossing_share=float(basin.recrossing_share[0]),
+        censored_share=float(np.isinf(basin.radii[0]).mean()),
+    )
+
+
+def _together(parts: Sequence[Rays]) -> Rays:
+    counts = [len(part.volumes) for part in parts]
+    return replace(
+        parts[0],
+        volumes=np.concatenate([part.volumes for part in parts]),
+        masses=np.concatenate([part.masses for part in parts]),
+        recrossing_share=float(np.average([p.recrossing_share for p in parts], weights=counts)),
+        censored_share=float(np.average([p.censored_share for p in parts], weights=counts)),
+    )
+
+
+def split_region(
+    landscape: Landscape, level: float, measure: GaussianMeasure, **options: Any
+) -> tuple[Splitting, float]:
+    """The Gaussian mass of a region by multilevel splitting, without rays.
+
+    Args:
+        landscape: the loss or the divergence around a minimum; its directions are not looked at.
+        level: below which the region lies.
+        measure: the Gaussian; it need not be centred at the minimum.
+        options: of ``splitting.split``.
+
+    Returns:
+        The mass, and of the particles that ended in the region the share that is seen from the
+        minimum: the straight line to them stays below the level, at 32 places on it. Times that
+        share it is the mass of what rays measure.
+    """
+    minimum = landscape.minimum
+    moving = positions(landscape.network.layout).to(minimum.device)
+    deviation = measure.deviation.to(minimum.device)
+    place = minimum[moving].double()
+    shift = torch.zeros_like(place) if measure.centre is None else measure.centre.to(place) - place
+
+    def displaced(coordinates: Float[np.ndarray, "particles weights"]) -> Landscape:
+        steps = shift + deviation * torch.from_numpy(coordinates).to(deviation)
+        vectors = torch.zeros(len(steps), len(minimum), dtype=minimum.dtype, device=minimum.device)
+        vectors[:, moving] = steps.to(minimum.dtype)
+        return replace(landscape, directions=vectors)
+
+    def height(coordinates: Float[np.ndarray, "particles weights"]) -> np.ndarray:
+        count = len(coordinates)
+        return displaced(coordinates).along(np.ones(count), np.arange(count))
+
+    found = split(height, len(moving), level, **options)
+    on_the_way = np.arange(1, _LOOKS) / _LOOKS
+    seen = (displaced(found.particles).line(on_the_way) < level).all(axis=1)
+    return found, float(seen.mean())

@@ -1,0 +1,357 @@
+"""Preconditioners: along which shape directions are drawn, so that rays of a basin differ less.
+
+The mean of r^n over uniform directions is ruled by the few longest rays of a basin that is long in
+some directions and short in others. With x = P y and |det P| = 1 the volume in y is that in x, but
+the basin seen from y may be rounder, and P = H^(-1/2) makes an ellipsoid a ball (Scherlis and
+Belrose 2025, section 3). So directions v = S P u, u uniform on the unit sphere of the n weights in
+filters, estimate the same volume whatever P is: the choice decides how well, not what.
+
+Everything here acts in the space in which ``directions`` draws u: the weights in filters, one after
+the other, in units of the norms of their filters; biases do not move.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.directions import Directions, draw_units, metric, scale
+from flatminima.models.evaluation import Evaluator
+from flatminima.models.layout import Layout
+from flatminima.models.network import Network
+from flatminima.training.losses import negative_log_likelihoods
+
+OutputMetric = Literal["loss", "logits"]
+Kind = Literal["none", "second-moment", "gauss-newton", "hessian", "jacobian"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# Rows of a Jacobian that are differentiated at once.
+_ROWS = 64
+# Below this share of the largest, an eigenvalue of a Gram matrix is rounding.
+_ROUNDING = 1e-14
+
+
+@dataclass(frozen=True, eq=False)
+class Preconditioner:
+    """P = D Q with determinant 1: a diagonal after a matrix that is symmetric and positive.
+
+    P y = d ∘ (b y + U (g ∘ Uᵀ y)).
+
+    Attributes:
+        name: what it was made of, one of ``KINDS`` or a name of one's own.
+        diagonal: d; of one entry where all are the same. float64.
+        base: b.
+        basis: U, orthonormal columns, or None. float64.
+        gains: g, one for each column. float64.
+        damping: of the diagonal or, without one, of the spectrum; infinite without either.
+    """
+
+    name: str
+    diagonal: Float[Tensor, " weights"]
+    base: float = 1.0
+    basis: Float[Tensor, "weights rank"] | None = None
+    gains: Float[Tensor, " rank"] | None = None
+    damping: float = math.inf
+
+    def apply(self, vectors: Float[Tensor, "... weights"]) -> Float[Tensor, "... weights"]:
+        """P y for each row y, in float64."""
+        vectors = vectors.double()
+        image = self.base * vectors
+        if self.basis is not None and self.gains is not None:
+            image += (vectors @ self.basis * self.gains) @ self.basis.T
+        return self.diagonal * image
+
+
+def identity() -> Preconditioner:
+    """No preconditioning."""
+    return Preconditioner("none", torch.ones(1, dtype=torch.float64))
+
+
+def from_diagonal(
+    curvatures: Float[Tensor, " weights"], *, damping: float, name: str = "diagonal"
+) -> Preconditioner:
+    """P ∝ (d + δ·mean d)^(-1/2), exact for a quadratic whose Hessian is diag(d).
+
+    Args:
+        curvatures: d, at least 0.
+        damping: δ, relative to the mean of d.
+        name: of the preconditioner.
+
+    Raises:
+        ValueError: if an entry is negative, or all are zero, or damping is not positive where
+            some are.
+    """
+    curvatures = curvatures.double()
+    mean = float(curvatures.mean())
+    if float(curvatures.min()) < 0 or mean <= 0:
+        raise ValueError("the diagonal of a preconditioner must be at least 0, and not all zero")
+    damped = curvatures / mean + damping
+    if float(damped.min()) <= 0:
+        raise ValueError(f"damping is {damping}; with zeros on the diagonal it must be positive")
+    logs = -0.5 * torch.log(damped)
+    return Preconditioner(name, torch.exp(logs - logs.mean()), damping=damping)
+
+
+def from_spectrum(
+    eigenvalues: Float[Tensor, " rank"],
+    basis: Float[Tensor, "weights rank"],
+    *,
+    damping: float,
+    name: str = "spectrum",
+) -> Preconditioner:
+    """P ∝ (H + δλ)^(-1/2), exact for a quadratic with this Hessian H = U diag(λ) Uᵀ.
+
+    Args:
+        eigenvalues: λ; of negative ones the magnitude counts. The Hessian is zero off the basis.
+        basis: U, orthonormal columns.
+        damping: δ, relative to the largest magnitude of an eigenvalue.
+        name: of the preconditioner.
+
+    Raises:
+        ValueError: if the Hessian is zero, or damping is not positive where it is singular.
+    """
+    values = eigenvalues.double().abs()
+    n, rank = basis.shape
+    top = float(values.max()) if rank else 0.0
+    if top <= 0:
+        raise ValueError("the spectrum of a preconditioner is zero")
+    if damping <= 0 and (rank < n or float(values.min()) <= 0):
+        raise ValueError(f"damping is {damping}; of a singular Hessian it must be positive")
+    # In units of the largest eigenvalue: those of a saturated network are next to nothing.
+    on = -0.5 * torch.log(values / top + damping)
+    off = -0.5 * math.log(damping) if rank < n else float(on.min())
+    shift = (float(on.sum()) + (n - rank) * off) / n
+    base = math.exp(off - shift)
+    one = torch.ones(1, dtype=torch.float64, device=basis.device)
+    gains = torch.exp(on - shift) - base
+    return Preconditioner(name, one, base, basis.double(), gains, damping)
+
+
+def from_jacobian(
+    rows: Float[Tensor, "rows weights"],
+    *,
+    damping: float,
+    spectrum_damping: float = 1e-4,
+    name: str = "jacobian",
+) -> Preconditioner:
+    """The diagonal of RᵀR first, then the spectrum of what is left, D RᵀR D.
+
+    The diagonal holds what there is of full rank: how much each weight matters. The spectrum adds
+    the few directions, fewer than points times logits, in which weights act together.
+
+    Args:
+        rows: R, of ``jacobian``.
+        damping: of the diagonal, as in ``from_diagonal``.
+        spectrum_damping: of the spectrum, as in ``from_spectrum``.
+        name: of the preconditioner.
+    """
+    diagonal = from_diagonal(rows.square().sum(dim=0), damping=damping).diagonal
+    inner = from_spectrum(*spectrum(rows * diagonal), damping=spectrum_damping, name=name)
+    return replace(inner, diagonal=diagonal, damping=damping)
+
+
+def precondition(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    kind: Kind,
+    damping: float = 0.01,
+) -> Preconditioner:
+    """A preconditioner around a minimum.
+
+    Args:
+        network: any; statistics of batch norm stay those of the minimum.
+        minimum: the parameters.
+        inputs, labels: the points at which to look.
+        kind: ``none``; ``second-moment``, the diagonal of ``second_moment``; ``gauss-newton``, the
+            spectrum of the Gauss-Newton matrix; ``hessian``, that of the dense Hessian, for n up
+            to some thousands; ``jacobian``, ``from_jacobian`` of the logits.
+        damping: relative, of the diagonal or of the spectrum.
+
+    Raises:
+        ValueError: if there is no such kind, or the loss does not depend on the weights here.
+    """
+    if kind == "none":
+        return identity()
+    if kind == "second-moment":
+        moments = second_moment(network, minimum, inputs, labels)
+        return from_diagonal(moments, damping=damping, name=kind)
+    if kind == "gauss-newton":
+        rows = jacobian(network, minimum, inputs, weighted="loss")
+        return from_spectrum(*spectrum(rows), damping=damping, name=kind)
+    if kind == "hessian":
+        values, vectors = torch.linalg.eigh(hessian(network, minimum, inputs, labels))
+        return from_spectrum(values, vectors, damping=damping, name=kind)
+    if kind == "jacobian":
+        rows = jacobian(network, minimum, inputs, weighted="logits")
+        return from_jacobian(rows, damping=damping, name=kind)
+    raise ValueError(f"preconditioner {kind!r} is unknown; there are {', '.join(KINDS)}")
+
+
+def draw_preconditioned(
+    layout: Layout,
+    minimum: Float[Tensor, " parameters"],
+    preconditioner: Preconditioner,
+    *,
+    seed: int,
+    indices: range,
+) -> Directions:
+    """The directions v = S P u of these numbers around one minimum, u as ``draw`` has them.
+
+    A radius along v is one along u, and ``log_determinant`` is ln det S, since det P is 1.
+
+    Raises:
+        ValueError: as :func:`flatminima.geometry.directions.draw`.
+    """
+    units = draw_units(layout, kind="exact", seed=seed, indices=indices)
+    moving = positions(layout)
+    vectors = torch.zeros_like(units.vectors)
+    drawn = units.vectors[:, moving].to(preconditioner.diagonal.device)
+    vectors[:, moving] = preconditioner.apply(drawn).to(vectors)
+    return scale(replace(units, vectors=vectors), minimum)
+
+
+def positions(layout: Layout) -> Int[Tensor, " weights"]:
+    """Where the weights that move lie in a vector, filter after filter."""
+    spans = [torch.arange(start, stop) for start, stop in layout.filters]
+    return torch.cat(spans)
+
+
+def jacobian(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    *,
+    weighted: OutputMetric,
+) -> Float[Tensor, "rows weights"]:
+    """Rows R of the Gauss-Newton matrix RᵀR of the mean loss, in filter-normalised units, float64.
+
+    With ``loss`` that is Σ Jᵀ A J / N over N points, J the derivative of a point's logits and
+    A = diag(p) − ppᵀ the Hessian of its loss in them: the matrix that is also the Fisher
+    information (Schraudolph 2002). With ``logits`` A is the identity: how far the logits move,
+    which a network that is sure of every point still says, where p(1 − p) is next to nothing.
+
+    Returns:
+        As many rows as points times logits.
+    """
+    vector, logits = _logits(network, minimum, inputs)
+    points, outputs = logits.shape
+    scale = _scale(network, minimum)
+    seeds = _output_rows(logits.detach(), weighted) / math.sqrt(points)
+    moving = positions(network.layout).to(minimum.device)
+    rows = []
+    for some in torch.split(torch.arange(points * outputs), _ROWS):
+        # Row (point, j) of R is the derivative of Σ_k seeds[point, k, j] logits[point, k].
+        point, column = some // outputs, some % outputs
+        cotangents = torch.zeros(len(some), points, outputs).to(logits)
+        cotangents[torch.arange(len(some)), point] = seeds[point, :, column]
+        rows += [part[:, moving] for part in _derivatives(vector, logits, cotangents)]
+    return torch.cat(rows) * scale
+
+
+def second_moment(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+) -> Float[Tensor, " weights"]:
+    """Mean over points of the squared derivatives of each point's loss, filter-normalised, float64.
+
+    What Adam's second moment is for batches of one point, taken at the minimum itself: the diagonal
+    of the empirical Fisher matrix. (The running average that Adam ends with is, in training on
+    all points at once, about their mean gradient and not about points, and of the poisoned loss.)
+    """
+    vector, logits = _logits(network, minimum, inputs)
+    losses = negative_log_likelihoods(logits[None], labels)[0]
+    moving = positions(network.layout).to(minimum.device)
+    total = torch.zeros(len(moving), dtype=torch.float64, device=minimum.device)
+    for part in _derivatives(vector, losses, torch.eye(len(losses), dtype=torch.float64)):
+        total += part[:, moving].square().sum(dim=0)
+    return total / len(losses) * _scale(network, minimum).square()
+
+
+def spectrum(
+    rows: Float[Tensor, "rows weights"],
+) -> tuple[Float[Tensor, " rank"], Float[Tensor, "weights rank"]]:
+    """Non-zero eigenvalues of RᵀR, falling, and its eigenvectors: exact, of the smaller Gram.
+
+    Of fewer rows than weights R Rᵀ is decomposed, else Rᵀ R.
+    """
+    wide = rows.shape[0] < rows.shape[1]
+    gram = rows @ rows.T if wide else rows.T @ rows
+    values, vectors = torch.linalg.eigh(gram)
+    kept = torch.nonzero(values > _ROUNDING * values[-1].clamp(min=0)).flatten().flip(0)
+    values, vectors = values[kept], vectors[:, kept]
+    if not wide:
+        return values, vectors
+    # One more orthogonalisation: division by small eigenvalues leaves columns a little oblique.
+    basis, upper = torch.linalg.qr(rows.T @ vectors / values.sqrt())
+    return values, basis * upper.diagonal().sign()
+
+
+def hessian(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+) -> Float[Tensor, "weights weights"]:
+    """The dense Hessian of the mean loss in the n weights, filter-normalised units, float64.
+
+    For n up to some thousands: it takes n backward passes and n² numbers. See
+    ``curvature`` for what a kink of a ReLU network does to it.
+    """
+    vector, logits = _logits(network, minimum, inputs)
+    loss = negative_log_likelihoods(logits[None], labels)[0].mean()
+    (gradient,) = torch.autograd.grad(loss, vector, create_graph=True)
+    moving = positions(network.layout).to(minimum.device)
+    units = torch.eye(len(moving), dtype=torch.float64)
+    rows = _derivatives(vector, gradient[moving], units)
+    scale = _scale(network, minimum)
+    dense = torch.cat([part[:, moving] for part in rows]) * scale * scale[:, None]
+    return (dense + dense.T) / 2
+
+
+def _logits(network: Network, minimum: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The parameters to differentiate by, and the logits there with the statistics as they are."""
+    plain = network.network if isinstance(network, Evaluator) else network
+    exact = minimum.detach().double()
+    vector = exact[: network.trainable].clone().requires_grad_()
+    whole = torch.cat([vector, exact[network.trainable :]])
+    return vector, plain.logits(whole[None], inputs.double())[0]
+
+
+def _scale(network: Network, minimum: Tensor) -> Float[Tensor, " weights"]:
+    """S: the norm of each weight's filter."""
+    moving = positions(network.layout).to(minimum.device)
+    return metric(network.layout, minimum.detach().double(), "exact")[moving]
+
+
+def _output_rows(logits: Tensor, weighted: OutputMetric) -> Float[Tensor, "points outputs outputs"]:
+    """B with B Bᵀ the Hessian of each point's loss in its logits, or the identity."""
+    points, outputs = logits.shape
+    if weighted == "logits":
+        return torch.eye(outputs, dtype=torch.float64).expand(points, -1, -1).to(logits)
+    if outputs == 1:
+        # The logarithm, so that a network sure of a point keeps its digits.
+        logs = F.logsigmoid(logits) + F.logsigmoid(-logits)
+        return torch.exp(logs / 2)[..., None]
+    p = torch.softmax(logits, dim=-1)
+    return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
+
+
+def _derivatives(
+    vector: Tensor, values: Tensor, cotangents: Float[Tensor, "rows ..."]
+) -> Iterator[Float[Tensor, "some parameters"]]:
+    """Derivatives by the vector of each combination of the values, some rows at a time."""
+    for some in torch.split(cotangents, _ROWS):
+        (rows,) = torch.autograd.grad(
+            values, vector, some.to(values), retain_graph=True, is_grads_batched=True
+        )
+        yield rows

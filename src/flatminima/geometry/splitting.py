@@ -1,0 +1,159 @@
+"""Multilevel splitting: the Gaussian mass of a region without rays, to check the rays by.
+
+A rare region {h < level} is reached through nested ones, {h < c₁} ⊃ {h < c₂} ⊃ …, each of which
+holds a fixed share of the particles in the one before; the product of the shares is its probability
+(subset simulation, Au and Beck 2001). Particles inside a level are spread by preconditioned
+Crank-Nicolson moves z' = √(1 − s²) z + s ξ, which leave the Gaussian as it is in any dimension
+(Cotter et al. 2013) and are refused where they would leave the level.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from flatminima.progress import Report
+from flatminima.seeding import generator
+
+Height = Callable[[Float[np.ndarray, "particles n"]], Float[np.ndarray, " particles"]]
+"""What is to lie below the level, at standard normal coordinates."""
+
+# Moves are made longer above this share of accepted ones and shorter below it.
+_ACCEPTED = 0.3
+_LEVELS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """The probability of a region, in log10, by independent runs.
+
+    Attributes:
+        log10_probability: of the mean probability over the runs.
+        low, high: the least and the greatest run.
+        runs: of each run.
+        levels: mean number of levels that a run took.
+        accepted: mean share of accepted moves.
+        particles: of the first run, those that ended in the region, float32.
+    """
+
+    log10_probability: float
+    low: float
+    high: float
+    runs: Float[np.ndarray, " runs"]
+    levels: float
+    accepted: float
+    particles: Float[np.ndarray, "particles n"]
+
+
+def split(
+    height: Height,
+    dimension: int,
+    level: float,
+    *,
+    particles: int = 500,
+    kept: float = 0.25,
+    moves: int = 10,
+    runs: int = 4,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Splitting:
+    """Estimate the probability that ``height(z) < level`` for standard normal z.
+
+    For a Gaussian N(θ, σ²M²) hand over h(z) = loss(θ + σ M z).
+
+    Args:
+        height: a function of many points at once.
+        dimension: n.
+        level: of the region.
+        particles: in each run.
+        kept: share of the particles below the next level.
+        moves: of each particle between levels. Too few leave particles near their parents: the
+            estimate then varies more, and is low in the median.
+        runs: independent repetitions, which say how sure the estimate is.
+        seed: root seed; what run i draws for its move m at level l has the address
+            ``(seed, "splitting", i, l, m)``.
+        report: called with (runs done, runs, text).
+
+    Raises:
+        ValueError: if an argument is out of range, or the region is not reached.
+    """
+    if not (particles >= 2 and 0 < kept < 1 and moves >= 1 and runs >= 1):
+        raise ValueError("splitting takes two particles or more, 0 < kept < 1, moves and runs")
+    plan = _Plan(height, dimension, level, particles, kept, moves)
+    found = []
+    for run in range(runs):
+        if report is not None:
+            report(run, runs, "runs of splitting")
+        found.append(_run(plan, seed, run))
+    logs = np.array([log for log, _, _, _ in found])
+    mean = math.log10(np.mean(10.0 ** (logs - logs.max()))) + float(logs.max())
+    return Splitting(
+        log10_probability=mean,
+        low=float(logs.min()),
+        high=float(logs.max()),
+        runs=logs,
+        levels=float(np.mean([levels for _, levels, _, _ in found])),
+        accepted=float(np.mean([accepted for _, _, accepted, _ in found])),
+        particles=found[0][3],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    height: Height
+    dimension: int
+    level: float
+    particles: int
+    kept: float
+    moves: int
+
+
+def _run(plan: _Plan, seed: int, run: int) -> tuple[float, int, float, np.ndarray]:
+    """One run: log10 of the probability, levels, share of accepted moves, and its particles."""
+    height, level, particles = plan.height, plan.level, plan.particles
+
+    def normal(*index: int) -> np.random.Generator:
+        return generator(seed, "splitting", run, *index)
+
+    places = normal(0, 0).standard_normal((particles, plan.dimension), dtype=np.float32)
+    heights = _defined(height(places))
+    shares: list[float] = []
+    log, step = 0.0, 0.5
+    for number in range(1, _LEVELS):
+        inside = int((heights < level).sum())
+        threshold = level
+        if inside < plan.kept * particles:
+            # A level between two particles: those kept lie below it.
+            ordered = np.sort(heights)
+            count = max(1, round(plan.kept * particles))
+            threshold = max((ordered[count - 1] + ordered[count]) / 2, level)
+            if not np.isfinite(threshold):
+                threshold = ordered[count - 1]
+        below = heights < threshold
+        if not below.any() or (below.all() and threshold > level):
+            raise ValueError(f"splitting stopped at {threshold:.3g}, above the level {level:.3g}")
+        log += math.log10(below.mean())
+        chosen = np.flatnonzero(below)
+        if threshold == level:
+            share = float(np.mean(shares)) if shares else 1.0
+            return log, number, share, places[chosen]
+        draw = normal(number, 0)
+        # As even as can be: every survivor has as many children as any other, or one more.
+        parents = np.resize(draw.permutation(chosen), particles)
+        places, heights = places[parents], heights[parents]
+        for move in range(1, plan.moves + 1):
+            draw = normal(number, move)
+            noise = draw.standard_normal(places.shape, dtype=np.float32)
+            proposed = np.float32(math.sqrt(1 - step * step)) * places + np.float32(step) * noise
+            values = _defined(height(proposed))
+            taken = values < threshold
+            places[taken], heights[taken] = proposed[taken], values[taken]
+            shares.append(float(taken.mean()))
+            step = float(np.clip(step * math.exp(taken.mean() - _ACCEPTED), 1e-4, 0.999))
+    raise ValueError(f"the level {level:.3g} was not reached after {_LEVELS} levels")
+
+
+def _defined(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(values), np.inf, np.asarray(values, dtype=np.float64))

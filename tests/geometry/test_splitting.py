@@ -1,0 +1,55 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, norm
+
+from flatminima.geometry.splitting import split
+
+
+@pytest.mark.parametrize("truth", [1e-2, 1e-6, 1e-12])
+def test_the_mass_of_a_ball_is_that_of_the_chi_square_distribution(truth):
+    level = chi2.ppf(truth, 50)
+    found = split(lambda z: np.square(z).sum(axis=1), 50, level, particles=1000, seed=1)
+    assert found.log10_probability == pytest.approx(math.log10(truth), abs=0.3)
+    assert found.low <= found.log10_probability <= found.high
+    assert (np.square(found.particles).sum(axis=1) < level).all()
+
+
+def test_the_mass_of_a_cube_is_a_power():
+    # P(|z_i| < 1 for all of 40) = 0.683^40 = 10^-6.63.
+    truth = 40 * math.log10(norm.cdf(1) - norm.cdf(-1))
+    found = split(lambda z: np.abs(z).max(axis=1), 40, 1.0, particles=1000, seed=2)
+    assert found.log10_probability == pytest.approx(truth, abs=0.3)
+
+
+def test_the_mass_of_a_half_space_far_from_the_centre():
+    found = split(lambda z: -z[:, 0], 40, -7.0, particles=1000, seed=3)
+    assert found.log10_probability == pytest.approx(math.log10(norm.sf(7)), abs=0.3)
+    assert found.levels > 10
+
+
+def test_what_is_not_rare_takes_one_level():
+    found = split(lambda z: z[:, 0], 3, 0.0, particles=4000, runs=2, seed=0)
+    assert found.levels == 1
+    assert found.log10_probability == pytest.approx(math.log10(0.5), abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_and_another_something_else():
+    def run(seed):
+        return split(lambda z: np.square(z).sum(axis=1), 10, 1.0, particles=50, seed=seed)
+
+    np.testing.assert_array_equal(run(0).runs, run(0).runs)
+    assert (run(0).runs != run(1).runs).any()
+
+
+def test_undefined_heights_lie_outside():
+    found = split(lambda z: np.where(z[:, 0] > 0, np.nan, z[:, 0]), 2, 0.0, particles=2000)
+    assert found.log10_probability == pytest.approx(math.log10(0.5), abs=0.05)
+
+
+def test_a_region_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="splitting stopped"):
+        split(lambda z: np.ones(len(z)), 2, 0.0, particles=10)
+    with pytest.raises(ValueError, match="two particles or more"):
+        split(lambda z: z[:, 0], 2, 0.0, kept=1.0)

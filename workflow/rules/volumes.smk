@@ -1,0 +1,42 @@
+rule volumes:
+    input:
+        recipe=recipe("volumes"),
+        dataset=of_dataset(rules.dataset.output.dataset, PLANAR),
+        selection=of_dataset(rules.selection.output.selection, PLANAR),
+        minima=all_factors(rules.train.output.minima),
+    output:
+        **recorded(volumes=f"{RESULTS}/volumes/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/volumes/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/volumes/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=PLANAR,
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Measuring volumes of {wildcards.dataset} by every estimator"
+    script:
+        "../scripts/volumes.py"
+
+
+rule figure_estimators:
+    input:
+        recipe=recipe("figure_estimators"),
+        volumes=of_dataset(rules.volumes.output.volumes, PLANAR),
+    output:
+        **pictures(f"{FIGURES}/estimators"),
+    log:
+        f"{RESULTS}/logs/figure_estimators.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_estimators.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing how far each estimator of volume is off"
+    script:
+        "../scripts/figure_estimators.py"

@@ -1,0 +1,121 @@
+"""Two-dimensional surfaces of the loss around a minimum, normalised filter by filter.
+
+Li et al. 2018, arXiv 1712.09913, section 4: two random directions in which every filter is moved by
+a random vector of that filter's own norm. So two networks can be set beside each other on the same
+axes, whatever the scale of their weights.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.directions import draw
+from flatminima.geometry.roughness import Roughness, roughness
+from flatminima.geometry.surface import Landscape
+from flatminima.models.evaluation import Evaluator, with_statistics
+from flatminima.models.network import Network
+from flatminima.models.statistics import Statistics
+from flatminima.progress import Report
+
+
+@dataclass(frozen=True, eq=False)
+class LossSurface:
+    """The loss on a square around a minimum.
+
+    Attributes:
+        axis: places along either side, relative: at 1 every filter is displaced by a vector as long
+            as it is itself. The minimum is at 0.
+        loss: mean negative log-likelihood in nats, float64; rows along the second direction. Not
+            finite where the logits leave the range of their dtype.
+        accuracy: share of points that are right, float64; NaN where the loss is not finite.
+        seed: root seed of the directions.
+        directions: their numbers: direction k is drawn at the address (seed, "direction", k).
+        batch_norm: which statistics normalise away from the minimum; None without batch norm.
+        points: number of points on which the loss was taken.
+    """
+
+    axis: Float[np.ndarray, " places"]
+    loss: Float[np.ndarray, "places places"]
+    accuracy: Float[np.ndarray, "places places"]
+    seed: int
+    directions: tuple[int, int]
+    batch_norm: Statistics | None
+    points: int
+
+    @property
+    def roughness(self) -> Roughness:
+        """How far the surface is from a bowl around the minimum."""
+        return roughness(self.axis, self.axis, self.loss)
+
+
+def loss_surface(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    reach: float = 1.0,
+    places: int = 41,
+    seed: int = 0,
+    directions: tuple[int, int] = (0, 1),
+    batch_norm: Statistics | None = None,
+    batch: int | None = None,
+    memory: int | None = None,
+    report: Report | None = None,
+) -> LossSurface:
+    """Evaluate a network on the plane of two random directions, normalised filter by filter.
+
+    Biases and the parameters of batch norm stay where they are. Networks are evaluated in batches,
+    on which the result depends by rounding only.
+
+    Args:
+        network: any; a ``torch.nn.Module`` as ``ModuleNetwork(module)``.
+        minimum: the parameters in the middle, such as ``ModuleNetwork(module).vector(module)``.
+        inputs: the points, on the device of the minimum.
+        labels: their classes.
+        reach: half the side of the square, in units of ``LossSurface.axis``.
+        places: along each side; odd, so that the minimum itself is one.
+        seed: root seed of the directions.
+        directions: their numbers.
+        batch_norm: which statistics normalise away from the minimum, see ``models.statistics``.
+            None: ``frozen``, or those of the network if it is an ``Evaluator`` already.
+        batch: number of points that share statistics, if these are ``batch``.
+        memory: bytes that displaced networks may take at once, see ``Landscape``.
+        report: told of the places that are done.
+
+    Raises:
+        ValueError: if the number of places is even or below three, both directions are the same,
+            the network is an ``Evaluator`` by other statistics, the minimum does not fit it, or one
+            of its filters has norm zero.
+    """
+    if places < 3 or places % 2 == 0:
+        raise ValueError(f"places are {places}; take an odd number, 3 or more")
+    if directions[0] == directions[1]:
+        raise ValueError(f"both directions are number {directions[0]}; a plane takes two")
+    if isinstance(network, Evaluator) and batch_norm not in (None, network.statistics):
+        raise ValueError(f"the network is evaluated by {network.statistics} statistics already")
+    evaluated = with_statistics(network, batch_norm, batch)
+    drawn = [
+        draw(network.layout, minimum, kind="paper", seed=seed, indices=range(k, k + 1))
+        for k in directions
+    ]
+    # Of unit length as a whole; times the length of the weights, every filter moves by its norm.
+    vectors = [each.vectors * each.reach for each in drawn]
+    both = vectors[0].new_empty(2, len(minimum))
+    both[0], both[1] = vectors[0][0], vectors[1][0]
+    axis = np.linspace(-reach, reach, places)
+    axis[places // 2] = 0.0
+    landscape = Landscape(evaluated, minimum, both, inputs, labels, memory)
+    loss, accuracy = landscape.plane_scores(axis, axis, report=report)
+    normalises = isinstance(evaluated, Evaluator) and evaluated.normalises
+    return LossSurface(
+        axis=axis,
+        loss=loss,
+        accuracy=np.where(np.isfinite(loss), accuracy, np.nan),
+        seed=seed,
+        directions=directions,
+        batch_norm=evaluated.statistics if normalises else None,
+        points=len(labels),
+    )

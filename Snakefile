@@ -35,6 +35,11 @@ if "optimizers" in EXPERIMENTS:
     include: "workflow/rules/optimizers.smk"
 
 
+if "surfaces" in EXPERIMENTS:
+
+    include: "workflow/rules/surfaces.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

@@ -22,6 +22,7 @@ FIGURES_OF = {
     ],
     "architectures": lambda: rules.figure_architectures.output,
     "optimizers": lambda: rules.figure_optimizers.output,
+    "surfaces": lambda: rules.figure_surfaces.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
 }
 MEASURED_OF = {
@@ -46,6 +47,10 @@ MEASURED_OF = {
         "optimizers": expand(
             rules.optimizers_train.output.course, optimizer=OPTIMIZERS
         ),
+    },
+    "surfaces": lambda: {
+        "surfaces_minima": expand(rules.surfaces_train.output.minima, skips=SKIPS),
+        "surfaces": expand(rules.surfaces_survey.output.surfaces, skips=SKIPS),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {

@@ -5,7 +5,10 @@ a random vector of that filter's own norm. So two networks can be set beside eac
 axes, whatever the scale of their weights.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,8 +19,10 @@ from flatminima.geometry.roughness import Roughness, roughness
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
+from flatminima.models.statistics import SURFACES_BY as BY
 from flatminima.models.statistics import Statistics
 from flatminima.progress import Report
+from flatminima.storage import Arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +124,82 @@ def loss_surface(
         batch_norm=evaluated.statistics if normalises else None,
         points=len(labels),
     )
+
+
+def survey(
+    networks: Mapping[int, Network],
+    minima: Mapping[int, Float[Tensor, "networks parameters"]],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    reach: float,
+    places: int,
+    coarse_places: int,
+    seed: int,
+    report: Report | None = None,
+) -> Arrays:
+    """Measure the surfaces of networks of several depths by both statistics that ``BY`` names.
+
+    All surfaces are along the directions 0 and 1.
+
+    Args:
+        networks: the architecture of each depth, in rising order of depth.
+        minima: as many parameter vectors of each.
+        inputs: the points.
+        labels: their classes.
+        reach: half the side of every square.
+        places: along a side of the surface that is drawn: that of the deepest network's first
+            minimum, by the first of ``BY``.
+        coarse_places: along a side of the surfaces on which roughness is measured.
+        seed: root seed of the directions.
+        report: told of the surfaces that are done.
+
+    Returns:
+        ``depth`` (depths,), int64; ``axis`` (places,), ``loss`` and ``accuracy`` (places, places)
+        of the surface that is drawn; and for every depth, minimum and statistics ``coarse_loss``
+        (depths, networks, 2, coarse_places, coarse_places) on ``coarse_axis``, and of it
+        ``concave_share``, ``falling_share``, ``dips``, ``left_out_share`` and ``highest_loss``, the
+        highest finite one, (depths, networks, 2); float64; and ``surface_points`` (1,), int64.
+    """
+    count = sum(map(len, minima.values())) * len(BY)
+    done = 0
+    coarse: dict[int, list[LossSurface]] = {}
+    for depth, network in networks.items():
+        # One evaluator for all minima, since it times its ways anew.
+        evaluators = [with_statistics(network, statistics) for statistics in BY]
+        for minimum in minima[depth]:
+            for evaluator in evaluators:
+                coarse.setdefault(depth, []).append(
+                    loss_surface(
+                        evaluator, minimum, inputs, labels, reach=reach, places=coarse_places,
+                        seed=seed,
+                    )  # fmt: skip
+                )
+                done += 1
+                if report is not None:
+                    report(done, count, f"surfaces at depth {depth}")
+    drawn = loss_surface(
+        evaluators[0], minima[depth][0], inputs, labels, reach=reach, places=places, seed=seed,
+        report=report,
+    )  # fmt: skip
+
+    def of_each(value: Callable[[LossSurface], Any]) -> np.ndarray:
+        found = np.array([[value(each) for each in row] for row in coarse.values()], dtype=float)
+        return found.reshape(len(networks), -1, len(BY), *found.shape[2:])
+
+    rough = ("concave_share", "falling_share", "dips", "left_out_share")
+    return {
+        "depth": np.array(list(networks), dtype=np.int64),
+        "axis": drawn.axis,
+        "loss": drawn.loss,
+        "accuracy": drawn.accuracy,
+        "coarse_axis": np.linspace(-reach, reach, coarse_places),
+        "coarse_loss": of_each(lambda each: each.loss),
+        **{name: of_each(partial(_rough, name=name)) for name in rough},
+        "highest_loss": of_each(lambda each: np.nanmax(each.loss[np.isfinite(each.loss)])),
+        "surface_points": np.array([len(labels)], dtype=np.int64),
+    }
+
+
+def _rough(surface: LossSurface, *, name: str) -> float:
+    return float(getattr(surface.roughness, name))

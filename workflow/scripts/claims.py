@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import generalization, margins, minefield, perturbation, rings
+from flatminima.report import generalization, margins, minefield, perturbation, rings, surfaces
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -77,6 +77,13 @@ def main(job: Job) -> None:
     if "optimizers" in config:
         measurements |= generalization.measure_optimizers(
             by_dataset("optimizers", read_arrays), config["optimizers"]
+        )
+    if "surfaces" in config:
+        measurements |= surfaces.measure(
+            by_dataset("surfaces", read_arrays),
+            by_dataset("surfaces_minima", read_arrays),
+            config["surfaces"],
+            seed=config["seed"],
         )
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from torch import nn
 
 from flatminima.geometry.directions import draw
-from flatminima.geometry.loss_surface import loss_surface
+from flatminima.geometry.loss_surface import loss_surface, survey
 from flatminima.geometry.roughness import roughness
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.evaluation import Evaluator
@@ -150,3 +150,41 @@ def test_what_cannot_be_drawn_is_refused(some):
     assert loss_surface(evaluator, minimum, inputs, labels, places=3).batch_norm == "refreshed"
     with pytest.raises(ValueError, match="evaluated by refreshed statistics already"):
         loss_surface(evaluator, minimum, inputs, labels, batch_norm="frozen")
+
+
+def test_a_survey_is_its_surfaces_one_by_one():
+    inputs, labels = torch.randn(10, 1, 8, 8), torch.randint(3, (10,))
+    networks = {
+        depth: ModuleNetwork(PreactivationResNet(1, 3, depth=depth, width=2, skips=False))
+        for depth in (8, 14)
+    }
+    minima = {d: torch.tensor(each.initialise(2, range(2))) for d, each in networks.items()}
+    told = []
+    found = survey(
+        networks, minima, inputs, labels,
+        reach=0.5, places=7, coarse_places=5, shown=1, seed=3,
+        report=lambda done, total, text: told.append((done, total)),
+    )  # fmt: skip
+    assert found["depth"].tolist() == [8, 14]
+    assert found["coarse_loss"].shape == (2, 2, 2, 5, 5)
+    for row, depth in enumerate((8, 14)):
+        for number in range(2):
+            for by, statistics in enumerate(("refreshed", "frozen")):
+                one = loss_surface(
+                    networks[depth], minima[depth][number], inputs, labels,
+                    reach=0.5, places=5, seed=3, batch_norm=statistics,
+                )  # fmt: skip
+                here = (row, number, by)
+                np.testing.assert_allclose(found["coarse_loss"][here], one.loss, rtol=1e-4)
+                assert found["highest_loss"][here] == pytest.approx(one.loss.max(), rel=1e-4)
+    # Of surfaces a second time, rounding may turn what is level: shares are of the stored losses.
+    again = roughness(found["coarse_axis"], found["coarse_axis"], found["coarse_loss"][1, 0, 1])
+    assert found["falling_share"][1, 0, 1] == again.falling_share
+    assert found["concave_share"][1, 0, 1] == again.concave_share
+    drawn = loss_surface(
+        networks[14], minima[14][1], inputs, labels,
+        reach=0.5, places=7, seed=3, batch_norm="refreshed",
+    )  # fmt: skip
+    np.testing.assert_allclose(found["loss"], drawn.loss, rtol=1e-4)
+    np.testing.assert_array_equal(found["axis"], drawn.axis)
+    assert (8, 8) in told

@@ -154,7 +154,7 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
         judge(claims, wrong, scale="laptop")
 
 
-ON_IMAGES = ("images", "architectures", "optimizers")
+ON_IMAGES = ("images", "architectures", "optimizers", "surfaces")
 """Experiments whose data are what the settings name, and not their own."""
 
 
@@ -163,7 +163,7 @@ def test_the_project_s_own_claims(claims):
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
         *("svhn-slice", "basins", "orders", "minefield", "perturbation", "rings"),
-        *("linear-vs-net", "optimizers"),
+        *("linear-vs-net", "optimizers", "skip-connections"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):

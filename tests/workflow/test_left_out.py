@@ -12,8 +12,12 @@ experiments:
   optimizers: null
   minefield: null
   rings: null
+  surfaces: null
 """
-WITHOUT = "scale: without\nexperiments: { images: null, architectures: null, optimizers: null }\n"
+WITHOUT = """
+scale: without
+experiments: { images: null, architectures: null, optimizers: null, surfaces: null }
+"""
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_only_the_jobs_of_what_is_left_in_are_planned(planned):
     assert "Writing the report" in alone
     assert "Drawing the loss along many directions of images" in alone
     assert sum(job.startswith("Training") for job in alone) == 6
-    for words in ("swiss_roll", "rings", "minefield", "boundaries", "optimizer", "model"):
+    for words in ("swiss_roll", "rings", "minefield", "boundaries", "optimizer", "model", "skip"):
         assert not any(words in job for job in alone), words
 
 

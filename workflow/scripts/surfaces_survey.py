@@ -28,6 +28,8 @@ def main(job: Job) -> None:
         reach=config["reach"],
         places=config["places"],
         coarse_places=config["coarse_places"],
+        # The one that is nearest to a minimum.
+        shown=int(minima["train_loss"][-1].argmin()),
         seed=config["seed"],
         report=job.progress("surfaces"),
     )

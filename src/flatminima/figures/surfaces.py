@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, Colormap
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -20,10 +21,37 @@ KINDS = ("with", "without")
 """The two kinds of networks, in the order of the columns."""
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
-MEASURED = ("falling_share", "concave_share", "dips", "highest_loss", "coarse_loss")
+MEASURED = (
+    "shown",
+    "loss",
+    "falling_share",
+    "concave_share",
+    "dips",
+    "highest_loss",
+    "coarse_loss",
+)
 
 LOWEST, HIGHEST = -3.0, 2.0
 """Where the levels of the loss end, as log10 nats; beyond, all looks the same."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Places of the panels in inches, from the upper left corner."""
+
+    left: float
+    panel: float
+    between: float
+    top: float
+    solid: float
+    rows: tuple[float, float]
+    shares: float
+    low: float
+    height: float
+
+
+_WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.1, 5.9), 9.25, 1.6, 11.2)
+_NARROW = _Page(0.58, 1.28, 0.12, 0.98, 1.25, (2.35, 4.6), 7.1, 1.15, 8.6)
 
 _REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
 
@@ -40,16 +68,13 @@ def collect(surfaces: Mapping[str, Data], minima: Mapping[str, Data], source: st
         KeyError: if an array is missing.
     """
     first, trained = surfaces[KINDS[0]], minima[KINDS[0]]
-    drawn = surfaces.values()
     return {
         "dataset": np.array(source),
         "batch_norm": np.array([STATISTICS.index(SURFACES_BY[0])]),
         **{name: first[name] for name in ("depth", "axis", "coarse_axis", "surface_points")},
         **{name: trained[name] for name in ("train_points", "test_points")},
-        "loss": np.stack([surfaces[kind]["loss"] for kind in KINDS]),
         **{name: np.stack([surfaces[kind][name] for kind in KINDS]) for name in MEASURED},
         **{name: np.stack([minima[kind][name] for kind in KINDS]) for name in TAKEN},
-        "finite": np.array([all(np.isfinite(each["coarse_loss"]).all() for each in drawn)]),
     }
 
 
@@ -62,64 +87,54 @@ def draw(data: Data, look: Look) -> Figure:
     logarithm of the loss, the same for both columns. Below, a mark a network: the share of the
     surface that falls on the way outwards.
     """
-    narrow = look.narrow
-    left, panel, between = (0.5, 1.27, 0.12) if narrow else (0.75, 2.55, 0.3)
-    solid, flat, low = (1.3, panel, 1.15) if narrow else (2.25, panel, 1.6)
-    top = 0.98 if narrow else 0.78
-    rows = [top, top + solid + 0.42]
-    rows.append(rows[1] + flat + 0.3)
-    after = rows[2] + flat + (1.5 if narrow else 0.75)
-    width, height = look.width, after + low + 0.5
-    figure = Figure(figsize=(width, height))
-    levels = _levels(data)
-    norm = BoundaryNorm(levels, 256)
-    colours = style.loss_map(look)
-    for column, kind in enumerate(KINDS):
-        across = left + column * (panel + between)
-        axes = figure.add_axes(
-            (across / width, 1 - (rows[0] + solid) / height, panel / width, solid / height),
-            projection="3d",
+    page = _NARROW if look.narrow else _WIDE
+    refreshed, frozen = _refreshed(data), _frozen(data)
+    levels = _levels(refreshed, 10), _levels(frozen, 4)
+    figure = Figure(figsize=(look.width, page.height))
+    for column in range(len(KINDS)):
+        left = page.left + column * (page.panel + page.between)
+        _heading(figure, data, column, (left, page.top - 0.1), look)
+        place = (
+            left / look.width,
+            1 - (page.top + page.solid) / page.height,
+            page.panel / look.width,
+            page.solid / page.height,
         )
-        _solid(axes, data, column, levels, colours, look)
-        _heading(figure, data, column, (across / width, 1 - (top - 0.1) / height), kind, look)
-        contours = style.place(figure, across, rows[1], panel, flat)
-        _flat(contours, data["axis"], data["loss"][column], levels, colours, look)
-        frozen = style.place(figure, across, rows[2], panel, flat)
-        loss = data["coarse_loss"][column, -1, 0, _FROZEN]
-        _flat(frozen, data["coarse_axis"], loss, levels, colours, look)
-        frozen.set_xlabel("along direction 1")
-        contours.tick_params(labelbottom=False)
-        for each in (contours, frozen):
-            each.tick_params(labelleft=column == 0)
-        if column == 0:
-            words = ("\n" if narrow else ", ").join(("along direction 2", "{}"))
-            contours.set_ylabel(words.format("refreshed"))
-            frozen.set_ylabel(words.format("frozen"))
-    right = left + 2 * panel + between
-    if narrow:
-        bar = style.place(figure, left, rows[2] + flat + 0.5, right - left, 0.1)
-    else:
-        bar = style.place(figure, right + 0.15, rows[1], 0.12, 2 * flat + 0.3)
-    _bar(figure, bar, norm, colours, levels, look)
-    wide = (panel, panel) if narrow else (panel, panel)
-    for column, statistics in enumerate(("refreshed", "frozen")):
-        across = left + column * (wide[0] + between)
-        _shares(
-            style.place(figure, across, after, wide[0], low), data, statistics, look, first=not column
-        )
-    _say(figure, data, look)
+        _solid(figure.add_axes(place, projection="3d"), data, refreshed[column], levels[0], look)
+        for row, (axis, loss) in enumerate(
+            ((data["axis"], refreshed), (data["coarse_axis"], frozen))
+        ):
+            axes = style.place(figure, left, page.rows[row], page.panel, page.panel)
+            _flat(axes, axis, loss[column], levels[row], look)
+            axes.tick_params(labelleft=column == 0, labelbottom=row == 1 or look.narrow)
+            if row == 1 or look.narrow:
+                axes.set_xlabel("direction 1" if look.narrow else "along direction 1")
+            if column == 0:
+                words = ("direction 2", "\n") if look.narrow else ("along direction 2", ", ")
+                axes.set_ylabel(words[0] + words[1] + ("refreshed", "frozen")[row])
+        for by, statistics in enumerate(SURFACES_BY):
+            if by == column:
+                axes = style.place(figure, left, page.shares, page.panel, page.low)
+                _shares(axes, data, statistics, look)
+    right = page.left + 2 * page.panel + page.between
+    for row, each in enumerate(levels):
+        if look.narrow:
+            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.45, 2.66, 0.09)
+        else:
+            bar = style.place(figure, right + 0.15, page.rows[row], 0.12, page.panel)
+        _bar(figure, bar, each, look)
+    corner = (page.left, page.shares - 0.25) if look.narrow else (right + 0.12, page.shares)
     figure.legend(
         handles=_handles(look),
-        loc="upper left" if not narrow else "lower left",
-        bbox_to_anchor=((right + 0.12) / width, 1 - after / height)
-        if not narrow
-        else (left / width, 1 - (after - 0.16) / height),
+        loc="lower left" if look.narrow else "upper left",
+        bbox_to_anchor=(corner[0] / look.width, 1 - corner[1] / page.height),
         borderaxespad=0,
         borderpad=0,
-        ncols=2 if narrow else 1,
+        ncols=2 if look.narrow else 1,
         columnspacing=1.0,
         handlelength=1,
     )
+    _say(figure, data, look)
     return figure
 
 
@@ -153,12 +168,24 @@ def colour(look: Look, kind: str) -> str:
     return look.palette.models[1 + KINDS.index(kind)]
 
 
-def _levels(data: Data) -> Float[np.ndarray, " levels"]:
-    """Levels of every surface drawn, as log10 nats: four a decade."""
-    shown = np.concatenate([data["loss"].ravel(), data["coarse_loss"][:, -1, 0, _FROZEN].ravel()])
-    known = np.log10(np.clip(shown[np.isfinite(shown)], 10**LOWEST, 10**HIGHEST))
-    low, high = math.floor(4 * known.min()), math.ceil(4 * known.max())
-    return np.arange(low, max(high, low + 2) + 1) / 4
+def _refreshed(data: Data) -> np.ndarray:
+    """The surfaces by the statistics of all points, (2, places, places)."""
+    return data["loss"]
+
+
+def _frozen(data: Data) -> np.ndarray:
+    """The surfaces of the same networks by frozen statistics, (2, places, places)."""
+    shown = [int(number) for number in data["shown"].ravel()]
+    each = [data["coarse_loss"][column, -1, number, _FROZEN] for column, number in enumerate(shown)]
+    return np.stack(each)
+
+
+def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
+    """Levels of two surfaces, as log10 nats."""
+    known = np.log10(np.clip(loss[np.isfinite(loss)], 10**LOWEST, 10**HIGHEST))
+    low = math.floor(per_decade * known.min())
+    high = math.ceil(per_decade * known.max())
+    return np.arange(low, max(high, low + 2) + 1) / per_decade
 
 
 def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -170,22 +197,22 @@ def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def _solid(
-    axes: Any, data: Data, column: int, levels: np.ndarray, colours: Colormap, look: Look
+    axes: Any, data: Data, loss: np.ndarray, levels: Float[np.ndarray, " levels"], look: Look
 ) -> None:
     palette, axis = look.palette, data["axis"]
-    heights = _logarithm(data["loss"][column], levels)
-    shown = data["loss"][np.isfinite(data["loss"])]
-    low, high = np.log10(np.clip([shown.min(), shown.max()], 10.0 ** levels[0], 10.0 ** levels[-1]))
+    heights = _logarithm(loss, levels)
+    low, high = levels[0], levels[-1]
     x, y = np.meshgrid(axis, axis)
     axes.plot_surface(
         x, y, heights,
-        rstride=1, cstride=1, cmap=colours, vmin=levels[0], vmax=levels[-1],
+        rstride=1, cstride=1, cmap=style.loss_map(look), vmin=levels[0], vmax=levels[-1],
         linewidth=0.15, edgecolor=palette.muted, antialiased=True, rasterized=True, shade=False,
     )  # fmt: skip
-    axes.set_zlim(low, high + 1e-6)
+    axes.set_zlim(low, high)
     axes.view_init(elev=32, azim=-58)
     axes.set_box_aspect((1, 1, 0.75), zoom=1.12)
-    axes.set_xticks([]), axes.set_yticks([])
+    axes.set_xticks([])
+    axes.set_yticks([])
     ticks = _decades(low, high)
     axes.set_zticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
     axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
@@ -204,106 +231,106 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _heading(
-    figure: Figure, data: Data, column: int, place: tuple[float, float], kind: str, look: Look
+    figure: Figure, data: Data, column: int, place: tuple[float, float], look: Look
 ) -> None:
-    depth = int(data["depth"][-1])
+    """Say above a column which network it shows; ``place`` is in inches, the last line's foot."""
+    kind, number = KINDS[column], int(data["shown"][column, 0])
     train, test = (
-        style.percent(float(data[f"{part}_accuracy"][column, -1, 0])) for part in ("train", "test")
+        style.percent(float(data[f"{part}_accuracy"][column, -1, number]))
+        for part in ("train", "test")
     )
-    share = style.percent(float(data["falling_share"][column, -1, 0, _REFRESHED]))
-    joined = "\n" if look.narrow else ", "
-    below = f"train {train}, test {test}{joined}falls outwards on {share}"
-    words = f"{kind.capitalize()} skips" if look.narrow else f"{kind.capitalize()} skip connections"
-    left, top = place
-    lines = 2 if look.narrow else 1
-    high = figure.get_size_inches()[1]
+    share = style.percent(float(data["falling_share"][column, -1, number, _REFRESHED]))
+    depth = f"depth {int(data['depth'][-1])}"
+    if look.narrow:
+        title = f"{kind.capitalize()} skips, {depth}"
+        below = f"train {train}, test {test}\nfalls outwards: {share}"
+    else:
+        title = f"{kind.capitalize()} skip connections, {depth}"
+        below = f"train {train}, test {test}, falls outwards on {share}"
+    across, down = figure.get_size_inches()
+    left, foot = place
     figure.text(
-        left, top + (0.16 * lines) / high, f"{words}, depth {depth}",
-        color=colour(look, kind), weight="bold", size=8.5 if look.narrow else 9, va="bottom",
+        left / across, 1 - foot / down, below,
+        va="bottom", size=7 if look.narrow else 8, linespacing=1.25,
     )  # fmt: skip
-    figure.text(left, top + 0.13 * lines / high, below, va="top", size=7 if look.narrow else 8.0)
+    lines = 0.3 if look.narrow else 0.17
+    figure.text(
+        left / across, 1 - (foot - lines) / down, title,
+        color=colour(look, kind), weight="bold", size=8 if look.narrow else 9, va="bottom",
+    )  # fmt: skip
 
 
 def _flat(
     axes: Axes,
-    axis: np.ndarray,
-    loss: np.ndarray,
-    levels: np.ndarray,
-    colours: Colormap,
+    axis: Float[np.ndarray, " places"],
+    loss: Float[np.ndarray, "places places"],
+    levels: Float[np.ndarray, " levels"],
     look: Look,
 ) -> None:
     logarithm = _logarithm(loss, levels)
-    filled = axes.contourf(axis, axis, logarithm, levels=levels, cmap=colours, zorder=-2)
+    ink = look.palette.ink
+    axes.contourf(axis, axis, logarithm, levels=levels, cmap=style.loss_map(look), zorder=-2)
     axes.contour(
-        axis, axis, logarithm, levels=filled.levels, colors=(look.palette.ink,),
-        linewidths=0.3, linestyles="solid", alpha=0.6, zorder=-1,
-    )  # fmt: skip
+        axis, axis, logarithm, levels=levels, colors=(ink,), linewidths=0.35, alpha=0.6, zorder=-1
+    )
     axes.set_rasterization_zorder(0)
-    axes.plot(0, 0, marker="o", markersize=2.2, color=look.palette.ink, markeredgewidth=0)
-    if np.isnan(logarithm).any():
-        axes.set_facecolor(look.palette.bad)
+    axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
+    # The colour of what has no height: losses that are not finite.
+    axes.set_facecolor(look.palette.models[2] if np.isnan(logarithm).any() else "none")
     axes.spines[["top", "right"]].set_visible(True)
-    ends = float(axis[-1])
-    axes.set_xticks([-ends, 0, ends], labels=[f"−{ends:g}", "0", f"{ends:g}"])
-    axes.set_yticks([-ends, 0, ends], labels=[f"−{ends:g}", "0", f"{ends:g}"])
+    end = float(axis[-1])
+    ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
 
 
-def _bar(
-    figure: Figure,
-    axes: Axes,
-    norm: BoundaryNorm,
-    colours: Colormap,
-    levels: np.ndarray,
-    look: Look,
-) -> None:
+def _bar(figure: Figure, axes: Axes, levels: Float[np.ndarray, " levels"], look: Look) -> None:
     drawn = figure.colorbar(
-        ScalarMappable(norm, colours),
+        ScalarMappable(BoundaryNorm(levels, 256), style.loss_map(look)),
         cax=axes,
         orientation="horizontal" if look.narrow else "vertical",
         spacing="proportional",
     )
-    ticks = [float(level) for level in levels if level == round(level)]
+    ticks = _decades(levels[0], levels[-1])
     labels = [style.decade(10.0**tick) for tick in ticks]
     if ticks and ticks[-1] == HIGHEST:
         labels[-1] = f"≥ {labels[-1]}"
     drawn.set_ticks(ticks, labels=labels)
     drawn.minorticks_off()
-    drawn.set_label(style.LOSS)
+    drawn.set_label(style.LOSS, labelpad=1)
 
 
-def _shares(axes: Axes, data: Data, statistics: str, look: Look, *, first: bool) -> None:
+def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
     by = SURFACES_BY.index(statistics)
-    depths = [int(depth) for depth in data["depth"]]
-    rows = np.arange(len(depths), dtype=float)
+    every = 100 * data["falling_share"]
     for column, kind in enumerate(KINDS):
-        share = 100 * data["falling_share"][column, :, :, by]
-        fitted = data["converged"][column]
-        for row in range(len(depths)):
-            x = rows[row] + (column - 0.5) * 0.3 + 0.07 * (np.arange(share.shape[1]) - 0.5)
+        share, fitted = every[column, :, :, by], data["converged"][column]
+        for row in range(len(share)):
+            aside = (np.arange(share.shape[1]) - (share.shape[1] - 1) / 2) * 0.08
+            x = row + (column - 0.5) * 0.36 + aside
             style.marks(axes, x, share[row], fitted[row], colour(look, kind), marker="os"[column])
-    axes.set_xlim(-0.5, len(depths) - 0.5)
-    axes.set_xticks(rows, [f"depth {depth}" for depth in depths])
-    axes.set_ylim(-2, max(10.0, 1.15 * float(np.nanmax(100 * data["falling_share"]))))
+    axes.set_xlim(-0.5, len(data["depth"]) - 0.5)
+    axes.set_xticks(range(len(data["depth"])), [f"depth {int(depth)}" for depth in data["depth"]])
+    axes.set_ylim(-2, max(10.0, 1.15 * float(np.nanmax(every))))
     axes.axhline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
     axes.set_title(statistics if look.narrow else f"statistics {statistics}")
-    axes.tick_params(labelleft=first)
-    if first:
+    if by == 0:
         axes.set_ylabel("falls outwards (%)" if look.narrow else "share that falls outwards (%)")
+    else:
+        axes.tick_params(labelleft=False)
 
 
 def _handles(look: Look) -> list[Line2D]:
-    return [
-        Line2D(
-            [], [], linestyle="none", marker="os"[column], markersize=4,
-            color=colour(look, kind), label=f"{kind} skips",
-        )  # fmt: skip
-        for column, kind in enumerate(KINDS)
-    ] + [
-        Line2D(
-            [], [], linestyle="none", marker="o", markersize=4, color=look.palette.muted,
-            markerfacecolor="none", label="hollow: below\n100% train",
-        )  # fmt: skip
-    ] * (not look.narrow)
+    labels = {kind: f"{kind} skips" for kind in KINDS}
+    marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(KINDS)]
+    handles = [
+        Line2D([], [], linestyle="none", marker=marker, markersize=4, color=each, label=label)
+        for marker, each, label in marks
+    ]
+    hollow: dict[str, Any] = {"color": look.palette.muted, "markerfacecolor": "none"}
+    label = "hollow: below 100% train" if look.narrow else "hollow: below\n100% train"
+    last = Line2D([], [], linestyle="none", marker="o", markersize=4, label=label, **hollow)
+    return [*handles, last]
 
 
 def _say(figure: Figure, data: Data, look: Look) -> None:

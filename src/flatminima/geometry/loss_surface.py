@@ -114,14 +114,14 @@ def loss_surface(
     axis[places // 2] = 0.0
     landscape = Landscape(evaluated, minimum, both, inputs, labels, memory)
     loss, accuracy = landscape.plane_scores(axis, axis, report=report)
-    normalises = isinstance(evaluated, Evaluator) and evaluated.normalises
+    used = isinstance(evaluated, Evaluator) and evaluated.normalises and evaluated.statistics
     return LossSurface(
         axis=axis,
         loss=loss,
         accuracy=np.where(np.isfinite(loss), accuracy, np.nan),
         seed=seed,
         directions=directions,
-        batch_norm=evaluated.statistics if normalises else None,
+        batch_norm=used or None,
         points=len(labels),
     )
 
@@ -135,6 +135,7 @@ def survey(
     reach: float,
     places: int,
     coarse_places: int,
+    shown: int,
     seed: int,
     report: Report | None = None,
 ) -> Arrays:
@@ -148,18 +149,19 @@ def survey(
         inputs: the points.
         labels: their classes.
         reach: half the side of every square.
-        places: along a side of the surface that is drawn: that of the deepest network's first
-            minimum, by the first of ``BY``.
+        places: along a side of the surface that is drawn, by the first of ``BY``.
         coarse_places: along a side of the surfaces on which roughness is measured.
+        shown: number of the deepest network's minimum that is drawn.
         seed: root seed of the directions.
         report: told of the surfaces that are done.
 
     Returns:
-        ``depth`` (depths,), int64; ``axis`` (places,), ``loss`` and ``accuracy`` (places, places)
-        of the surface that is drawn; and for every depth, minimum and statistics ``coarse_loss``
-        (depths, networks, 2, coarse_places, coarse_places) on ``coarse_axis``, and of it
-        ``concave_share``, ``falling_share``, ``dips``, ``left_out_share`` and ``highest_loss``, the
-        highest finite one, (depths, networks, 2); float64; and ``surface_points`` (1,), int64.
+        ``depth`` (depths,) and ``shown`` (1,), int64; ``axis`` (places,), ``loss`` and ``accuracy``
+        (places, places) of the surface that is drawn; and for every depth, minimum and statistics
+        ``coarse_loss`` (depths, networks, 2, coarse_places, coarse_places) on ``coarse_axis``, and
+        of it ``concave_share``, ``falling_share``, ``dips``, ``left_out_share`` and
+        ``highest_loss``, the highest finite one, (depths, networks, 2); float64; and
+        ``surface_points`` (1,), int64.
     """
     count = sum(map(len, minima.values())) * len(BY)
     done = 0
@@ -171,15 +173,20 @@ def survey(
             for evaluator in evaluators:
                 coarse.setdefault(depth, []).append(
                     loss_surface(
-                        evaluator, minimum, inputs, labels, reach=reach, places=coarse_places,
+                        evaluator,
+                        minimum,
+                        inputs,
+                        labels,
+                        reach=reach,
+                        places=coarse_places,
                         seed=seed,
-                    )  # fmt: skip
+                    )
                 )
                 done += 1
                 if report is not None:
                     report(done, count, f"surfaces at depth {depth}")
     drawn = loss_surface(
-        evaluators[0], minima[depth][0], inputs, labels, reach=reach, places=places, seed=seed,
+        evaluators[0], minima[depth][shown], inputs, labels, reach=reach, places=places, seed=seed,
         report=report,
     )  # fmt: skip
 
@@ -190,6 +197,7 @@ def survey(
     rough = ("concave_share", "falling_share", "dips", "left_out_share")
     return {
         "depth": np.array(list(networks), dtype=np.int64),
+        "shown": np.array([shown], dtype=np.int64),
         "axis": drawn.axis,
         "loss": drawn.loss,
         "accuracy": drawn.accuracy,

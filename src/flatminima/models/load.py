@@ -22,8 +22,8 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
 
     Args:
         settings: ``hidden`` widths of a multilayer perceptron, or an ``architecture`` by its name
-            with its own settings: those of its size, and of a resnet maybe ``skips``, which
-            false leaves its shortcuts out. Settings of other architectures are passed over, since an
+            with its own settings: those of its size, and of a resnet maybe ``skips``, which false
+            leaves its shortcuts out. Settings of other architectures are passed over, since an
             overlay that names another architecture leaves them standing.
         shape: of one point, (features,) or (channels, rows, columns).
         logits: number of outputs.

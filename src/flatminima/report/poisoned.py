@@ -55,7 +55,6 @@ SETTINGS = (
 """
 
 
-
 def measure(
     summaries: Mapping[str, Arrays],
     selections: Mapping[str, Mapping[str, Any]],

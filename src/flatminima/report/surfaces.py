@@ -1,7 +1,7 @@
 """Measurements of deep networks with and without skip connections: fits, tests and roughness."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -83,14 +83,14 @@ def measure(
         found |= {f"{kind}.{end}.{name}": entry for name, entry in entries.items()}
     for end, row in DEPTHS.items():
         found[f"{end}.test_difference"] = _difference(
-            *(minima[kind]["test_accuracy"][row] for kind in KINDS),
+            [minima[kind]["test_accuracy"][row] for kind in KINDS],
             source,
             bootstrap,
             f"surfaces {end} test",
         )
         for by, statistics in enumerate(SURFACES_BY):
             found[f"{end}.{statistics}.falling_difference"] = _difference(
-                *(surfaces[kind]["falling_share"][row, :, by] for kind in reversed(KINDS)),
+                [surfaces[kind]["falling_share"][row, :, by] for kind in reversed(KINDS)],
                 source,
                 bootstrap,
                 f"surfaces {end} {statistics}",
@@ -133,13 +133,13 @@ def _settings(surface: Arrays, trained: Arrays, settings: Mapping[str, Any]) -> 
 
 
 def _difference(
-    above: Float[np.ndarray, " networks"],
-    below: Float[np.ndarray, " networks"],
+    sides: Sequence[Float[np.ndarray, " networks"]],
     source: str,
     bootstrap: Bootstrap,
     address: str,
 ) -> Measurement:
-    """Difference of two means, with a bootstrap over the networks of either side."""
+    """The first side's mean less the second's, with a bootstrap over the networks of either."""
+    above, below = sides
     value = float(above.mean() - below.mean())
     if not np.isfinite(value):
         return Measurement(None, "fraction", source, note="no finite value")

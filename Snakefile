@@ -41,6 +41,11 @@ if "random_labels" in EXPERIMENTS:
     include: "workflow/rules/random_labels.smk"
 
 
+if "surfaces" in EXPERIMENTS:
+
+    include: "workflow/rules/surfaces.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

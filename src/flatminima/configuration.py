@@ -88,7 +88,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
     if "images" in made:
-        _check_survey(config["experiments"]["images"], parts)
+        _check_survey("images", config, parts)
     if "minefield" in made:
         _check_embedding(config["experiments"]["minefield"], parts)
     if "rings" in made:
@@ -98,10 +98,13 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         if "swiss_roll" not in made:
             cure = "random_labels train on the swiss roll; leave random_labels out too (null)"
             raise _wrong(("experiments", "swiss_roll"), None, cure, parts)
-    for name in ("architectures", "optimizers"):
+    for name in ("architectures", "optimizers", "surfaces"):
         if name in made and "images" not in made:
             cure = f"{name} train on the images; leave {name} out too (null)"
             raise _wrong(("experiments", "images"), None, cure, parts)
+    if "surfaces" in made:
+        _check_survey("surfaces", config, parts)
+        _check_depths(config["experiments"]["surfaces"], parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -162,6 +165,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "architectures": _trained_block,
         "optimizers": _trained_block,
         "random": _random_labels_block,
+        "surfaces": _surfaces_block,
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
@@ -256,7 +260,7 @@ def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Co
     """Figures that name what their data are read that; what else they show is in their inputs."""
     if rule in ("figure_gap", "figure_basins", "figure_slices"):
         return {"source": source_of(config, wildcards["dataset"])}
-    if rule in ("figure_architectures", "figure_optimizers"):
+    if rule in ("figure_architectures", "figure_optimizers", "figure_surfaces"):
         return {"source": source_of(config, "images")}
     return {}
 
@@ -295,6 +299,8 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
     for name in ("architectures", "optimizers"):
         if made[name] is not None:
             block[name] = _told(config, name)
+    if made["surfaces"] is not None:
+        block["surfaces"] = {"source": source_of(config, "images"), **made["surfaces"]}
     return block
 
 
@@ -395,6 +401,17 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
     return seed | _without(experiment, "learning_rates") | own
 
 
+def _surfaces_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What networks with or without skip connections are, and how they are trained or measured."""
+    surfaces = _experiment(config, "surfaces")
+    network = {key: surfaces[key] for key in ("width", "depths")}
+    own = {
+        "surfaces_train": _without(surfaces, "survey"),
+        "surfaces_survey": network | surfaces["survey"],
+    }[rule]
+    return {"seed": config["seed"], "skips": wildcards["skips"] == "with", **own}
+
+
 def _told(config: Config, name: str) -> Config:
     """What the article says of how models or optimizers were trained, and on what."""
     experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
@@ -461,11 +478,18 @@ def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Conf
                 raise _wrong((*path, index), factor, str(error), parts) from error
 
 
-def _check_survey(images: Config, parts: Sequence[tuple[str, Config]]) -> None:
-    points, there = images["survey"]["points"], images["data"]["train_points"]
+def _check_survey(name: str, config: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    points = config["experiments"][name]["survey"]["points"]
+    there = config["experiments"]["images"]["data"]["train_points"]
     if points is not None and points > there:
-        path: KeyPath = ("experiments", "images", "survey", "points")
+        path: KeyPath = ("experiments", name, "survey", "points")
         raise _wrong(path, points, f"there are {there} training points; null takes all", parts)
+
+
+def _check_depths(surfaces: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    path: KeyPath = ("experiments", "surfaces", "depths")
+    if surfaces["depths"] != sorted(surfaces["depths"]):
+        raise _wrong(path, surfaces["depths"], "list the depths in rising order", parts)
 
 
 def _check_embedding(minefield: Config, parts: Sequence[tuple[str, Config]]) -> None:

@@ -1,9 +1,11 @@
 """Convolutional networks against their published sizes and against plain functional code."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
+from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.models.convolutional import (
     VGG13,
     BasicBlock,
@@ -11,6 +13,8 @@ from flatminima.models.convolutional import (
     PreactivationResNet,
     ResNet18,
 )
+from flatminima.models.load import build
+from flatminima.models.module import ModuleNetwork
 
 
 def count(module):
@@ -61,6 +65,61 @@ def test_a_preactivation_block_is_its_formula(channels, out, stride):
                 (2, 3)
             )
     torch.testing.assert_close(block(x), expected)
+
+
+@pytest.mark.parametrize(("channels", "out", "stride"), [(4, 4, 1), (4, 8, 2)])
+@torch.no_grad()
+def test_a_block_without_its_skip_is_the_rest_of_it(channels, out, stride):
+    """What the skip adds is all that differs; without the chain it is all that is left."""
+    whole = settled(PreactivationBlock(channels, out, stride))
+    bare = PreactivationBlock(channels, out, stride, skips=False).eval()
+    bare.load_state_dict(whole.state_dict())
+    x = torch.randn(3, channels, 6, 6)
+    hidden = F.conv2d(norm(x, bare.norm1).clamp(min=0), bare.conv1.weight, None, stride, 1)
+    hidden = F.conv2d(norm(hidden, bare.norm2).clamp(min=0), bare.conv2.weight, None, 1, 1)
+    torch.testing.assert_close(bare(x), hidden)
+    skipped = whole(x) - bare(x)
+    torch.nn.init.zeros_(whole.conv2.weight)
+    torch.testing.assert_close(skipped, whole(x))
+
+
+def test_networks_with_and_without_skips_begin_alike():
+    with_skips, without = (
+        ModuleNetwork(PreactivationResNet(1, 10, depth=14, width=3, skips=skips))
+        for skips in (True, False)
+    )
+    assert with_skips.layout == without.layout
+    np.testing.assert_array_equal(
+        with_skips.initialise(7, range(2)), without.initialise(7, range(2))
+    )
+
+
+@torch.no_grad()
+def test_a_deep_network_without_skips_is_a_chain():
+    network = settled(PreactivationResNet(1, 4, depth=8, width=3, skips=False))
+    x = torch.randn(2, 1, 8, 8)
+    hidden = F.conv2d(x, network.stem.weight, padding=1)
+    for stride, block in zip((1, 2, 2), network.blocks, strict=True):
+        for convolution, before, step in (
+            (block.conv1, block.norm1, stride),
+            (block.conv2, block.norm2, 1),
+        ):
+            hidden = norm(hidden, before).clamp(min=0)
+            hidden = F.conv2d(hidden, convolution.weight, stride=step, padding=1)
+    hidden = norm(hidden, network.norm).clamp(min=0).mean((2, 3))
+    expected = hidden @ network.linear.weight.T + network.linear.bias
+    torch.testing.assert_close(network(x), expected)
+
+
+def test_settings_may_leave_the_skips_out():
+    size = {"architecture": "resnet", "depth": 8, "width": 2}
+    for told, skips in (({}, True), ({"skips": True}, True), ({"skips": False}, False)):
+        network = build(size | told, (1, 8, 8), 3)
+        plain = ModuleNetwork(PreactivationResNet(1, 3, depth=8, width=2, skips=skips))
+        vectors = torch.tensor(network.initialise(0, range(1)))
+        inputs = torch.randn(2, 1, 8, 8)
+        torch.testing.assert_close(network.logits(vectors, inputs), plain.logits(vectors, inputs))
+    assert SIZES.keys() == ARCHITECTURES.keys()
 
 
 @torch.no_grad()

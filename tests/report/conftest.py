@@ -28,6 +28,7 @@ from flatminima.report import (
     perturbation,
     random_labels,
     rings,
+    surfaces,
 )
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -46,6 +47,7 @@ EXPERIMENTS = (
     "minefield",
     "rings",
     "random_labels",
+    "surfaces",
 )
 STEMS = (
     "margins",
@@ -67,6 +69,7 @@ STEMS = (
     "architectures",
     "optimizers",
     "second-way",
+    "surfaces",
 )
 
 
@@ -442,6 +445,61 @@ def made_up_optimizers():
     }
 
 
+def made_up_surfaces():
+    """Four networks of either kind at two depths: without skips, deep ones are rough."""
+    rough = {"with": (0.0, 0.0), "without": (0.01, 0.3)}
+    right = {"with": (0.95, 0.94), "without": (0.9, 0.4)}
+    highest = {"with": (50.0, 60.0), "without": (80.0, 1e6)}
+    aside = 0.01 * np.array([-1, 1, 2, -2])
+
+    def each(values):
+        return np.array(values)[:, None] + aside
+
+    by = np.array([1.0, 0.2])
+    found, minima = {}, {}
+    for kind, share in rough.items():
+        shares = np.maximum(0, np.array(share)[:, None] * (1 + 10 * aside))[..., None] * by
+        found[kind] = {
+            "depth": np.array([20, 44]),
+            "falling_share": shares,
+            "concave_share": 0.2 + shares,
+            "dips": 1 + np.rint(20 * shares),
+            "left_out_share": np.zeros_like(shares),
+            "highest_loss": np.array(highest[kind])[:, None, None]
+            * np.array([0.1, 1])
+            * np.ones((2, 4, 1)),
+            "surface_points": np.array([100]),
+        }
+        minima[kind] = {
+            "depth": np.array([20, 44]),
+            "train_accuracy": np.minimum(1, each(right[kind]) + 0.05),
+            "test_accuracy": each(right[kind]),
+            "train_loss": 1 - each(right[kind]),
+            "converged": each(right[kind]) > 0.94,
+            "trainable": np.array([17_254, 41_894]),
+            **{
+                name: np.array([value])
+                for name, value in (
+                    *(("train_points", 400), ("test_points", 397)),
+                    *(("classes", 10), ("chance", 48 / 397)),
+                )
+            },
+        }
+    settings = {
+        "source": "digits",
+        "width": 4,
+        "depths": [20, 44],
+        "seeds": 4,
+        "epochs": 18,
+        "batch": 32,
+        "learning_rate": 0.02,
+        "milestones": [0.6, 0.8],
+        "momentum": 0.9,
+        "survey": {"points": 100, "reach": 1.0, "places": 25, "coarse_places": 13},
+    }
+    return {"surfaces": found, "minima": minima, "settings": settings}
+
+
 def made_up_margins(summary):
     """Log-normal margins whose median shrinks as the gap grows; two points are not resolved."""
     random = generator(0, "made-up margins")
@@ -739,6 +797,7 @@ def measure_all(inputs, *, resamples=200):
             **made_up_architectures(), seed=1906, resamples=resamples
         )
         | generalization.measure_optimizers(**made_up_optimizers())
+        | surfaces.measure(**made_up_surfaces(), seed=1906, resamples=resamples)
     )
 
 

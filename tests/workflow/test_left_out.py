@@ -13,8 +13,12 @@ experiments:
   minefield: null
   rings: null
   random_labels: null
+  surfaces: null
 """
-WITHOUT = "scale: without\nexperiments: { images: null, architectures: null, optimizers: null }\n"
+WITHOUT = """
+scale: without
+experiments: { images: null, architectures: null, optimizers: null, surfaces: null }
+"""
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def test_only_the_jobs_of_what_is_left_in_are_planned(planned):
     assert "Drawing the loss along many directions of images" in alone
     assert sum(job.startswith("Training") for job in alone) == 6
     others = ("swiss_roll", "rings", "random labels", "minefield", "boundaries", "optimizer")
-    for words in (*others, "model"):
+    for words in (*others, "model", "skip"):
         assert not any(words in job for job in alone), words
 
 

@@ -23,6 +23,7 @@ FIGURES_OF = {
     ],
     "architectures": lambda: rules.figure_architectures.output,
     "optimizers": lambda: rules.figure_optimizers.output,
+    "surfaces": lambda: rules.figure_surfaces.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
     "random_labels": lambda: rules.figure_second_way.output,
 }
@@ -49,6 +50,10 @@ MEASURED_OF = {
         "optimizers": expand(
             rules.optimizers_train.output.course, optimizer=OPTIMIZERS
         ),
+    },
+    "surfaces": lambda: {
+        "surfaces_minima": expand(rules.surfaces_train.output.minima, skips=SKIPS),
+        "surfaces": expand(rules.surfaces_survey.output.surfaces, skips=SKIPS),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {

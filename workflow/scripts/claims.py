@@ -12,6 +12,7 @@ from flatminima.report import (
     perturbation,
     random_labels,
     rings,
+    surfaces,
 )
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -98,6 +99,13 @@ def main(job: Job) -> None:
     if "optimizers" in config:
         measurements |= generalization.measure_optimizers(
             by_dataset("optimizers", read_arrays), config["optimizers"]
+        )
+    if "surfaces" in config:
+        measurements |= surfaces.measure(
+            by_dataset("surfaces", read_arrays),
+            by_dataset("surfaces_minima", read_arrays),
+            config["surfaces"],
+            seed=config["seed"],
         )
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))

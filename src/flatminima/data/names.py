@@ -1,4 +1,4 @@
-"""What data and networks of images are called where people read."""
+"""What data and networks of images are called where people read, and what networks are told."""
 
 from collections.abc import Mapping
 
@@ -19,6 +19,14 @@ ARCHITECTURES: Mapping[str, str] = {
     "quadratic": "linear model on pixels and their products",
 }
 """The name of each architecture of networks of images, for the middle of a sentence."""
+
+SIZES: Mapping[str, tuple[str, ...]] = {
+    "resnet": ("depth", "width"),
+    "resnet18": ("width",),
+    "vgg13": ("width",),
+    "quadratic": ("side",),
+}
+"""What each architecture must be told of its size, besides its name."""
 
 
 def name_of(source: str) -> str:

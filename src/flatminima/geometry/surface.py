@@ -1,5 +1,6 @@
 """The loss around a minimum: along random directions, and on lines and planes through it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,11 @@ from torch import Tensor
 
 from flatminima.geometry.divergence import kl_divergences
 from flatminima.models.network import Network
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.progress import Report
+from flatminima.training.losses import correct, negative_log_likelihoods
+
+# Logits of networks at points and the labels of these to a number each, (networks, points).
+Score = Callable[[Tensor, Tensor], Tensor]
 
 # A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
 _CPU_MEMORY = 2**22
@@ -75,26 +80,61 @@ class Landscape:
         places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         return self._losses(places, np.tile(axes, (len(places), 1))).reshape(len(y), len(x))
 
-    @torch.inference_mode()
+    def plane_scores(
+        self,
+        x: Float[np.ndarray, " columns"],
+        y: Float[np.ndarray, " rows"],
+        axes: tuple[int, int] = (0, 1),
+        report: Report | None = None,
+    ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
+        """The loss on a plane as from ``plane``, and the share of points that are right, float64.
+
+        Both come from one evaluation of the networks; ``report`` is told how many are done.
+        """
+        places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        rays = np.tile(axes, (len(places), 1))
+        scores = self._means((negative_log_likelihoods, correct), places, rays, report)
+        loss, accuracy = scores.reshape(2, len(y), len(x))
+        return loss, accuracy
+
     def _losses(
         self, distances: Float[np.ndarray, "places axes"], rays: Int[np.ndarray, "places axes"]
     ) -> Float[np.ndarray, " places"]:
+        losses: np.ndarray = self._means((self._height,), distances, rays)[0]
+        return losses
+
+    @torch.inference_mode()
+    def _means(
+        self,
+        scores: Sequence[Score],
+        distances: Float[np.ndarray, "places axes"],
+        rays: Int[np.ndarray, "places axes"],
+        report: Report | None = None,
+    ) -> Float[np.ndarray, "scores places"]:
+        """Means over points of what logits and labels give, each in float64."""
         if not len(distances):
-            return np.empty(0)
+            return np.empty((len(scores), 0))
         # Copies, since tensors take neither reversed nor read-only arrays.
         steps = torch.from_numpy(np.array(distances)).to(self.minimum)
         chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
         size = self._batch()
-        losses = [
-            self._height(self.network.logits(self._displaced(step, ray), self.inputs))
-            for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True)
-        ]
-        return torch.cat(losses).cpu().numpy()
+        found: list[Tensor] = []
+        done = 0
+        for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True):
+            logits = self.network.logits(self._displaced(step, ray), self.inputs)
+            of_points = [score(logits, self.labels) for score in scores]
+            found.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
+            done += len(step)
+            if report is not None:
+                report(done, len(steps), "")
+        means: np.ndarray = torch.cat(found, dim=1).cpu().numpy()
+        return means
 
     def _height(
-        self, logits: Float[Tensor, "networks points outputs"]
-    ) -> Float[Tensor, " networks"]:
-        return negative_log_likelihoods(logits, self.labels).mean(dim=1, dtype=torch.float64)
+        self, logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
+    ) -> Float[Tensor, "networks points"]:
+        """What takes the place of height on this landscape, point by point."""
+        return negative_log_likelihoods(logits, labels)
 
     def _displaced(
         self, steps: Float[Tensor, "networks axes"], rays: Int[Tensor, "networks axes"]
@@ -122,9 +162,9 @@ class DivergenceLandscape(Landscape):
     """
 
     def _height(
-        self, logits: Float[Tensor, "networks points outputs"]
-    ) -> Float[Tensor, " networks"]:
-        return kl_divergences(self._reference, logits).mean(dim=1)
+        self, logits: Float[Tensor, "networks points outputs"], _labels: Int[Tensor, " points"]
+    ) -> Float[Tensor, "networks points"]:
+        return kl_divergences(self._reference, logits)
 
     @cached_property
     def _reference(self) -> Float[Tensor, "points outputs"]:

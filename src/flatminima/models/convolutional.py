@@ -14,35 +14,49 @@ class PreactivationBlock(nn.Module):
     and pads channels with zeros, as does TensorFlow's CIFAR ResNet, which the paper's code uses.
     """
 
-    def __init__(self, channels: int, out: int, stride: int) -> None:
-        """Make a block from ``channels`` to ``out`` channels."""
+    def __init__(self, channels: int, out: int, stride: int, *, skips: bool = True) -> None:
+        """Make a block from ``channels`` to ``out`` channels, with or without its shortcut."""
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
         self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(out)
         self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self._skips = skips
         self._stride = stride
         self._before = (out - channels) // 2
         self._after = out - channels - self._before
 
     def forward(self, x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points d h2 w2"]:
         """Transform a batch of feature maps."""
+        hidden = self.conv1(F.relu(self.norm1(x)))
+        output: Tensor = self.conv2(F.relu(self.norm2(hidden)))
+        if not self._skips:
+            return output
         shortcut = F.avg_pool2d(x, self._stride) if self._stride > 1 else x
         if self._before or self._after:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, self._before, self._after))
-        hidden = self.conv1(F.relu(self.norm1(x)))
-        output: Tensor = shortcut + self.conv2(F.relu(self.norm2(hidden)))
-        return output
+        return shortcut + output
 
 
 class PreactivationResNet(nn.Module):
     """The pre-activation ResNet for small images, of depth 6k + 2 and three widths w, 2w, 4w.
 
-    Depth 20 and width 16 on RGB images is the paper's SVHN network: 269,722 parameters.
+    Depth 20 and width 16 on RGB images is the paper's SVHN network: 269,722 parameters. Shortcuts
+    have no parameters, so that without them the network is laid out and initialised as with them
+    (the "no short" networks of Li et al. 2018, arXiv 1712.09913).
     """
 
-    def __init__(self, channels: int, classes: int, *, depth: int, width: int) -> None:
+    def __init__(
+        self, channels: int, classes: int, *, depth: int, width: int, skips: bool = True
+    ) -> None:
         """Make the network of ``depth`` convolutions and linear layers along the longest path.
+
+        Args:
+            channels: of an image.
+            classes: number of outputs.
+            depth: as above.
+            width: channels of the first stage.
+            skips: whether blocks have shortcuts; without, each is a chain of its convolutions.
 
         Raises:
             ValueError: if the depth is not 6k + 2 with k ≥ 1.
@@ -56,7 +70,7 @@ class PreactivationResNet(nn.Module):
         for stage, out in enumerate((width, 2 * width, 4 * width)):
             for block in range(blocks):
                 stride = 2 if stage and not block else 1
-                layers.append(PreactivationBlock(before, out, stride))
+                layers.append(PreactivationBlock(before, out, stride, skips=skips))
                 before = out
         self.blocks = nn.Sequential(*layers)
         self.norm = nn.BatchNorm2d(before)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from flatminima.data.names import SIZES
 from flatminima.errors import ConfigError
 from flatminima.models.convolutional import VGG13, PreactivationResNet, ResNet18
 from flatminima.models.mlp import MLP
@@ -12,13 +13,8 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.models.quadratic import QuadraticModel
 
-_SETTINGS = {
-    "resnet": ("depth", "width"),
-    "resnet18": ("width",),
-    "vgg13": ("width",),
-    "quadratic": ("side",),
-}
-"""What each architecture for images reads besides its name."""
+_OPTIONS = {"resnet": ("skips",)}
+"""What an architecture may be told besides its size; its own default counts otherwise."""
 
 
 def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> Network:
@@ -26,7 +22,8 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
 
     Args:
         settings: ``hidden`` widths of a multilayer perceptron, or an ``architecture`` by its name
-            with its own settings. Settings of other architectures are passed over, since an
+            with its own settings: those of its size, and of a resnet maybe ``skips``, which false
+            leaves its shortcuts out. Settings of other architectures are passed over, since an
             overlay that names another architecture leaves them standing.
         shape: of one point, (features,) or (channels, rows, columns).
         logits: number of outputs.
@@ -38,16 +35,17 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
     if "hidden" in settings:
         return MLP.between(shape[0], settings["hidden"], logits)
     name = settings["architecture"]
-    if name not in _SETTINGS:
-        raise ConfigError(f"architecture {name!r} is unknown; there are {', '.join(_SETTINGS)}")
-    missing = [key for key in _SETTINGS[name] if key not in settings]
+    if name not in SIZES:
+        raise ConfigError(f"architecture {name!r} is unknown; there are {', '.join(SIZES)}")
+    missing = [key for key in SIZES[name] if key not in settings]
     if missing:
         raise ConfigError(f"architecture {name} lacks {' and '.join(missing)}; add it beside it")
     if len(shape) != 3:
         raise ConfigError(
             f"architecture {name} takes images, but a point has shape {shape}; give hidden widths"
         )
-    own = {key: settings[key] for key in _SETTINGS[name]}
+    told = (*SIZES[name], *_OPTIONS.get(name, ()))
+    own = {key: settings[key] for key in told if key in settings}
     channels, rows, columns = shape
     builders: dict[str, Callable[[], nn.Module]] = {
         "resnet": lambda: PreactivationResNet(channels, logits, **own),

@@ -9,3 +9,8 @@ each batch of points, at the displaced parameters."""
 
 STATISTICS: tuple[Statistics, ...] = get_args(Statistics)
 """All of them; arrays hold one by its place here."""
+
+SURFACES_BY: tuple[Statistics, Statistics] = ("refreshed", "frozen")
+"""Those by which surfaces of the loss are measured: as the network is trained, each batch by its
+own statistics, of which all points together are the mean; and as Li et al. 2018 evaluate it. The
+first are those of the surface that is drawn in full."""

@@ -27,9 +27,11 @@ Alt = Callable[[Path], str]
 def shown_runs(root: Path, experiments: Sequence[str]) -> list[Path]:
     """The published runs that a page shows, relative to the project.
 
-    Pages of images alone are what is published, and show no others.
+    Pages of images alone, maybe with surfaces around networks of them, are what is published, and
+    show no others.
     """
-    return [] if list(experiments) == ["images"] else published_runs(root)
+    alone = set(experiments) <= {"images", "surfaces"}
+    return [] if alone else published_runs(root)
 
 
 def load(root: Path, run: Path, stems: Mapping[str, Alt]) -> article.Elsewhere:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.data.names import ARCHITECTURES
+from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
 from flatminima.models.statistics import STATISTICS
@@ -54,15 +54,6 @@ SETTINGS = (
 
 :func:`describe` gathers them, :func:`describe_images` those of networks of images.
 """
-
-
-SIZES = {
-    "resnet": ("depth", "width"),
-    "resnet18": ("width",),
-    "vgg13": ("width",),
-    "quadratic": ("side",),
-}
-"""The settings of size that each architecture takes."""
 
 
 def measure(

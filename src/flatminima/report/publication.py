@@ -30,6 +30,7 @@ from flatminima.figures import (
     rings_gap,
     second_way,
     slices,
+    surfaces,
 )
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
@@ -65,6 +66,7 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
     },
     "architectures": {"architectures": architectures.alt},
     "optimizers": {"optimizers": optimizers.alt},
+    "surfaces": {"surfaces": surfaces.alt},
     "rings": {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,

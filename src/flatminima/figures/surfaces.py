@@ -1,0 +1,349 @@
+"""The loss around deep networks with and without skip connections (after Li et al. 2018)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+from flatminima.models.statistics import STATISTICS, SURFACES_BY
+
+KINDS = ("with", "without")
+"""The two kinds of networks, in the order of the columns."""
+
+TAKEN = ("train_accuracy", "test_accuracy", "converged")
+MEASURED = (
+    "shown",
+    "loss",
+    "falling_share",
+    "concave_share",
+    "dips",
+    "highest_loss",
+    "coarse_loss",
+)
+
+LOWEST, HIGHEST = -3.0, 2.0
+"""Where the levels of the loss end, as log10 nats; beyond, all looks the same."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Places of the panels in inches, from the upper left corner."""
+
+    left: float
+    panel: float
+    between: float
+    top: float
+    solid: float
+    rows: tuple[float, float]
+    shares: float
+    low: float
+    height: float
+
+
+_WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.1, 5.9), 9.25, 1.6, 11.2)
+_NARROW = _Page(0.58, 1.28, 0.12, 0.98, 1.25, (2.35, 4.6), 7.1, 1.15, 8.6)
+
+_REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
+
+
+def collect(surfaces: Mapping[str, Data], minima: Mapping[str, Data], source: str) -> Data:
+    """Select what is drawn, kinds first.
+
+    Args:
+        surfaces: arrays of ``surfaces/<kind>`` by the kind, one of ``KINDS``.
+        minima: arrays of ``minima/surfaces/<kind>`` likewise.
+        source: of the images.
+
+    Raises:
+        KeyError: if an array is missing.
+    """
+    first, trained = surfaces[KINDS[0]], minima[KINDS[0]]
+    return {
+        "dataset": np.array(source),
+        "batch_norm": np.array([STATISTICS.index(SURFACES_BY[0])]),
+        **{name: first[name] for name in ("depth", "axis", "coarse_axis", "surface_points")},
+        **{name: trained[name] for name in ("train_points", "test_points")},
+        **{name: np.stack([surfaces[kind][name] for kind in KINDS]) for name in MEASURED},
+        **{name: np.stack([minima[kind][name] for kind in KINDS]) for name in TAKEN},
+    }
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """The deepest network with and without skip connections, and how rough surfaces are by depth.
+
+    A column a network: the surface as a picture in three dimensions and as contours, both by the
+    statistics of all points, and the contours by frozen statistics; heights and levels are the
+    logarithm of the loss, the same for both columns. Below, a mark a network: the share of the
+    surface that falls on the way outwards.
+    """
+    page = _NARROW if look.narrow else _WIDE
+    refreshed, frozen = _refreshed(data), _frozen(data)
+    levels = _levels(refreshed, 10), _levels(frozen, 4)
+    figure = Figure(figsize=(look.width, page.height))
+    for column in range(len(KINDS)):
+        left = page.left + column * (page.panel + page.between)
+        _heading(figure, data, column, (left, page.top - 0.1), look)
+        place = (
+            left / look.width,
+            1 - (page.top + page.solid) / page.height,
+            page.panel / look.width,
+            page.solid / page.height,
+        )
+        _solid(figure.add_axes(place, projection="3d"), data, refreshed[column], levels[0], look)
+        for row, (axis, loss) in enumerate(
+            ((data["axis"], refreshed), (data["coarse_axis"], frozen))
+        ):
+            axes = style.place(figure, left, page.rows[row], page.panel, page.panel)
+            _flat(axes, axis, loss[column], levels[row], look)
+            axes.tick_params(labelleft=column == 0, labelbottom=row == 1 or look.narrow)
+            if row == 1 or look.narrow:
+                axes.set_xlabel("direction 1" if look.narrow else "along direction 1")
+            if column == 0:
+                words = ("direction 2", "\n") if look.narrow else ("along direction 2", ", ")
+                axes.set_ylabel(words[0] + words[1] + ("refreshed", "frozen")[row])
+        for by, statistics in enumerate(SURFACES_BY):
+            if by == column:
+                axes = style.place(figure, left, page.shares, page.panel, page.low)
+                _shares(axes, data, statistics, look)
+    right = page.left + 2 * page.panel + page.between
+    for row, each in enumerate(levels):
+        if look.narrow:
+            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.45, 2.66, 0.09)
+        else:
+            bar = style.place(figure, right + 0.15, page.rows[row], 0.12, page.panel)
+        _bar(figure, bar, each, look)
+    corner = (page.left, page.shares - 0.25) if look.narrow else (right + 0.12, page.shares)
+    figure.legend(
+        handles=_handles(look),
+        loc="lower left" if look.narrow else "upper left",
+        bbox_to_anchor=(corner[0] / look.width, 1 - corner[1] / page.height),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=2 if look.narrow else 1,
+        columnspacing=1.0,
+        handlelength=1,
+    )
+    _say(figure, data, look)
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    parts = []
+    for column, kind in enumerate(KINDS):
+        for row, depth in enumerate(data["depth"]):
+            train, test = (
+                style.percent(float(data[f"{part}_accuracy"][column, row].mean()))
+                for part in ("train", "test")
+            )
+            shares = [
+                style.percent(float(data["falling_share"][column, row, :, by].mean()))
+                for by in (_REFRESHED, _FROZEN)
+            ]
+            parts.append(
+                f"of depth {int(depth)} {kind} skip connections {train} training and {test} test "
+                f"accuracy, and {shares[0]} of the surface falls on the way outwards by "
+                f"refreshed, {shares[1]} by frozen statistics"
+            )
+    return (
+        f"The loss on a plane of two random directions around residual networks with and without "
+        f"skip connections on {style.images(data)}, as means over "
+        f"{data['converged'].shape[2]} networks each: {'; '.join(parts)}."
+    )
+
+
+def colour(look: Look, kind: str) -> str:
+    """The colour of networks with or without skip connections."""
+    return look.palette.models[1 + KINDS.index(kind)]
+
+
+def _refreshed(data: Data) -> np.ndarray:
+    """The surfaces by the statistics of all points, (2, places, places)."""
+    return data["loss"]
+
+
+def _frozen(data: Data) -> np.ndarray:
+    """The surfaces of the same networks by frozen statistics, (2, places, places)."""
+    shown = [int(number) for number in data["shown"].ravel()]
+    each = [data["coarse_loss"][column, -1, number, _FROZEN] for column, number in enumerate(shown)]
+    return np.stack(each)
+
+
+def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
+    """Levels of two surfaces, as log10 nats."""
+    known = np.log10(np.clip(loss[np.isfinite(loss)], 10**LOWEST, 10**HIGHEST))
+    low = math.floor(per_decade * known.min())
+    high = math.ceil(per_decade * known.max())
+    return np.arange(low, max(high, low + 2) + 1) / per_decade
+
+
+def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Within the levels; what is not finite stays away."""
+    known = np.where(np.isfinite(loss), loss, np.nan)
+    clipped = np.clip(known, 10.0 ** levels[0], 10.0 ** levels[-1])
+    logarithm: np.ndarray = np.log10(clipped)
+    return logarithm
+
+
+def _solid(
+    axes: Any, data: Data, loss: np.ndarray, levels: Float[np.ndarray, " levels"], look: Look
+) -> None:
+    palette, axis = look.palette, data["axis"]
+    heights = _logarithm(loss, levels)
+    low, high = levels[0], levels[-1]
+    x, y = np.meshgrid(axis, axis)
+    axes.plot_surface(
+        x, y, heights,
+        rstride=1, cstride=1, cmap=style.loss_map(look), vmin=levels[0], vmax=levels[-1],
+        linewidth=0.15, edgecolor=palette.muted, antialiased=True, rasterized=True, shade=False,
+    )  # fmt: skip
+    axes.set_zlim(low, high)
+    axes.view_init(elev=32, azim=-58)
+    axes.set_box_aspect((1, 1, 0.75), zoom=1.12)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    ticks = _decades(low, high)
+    axes.set_zticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
+    axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
+    for each in (axes.xaxis, axes.yaxis, axes.zaxis):
+        each.set_pane_color((0, 0, 0, 0))
+        each.line.set_color(palette.faint)
+    axes.grid(visible=False)
+    axes.patch.set_alpha(0)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Log10 of 1, 3 and 10 times powers of ten between two ends."""
+    first = math.floor(low)
+    every = [n + part for n in range(first, math.ceil(high) + 1) for part in (0.0, math.log10(3))]
+    return [tick for tick in every if low - 1e-9 <= tick <= high + 1e-9]
+
+
+def _heading(
+    figure: Figure, data: Data, column: int, place: tuple[float, float], look: Look
+) -> None:
+    """Say above a column which network it shows; ``place`` is in inches, the last line's foot."""
+    kind, number = KINDS[column], int(data["shown"][column, 0])
+    train, test = (
+        style.percent(float(data[f"{part}_accuracy"][column, -1, number]))
+        for part in ("train", "test")
+    )
+    share = style.percent(float(data["falling_share"][column, -1, number, _REFRESHED]))
+    depth = f"depth {int(data['depth'][-1])}"
+    if look.narrow:
+        title = f"{kind.capitalize()} skips, {depth}"
+        below = f"train {train}, test {test}\nfalls outwards: {share}"
+    else:
+        title = f"{kind.capitalize()} skip connections, {depth}"
+        below = f"train {train}, test {test}, falls outwards on {share}"
+    across, down = figure.get_size_inches()
+    left, foot = place
+    figure.text(
+        left / across, 1 - foot / down, below,
+        va="bottom", size=7 if look.narrow else 8, linespacing=1.25,
+    )  # fmt: skip
+    lines = 0.3 if look.narrow else 0.17
+    figure.text(
+        left / across, 1 - (foot - lines) / down, title,
+        color=colour(look, kind), weight="bold", size=8 if look.narrow else 9, va="bottom",
+    )  # fmt: skip
+
+
+def _flat(
+    axes: Axes,
+    axis: Float[np.ndarray, " places"],
+    loss: Float[np.ndarray, "places places"],
+    levels: Float[np.ndarray, " levels"],
+    look: Look,
+) -> None:
+    logarithm = _logarithm(loss, levels)
+    ink = look.palette.ink
+    axes.contourf(axis, axis, logarithm, levels=levels, cmap=style.loss_map(look), zorder=-2)
+    axes.contour(
+        axis, axis, logarithm, levels=levels, colors=(ink,), linewidths=0.35, alpha=0.6, zorder=-1
+    )
+    axes.set_rasterization_zorder(0)
+    axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
+    # The colour of what has no height: losses that are not finite.
+    axes.set_facecolor(look.palette.models[2] if np.isnan(logarithm).any() else "none")
+    axes.spines[["top", "right"]].set_visible(True)
+    end = float(axis[-1])
+    ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+
+
+def _bar(figure: Figure, axes: Axes, levels: Float[np.ndarray, " levels"], look: Look) -> None:
+    drawn = figure.colorbar(
+        ScalarMappable(BoundaryNorm(levels, 256), style.loss_map(look)),
+        cax=axes,
+        orientation="horizontal" if look.narrow else "vertical",
+        spacing="proportional",
+    )
+    ticks = _decades(levels[0], levels[-1])
+    labels = [style.decade(10.0**tick) for tick in ticks]
+    if ticks and ticks[-1] == HIGHEST:
+        labels[-1] = f"≥ {labels[-1]}"
+    drawn.set_ticks(ticks, labels=labels)
+    drawn.minorticks_off()
+    drawn.set_label(style.LOSS, labelpad=1)
+
+
+def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
+    by = SURFACES_BY.index(statistics)
+    every = 100 * data["falling_share"]
+    for column, kind in enumerate(KINDS):
+        share, fitted = every[column, :, :, by], data["converged"][column]
+        for row in range(len(share)):
+            aside = (np.arange(share.shape[1]) - (share.shape[1] - 1) / 2) * 0.08
+            x = row + (column - 0.5) * 0.36 + aside
+            style.marks(axes, x, share[row], fitted[row], colour(look, kind), marker="os"[column])
+    axes.set_xlim(-0.5, len(data["depth"]) - 0.5)
+    axes.set_xticks(range(len(data["depth"])), [f"depth {int(depth)}" for depth in data["depth"]])
+    axes.set_ylim(-2, max(10.0, 1.15 * float(np.nanmax(every))))
+    axes.axhline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
+    axes.set_title(statistics if look.narrow else f"statistics {statistics}")
+    if by == 0:
+        axes.set_ylabel("falls outwards (%)" if look.narrow else "share that falls outwards (%)")
+    else:
+        axes.tick_params(labelleft=False)
+
+
+def _handles(look: Look) -> list[Line2D]:
+    labels = {kind: f"{kind} skips" for kind in KINDS}
+    marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(KINDS)]
+    handles = [
+        Line2D([], [], linestyle="none", marker=marker, markersize=4, color=each, label=label)
+        for marker, each, label in marks
+    ]
+    hollow: dict[str, Any] = {"color": look.palette.muted, "markerfacecolor": "none"}
+    label = "hollow: below 100% train" if look.narrow else "hollow: below\n100% train"
+    last = Line2D([], [], linestyle="none", marker="o", markersize=4, label=label, **hollow)
+    return [*handles, last]
+
+
+def _say(figure: Figure, data: Data, look: Look) -> None:
+    """Head the figure with the images, the points and what batch norm normalises by."""
+    name = style.source(data)
+    points = int(data["surface_points"][0])
+    parts = (f"{name[:1].upper()}{name[1:]}", f"loss on {points:,} training images")
+    figure.suptitle(
+        (",\n" if look.narrow else ", ").join(parts),
+        x=0.01,
+        y=1 - 0.06 / figure.get_size_inches()[1],
+        ha="left",
+        va="top",
+        size=8.5,
+        color=look.palette.muted,
+    )

@@ -25,6 +25,14 @@ Config = dict[str, Any]
 KeyPath = tuple[str | int, ...]
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 
+_TRAINS_ON = {
+    "architectures": "images",
+    "optimizers": "images",
+    "surfaces": "images",
+    "random_labels": "swiss_roll",
+}
+"""The experiments that have no data of their own, and whose they take."""
+
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 """Where the schema lies in a project."""
 
@@ -95,16 +103,10 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         _check_gaps(config["experiments"]["rings"], parts)
     if "random_labels" in made:
         _check_copies(config["experiments"]["random_labels"], parts)
-        if "swiss_roll" not in made:
-            cure = "random_labels train on the swiss roll; leave random_labels out too (null)"
-            raise _wrong(("experiments", "swiss_roll"), None, cure, parts)
-    for name in ("architectures", "optimizers", "surfaces"):
-        if name in made and "images" not in made:
-            cure = f"{name} train on the images; leave {name} out too (null)"
-            raise _wrong(("experiments", "images"), None, cure, parts)
     if "surfaces" in made:
         _check_survey("surfaces", config, parts)
         _check_depths(config["experiments"]["surfaces"], parts)
+    _check_needs(made, parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -461,6 +463,15 @@ def resolver(root: Path) -> Resolve:
 def factor_name(factor: float) -> str:
     """How a poison factor or a gap is written in file names; no two have the same name."""
     return repr(float(factor)).removesuffix(".0")
+
+
+def _check_needs(made: Sequence[str], parts: Sequence[tuple[str, Config]]) -> None:
+    """Check that what an experiment trains on is not left out."""
+    for name in made:
+        needed = _TRAINS_ON.get(name, name)
+        if needed not in made:
+            cure = f"{name} train on the {needed.replace('_', ' ')}; leave {name} out too (null)"
+            raise _wrong(("experiments", needed), None, cure, parts)
 
 
 def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Config]]) -> None:

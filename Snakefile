@@ -35,6 +35,11 @@ if "optimizers" in EXPERIMENTS:
     include: "workflow/rules/optimizers.smk"
 
 
+if "paths" in EXPERIMENTS:
+
+    include: "workflow/rules/paths.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

@@ -97,6 +97,8 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         if name in made and "images" not in made:
             cure = f"{name} train on the images; leave {name} out too (null)"
             raise _wrong(("experiments", "images"), None, cure, parts)
+    if "paths" in made:
+        _check_paths(config["experiments"], parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -156,6 +158,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "rings": _rings_block,
         "architectures": _trained_block,
         "optimizers": _trained_block,
+        "paths": _paths_block,
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
@@ -241,7 +244,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
 
 def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """Figures that name what their data are read that; what else they show is in their inputs."""
-    if rule in ("figure_gap", "figure_basins", "figure_slices"):
+    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_paths"):
         return {"source": source_of(config, wildcards["dataset"])}
     if rule in ("figure_architectures", "figure_optimizers"):
         return {"source": source_of(config, "images")}
@@ -280,6 +283,12 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
     for name in ("architectures", "optimizers"):
         if made[name] is not None:
             block[name] = _told(config, name)
+    if made["paths"] is not None:
+        block["paths"] = {
+            name: {"source": source_of(config, name), **settings}
+            for name, settings in made["paths"].items()
+            if settings is not None
+        }
     return block
 
 
@@ -352,6 +361,14 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
     name = wildcards["optimizer"]
     own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
     return seed | _without(experiment, "learning_rates") | own
+
+
+def _paths_block(config: Config, _rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What paths are trained by and followed with, and the network whose minima they join."""
+    name = wildcards["dataset"]
+    network = _experiment(config, name)["network"]
+    paths: Config = _experiment(config, "paths")[name]
+    return {"seed": config["seed"], "network": network, **paths}
 
 
 def _told(config: Config, name: str) -> Config:
@@ -466,6 +483,28 @@ def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
             "widen the gap or the first hidden layer"
         )
         raise _wrong((*path, 0), gaps[0], cure, parts)
+
+
+def _check_paths(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    """Check that there are data sets whose minima can be joined, and two minima of a kind."""
+    joined = {name: paths for name, paths in experiments["paths"].items() if paths is not None}
+    if not joined:
+        cure = "join the minima of swiss_roll or images, or leave paths out (null)"
+        raise _wrong(("experiments", "paths"), experiments["paths"], cure, parts)
+    for name, paths in joined.items():
+        there = experiments[name]
+        where: KeyPath = ("experiments", "paths", name)
+        if there is None:
+            cure = f"{name} is left out and has no minima to join; make its paths null too"
+            raise _wrong(where, paths, cure, parts)
+        if there["training"]["seeds"] < 2:
+            cure = "a path takes two networks per poison factor; train more or make paths null"
+            path: KeyPath = ("experiments", name, "training", "seeds")
+            raise _wrong(path, there["training"]["seeds"], cure, parts)
+        points = there["data"]["train_points"]
+        if (paths["batch"] or 0) > points:
+            cure = f"there are {points} training points; null takes all"
+            raise _wrong((*where, "batch"), paths["batch"], cure, parts)
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -301,7 +301,7 @@ def plane(
     margin: float = 0.25,
     places: int = 101,
 ) -> Plane:
-    """The loss on the plane through the ends of a path and one of its bends.
+    """The loss on a square of the plane through the ends of a path and one of its bends.
 
     The axes are û = u/‖u‖ with u = θ₁ − θ₀, and v̂ = v/‖v‖ with v = (θ − θ₀) − ⟨θ − θ₀, û⟩ û
     (Garipov et al. 2018, appendix A.1). Running statistics are refreshed at each place.
@@ -313,8 +313,8 @@ def plane(
         labels: their classes.
         bend: which bend.
         points: places along each axis.
-        margin: how far the axes reach beyond the three points and the path, as a share of the
-            larger of their extents.
+        margin: how far a square around the three points and the path reaches beyond them, as a
+            share of the larger of their extents.
         places: of the path that ``curve`` tells.
 
     Raises:
@@ -331,8 +331,8 @@ def plane(
     curve = point_weights(path.kind, len(corners), t) @ corners
     shown = np.concatenate([corners[[0, 1 + bend, -1]], curve])
     low, high = shown.min(axis=0), shown.max(axis=0)
-    beyond = margin * float((high - low).max())
-    x, y = (np.linspace(low[i] - beyond, high[i] + beyond, points) for i in (0, 1))
+    middle, reach = (low + high) / 2, (0.5 + margin) * float((high - low).max())
+    x, y = np.linspace(middle - reach, middle + reach, points).T
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
     module = _module(network)

@@ -99,8 +99,16 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: experiments.images is None; architectures train on the images; "
          "leave architectures out too (null)"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null}",
+         "architectures: null, optimizers: null, paths: null}",
          "experiments is {"),
+        ("experiments: {swiss_roll: null}",
+         "over.yaml: experiments.swiss_roll is None; paths join minima of swiss_roll; leave"),
+        ("experiments: {swiss_roll: {training: {seeds: 1}}}",
+         "over.yaml: experiments.swiss_roll.training.seeds is 1; a path joins two networks"),
+        ("experiments: {paths: {images: {batch: 500}}}",
+         "over.yaml: experiments.paths.images.batch is 500; there are 400 training points"),
+        ("experiments: {paths: {images: {kind: line}}}",
+         "experiments.paths.images.kind is 'line'; the kind of the paths is bezier or polychain"),
         ("experiments: {rings: 3}",
          "over.yaml: experiments.rings is 3; the rings have data, network"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
@@ -138,7 +146,7 @@ def left_out(tmp_path, *names):
 
 
 def test_an_experiment_that_is_null_is_left_out(tmp_path):
-    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
+    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings", "paths")
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
     told = {"scale": "less", "experiments": ["images"], "note": ""}

@@ -287,7 +287,6 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
         block["paths"] = {
             name: {"source": source_of(config, name), **settings}
             for name, settings in made["paths"].items()
-            if settings is not None
         }
     return block
 
@@ -486,25 +485,20 @@ def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
 
 
 def _check_paths(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
-    """Check that there are data sets whose minima can be joined, and two minima of a kind."""
-    joined = {name: paths for name, paths in experiments["paths"].items() if paths is not None}
-    if not joined:
-        cure = "join the minima of swiss_roll or images, or leave paths out (null)"
-        raise _wrong(("experiments", "paths"), experiments["paths"], cure, parts)
-    for name, paths in joined.items():
+    """Check that there are the minima that paths are to join, two of a kind at least."""
+    for name, paths in experiments["paths"].items():
         there = experiments[name]
-        where: KeyPath = ("experiments", "paths", name)
         if there is None:
-            cure = f"{name} is left out and has no minima to join; make its paths null too"
-            raise _wrong(where, paths, cure, parts)
-        if there["training"]["seeds"] < 2:
-            cure = "a path takes two networks per poison factor; train more or make paths null"
-            path: KeyPath = ("experiments", name, "training", "seeds")
-            raise _wrong(path, there["training"]["seeds"], cure, parts)
-        points = there["data"]["train_points"]
+            cure = f"paths join minima of {name}; leave paths out too (null)"
+            raise _wrong(("experiments", name), None, cure, parts)
+        seeds, points = there["training"]["seeds"], there["data"]["train_points"]
+        if seeds < 2:
+            where: KeyPath = ("experiments", name, "training", "seeds")
+            cure = "a path joins two networks; train more, or leave paths out (null)"
+            raise _wrong(where, seeds, cure, parts)
         if (paths["batch"] or 0) > points:
             cure = f"there are {points} training points; null takes all"
-            raise _wrong((*where, "batch"), paths["batch"], cure, parts)
+            raise _wrong(("experiments", "paths", name, "batch"), paths["batch"], cure, parts)
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -399,7 +399,7 @@ def test_a_basin_hardly_narrower_is_told_from_one_that_may_not_be(compose, measu
 
 
 def test_a_missing_data_set_leaves_a_labelled_gap(compose, measurements, claims):
-    part = {n: m for n, m in measurements.items() if m.dataset == "swiss_roll"}
+    part = {n: m for n, m in measurements.items() if n.startswith("swiss_roll.")}
     figures = [article.Figure(stem) for stem in STEMS if "images" in stem] + [
         article.Figure(stem, why=("the job swiss failed",))
         for stem in (*STEMS, LIVING)
@@ -598,7 +598,7 @@ def test_the_page_is_the_same_twice(compose):
 def test_the_page_keeps_its_weight(compose):
     """Without pictures; the budget leaves room for twice the claims and figures."""
     static = sum((ROOT / "report" / "static" / name).stat().st_size for name in article.ASSETS)
-    assert len(compose().encode()) + static < 400_000
+    assert len(compose().encode()) + static < 450_000
 
 
 def test_provenance_is_one_record():

@@ -12,8 +12,16 @@ experiments:
   optimizers: null
   minefield: null
   rings: null
+  paths: null
 """
-WITHOUT = "scale: without\nexperiments: { images: null, architectures: null, optimizers: null }\n"
+WITHOUT = """
+scale: without
+experiments:
+  images: null
+  architectures: null
+  optimizers: null
+  paths: null
+"""
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # The data sets whose minima are joined.
-JOINED = [name for name, settings in config["experiments"]["paths"].items() if settings]
+JOINED = list(config["experiments"]["paths"])
 
 
 rule paths:

@@ -23,6 +23,7 @@ FIGURES_OF = {
     "architectures": lambda: rules.figure_architectures.output,
     "optimizers": lambda: rules.figure_optimizers.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
+    "paths": lambda: expand(rules.figure_paths.output, dataset=JOINED),
 }
 MEASURED_OF = {
     "minefield": lambda: {
@@ -52,6 +53,7 @@ MEASURED_OF = {
         "rings_survey": rules.rings_survey.output.survey,
         "rings_sharpness": rules.rings_sharpness.output.sharpness,
     },
+    "paths": lambda: {"paths": expand(rules.paths.output.paths, dataset=JOINED)},
 }
 
 

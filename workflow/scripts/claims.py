@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import generalization, margins, minefield, perturbation, rings
+from flatminima.report import generalization, margins, minefield, paths, perturbation, rings
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -78,6 +78,8 @@ def main(job: Job) -> None:
         measurements |= generalization.measure_optimizers(
             by_dataset("optimizers", read_arrays), config["optimizers"]
         )
+    if "paths" in config:
+        measurements |= paths.measure(by_dataset("paths", read_arrays), config["paths"])
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))

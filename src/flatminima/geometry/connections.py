@@ -88,5 +88,3 @@ def _planes(
     planes = [vars(plane(network, path, *train, points=points, places=places)) for path in paths]
     names = ("x", "y", "loss", "ends", "bend", "curve")
     return {f"plane_{name}": np.stack([each[name] for each in planes]) for name in names}
-
-

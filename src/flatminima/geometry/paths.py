@@ -40,8 +40,8 @@ class Path:
 
     Attributes:
         kind: ``bezier``, of degree bends + 1: φ(t) = Σ C(m, i) tⁱ (1 − t)^(m−i) θᵢ, m = bends + 1
-            (Garipov et al. 2018, eq. 4, for one bend); or ``polychain``, straight pieces of equal
-            share in t (eq. 3).
+            (Garipov et al. 2018, section 3, for one bend); or ``polychain``, straight pieces of
+            equal share in t (there, too).
         points: θ₀ … θₘ, first end, bends and second end.
         trainable: how many numbers of a vector are parameters. The rest, running statistics, only
             have to be there: at every point of a path they are taken anew.
@@ -111,7 +111,7 @@ class Profile:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The loss on the plane through two ends and a bend (Garipov et al. 2018, appendix A.1).
+    """The loss on the plane through two ends and a bend (Garipov et al. 2018, footnote 1).
 
     Attributes:
         axes: the unit vectors û and v̂, orthogonal; of running statistics they move nothing.
@@ -184,9 +184,9 @@ def connect_all(
 ) -> list[Path]:
     """Train a path between each pair of minima, all in one batch where the network allows it.
 
-    Minimises E L(φ(t)) over uniform t (Garipov et al. 2018, eq. 2) by a few places a step, one at
-    random in each of as many equal parts of the path; the mean over them is unbiased. Paths begin
-    as the straight line. Batch norm normalises by the points of a step, as in training.
+    Minimises E L(φ(t)) over uniform t (Garipov et al. 2018, section 3) by a few places a step, one
+    at random in each of as many equal parts of the path; the mean over them is unbiased. Paths
+    begin as the straight line. Batch norm normalises by the points of a step, as in training.
 
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
@@ -262,8 +262,7 @@ def along(
     """Loss and accuracy at places of a path, such as ``path`` and ``path.straight``.
 
     Running statistics of batch norm are taken anew at each place, over the training points, and
-    serve the test points too: those of the ends mean nothing between them (Garipov et al. 2018,
-    section 3.3).
+    serve the test points too: those of the ends mean nothing between them.
 
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
@@ -304,7 +303,7 @@ def plane(
     """The loss on a square of the plane through the ends of a path and one of its bends.
 
     The axes are û = u/‖u‖ with u = θ₁ − θ₀, and v̂ = v/‖v‖ with v = (θ − θ₀) − ⟨θ − θ₀, û⟩ û
-    (Garipov et al. 2018, appendix A.1). Running statistics are refreshed at each place.
+    (Garipov et al. 2018, footnote 1). Running statistics are refreshed at each place.
 
     Args:
         network: the architecture.

@@ -24,6 +24,7 @@ from flatminima.figures import (
     minefield_distances,
     minefield_embeddings,
     optimizers,
+    paths,
     perturbation,
     rings,
     rings_gap,
@@ -65,6 +66,10 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
     "rings": {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,
+    },
+    "paths": {
+        "paths-swiss_roll": paths.alt,
+        "paths-images": paths.alt,
     },
 }
 """The pictures of the article by experiment, and how each is put into words."""

@@ -173,7 +173,22 @@ def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
 ):
     assert block(config(), rule, wildcards)
     with pytest.raises(KeyError):
-        block(left_out(tmp_path, name), rule, wildcards)
+        block(left_out(tmp_path, name, "paths"), rule, wildcards)
+
+
+def test_paths_read_their_own_settings_and_the_network_they_join():
+    jobs = [("paths", {"dataset": name}) for name in ("swiss_roll", "images")]
+
+    def moved(change):
+        changed = overlay(config(), {"experiments": change})
+        return [job for job in jobs if block(config(), *job) != block(changed, *job)]
+
+    assert moved({"paths": {"images": {"steps": 3}}}) == jobs[1:]
+    assert moved({"swiss_roll": {"network": {"hidden": [3]}}}) == jobs[:1]
+    assert moved({"swiss_roll": {"training": {"seeds": 9}}}) == []
+    assert moved({"images": {"survey": {"directions": 9}}}) == []
+    source = block(config(), "figure_paths", {"dataset": "images"})
+    assert source == {"source": "digits"}
 
 
 def test_overlays_merge_mappings_and_replace_lists():

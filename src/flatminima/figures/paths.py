@@ -127,9 +127,9 @@ class _Page:
 
     def __init__(self, narrow: bool, planes: bool) -> None:
         self.narrow = narrow
-        self.left, self.label = (0.62, 0.36) if narrow else (0.72, 0.42)
+        self.left, self.label = (0.66, 0.36) if narrow else (0.72, 0.42)
         self.between = 0.16 if narrow else 0.22
-        self.width = 0.78 if narrow else 1.72
+        self.width = 0.77 if narrow else 1.72
         self.rows = [0.95 if narrow else 1.1] * len(QUANTITIES)
         self.space = 0.14
         self.top = 0.76 if narrow else 0.52
@@ -154,7 +154,7 @@ class _Page:
         right = self.left + 3 * self.width + 2 * self.between
         bottom = self.height - self.foot - self.gap
         if self.narrow:
-            return style.place(figure, self.left, bottom + 0.5, right - self.left, 0.1)
+            return style.place(figure, self.left, bottom + 0.5, right - self.left - 0.15, 0.1)
         return style.place(figure, right + 0.1, bottom - self.width, 0.1, self.width)
 
 

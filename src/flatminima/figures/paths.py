@@ -86,7 +86,7 @@ def draw(data: Data, look: Look) -> Figure:
         handles=_handles(data, look),
         loc="lower left",
         bbox_to_anchor=(page.left / look.width, 0.0),
-        ncols=2 if look.narrow else 4,
+        ncols=2 if look.narrow else 5,
         borderaxespad=0.2,
     )
     return figure
@@ -209,10 +209,10 @@ def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
     )
     axes.set_rasterization_zorder(0)
     ends, bend, curve = (data[f"plane_{name}"][column] for name in ("ends", "bend", "curve"))
-    # A line of the page's colour around the path keeps it apart from dark and light alike.
+    # In the colour of low loss, which keeps it apart from what lies around it.
     around: dict[str, Any] = {"color": palette.loss[0], "linewidth": 3.2, "solid_capstyle": "round"}
     axes.plot(*curve.T, label="_around", **around)
-    axes.plot(*ends.T, color=palette.muted, linestyle=(0, (3, 2)), linewidth=1, label="_line")
+    axes.plot(*ends.T, color=palette.loss[0], linestyle=(0, (3, 2)), linewidth=1, label="_line")
     axes.plot(*curve.T, color=palette.ink, linewidth=1.4, label="_curve")
     axes.plot(
         *bend,

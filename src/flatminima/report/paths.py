@@ -86,12 +86,18 @@ def _of_kind(arrays: Arrays, source: str) -> Measurements:
         # Where the line has no barrier there is nothing for a curve to go round.
         share = np.where(line > 0, curve / line, np.nan)
     test = arrays["curve_test_accuracy"]
+    highest = arrays["curve_loss"].argmax(axis=-1) / (test.shape[1] - 1)
+    # Of a curve without a barrier no place is the highest that would mean anything.
+    peak = np.where(curve > 0, highest, np.nan)
     numbers = {
         "barrier": (curve, "nats"),
         "line_barrier": (line, "nats"),
         "barrier_share": (share, "fraction"),
         "lowest_accuracy": (arrays["curve_accuracy"].min(axis=-1), "fraction"),
         "line_lowest_accuracy": (arrays["line_accuracy"].min(axis=-1), "fraction"),
+        "peak_place": (peak, ""),
+        "middle_loss": (arrays["curve_loss"][:, test.shape[1] // 2], "nats"),
+        "last_loss": (arrays["curve_loss"][:, -1], "nats"),
         "length_ratio": (arrays["curve_length"] / arrays["line_length"], "ratio"),
         "first_test_accuracy": (test[:, 0], "fraction"),
         "middle_test_accuracy": (test[:, test.shape[1] // 2], "fraction"),

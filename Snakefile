@@ -46,6 +46,11 @@ if "surfaces" in EXPERIMENTS:
     include: "workflow/rules/surfaces.smk"
 
 
+if "paths" in EXPERIMENTS:
+
+    include: "workflow/rules/paths.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

@@ -96,18 +96,24 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {images: {survey: {points: 500}}}",
          "survey.points is 500; there are 400 training points; null takes all"),
         ("experiments: {images: null}",
-         "over.yaml: experiments.images is None; architectures train on the images; "
+         "over.yaml: experiments.images is None; architectures rest on it; "
          "leave architectures out too (null)"),
         ("experiments: {random_labels: {copies: [1, 2]}}",
          "random_labels.copies is [1, 2]; list the copies in rising order from 0"),
         ("experiments: {random_labels: {second: {step: 3}}}",
          "random_labels.second.step is not a known key; did you mean steps?"),
         ("experiments: {swiss_roll: null}",
-         "over.yaml: experiments.swiss_roll is None; random_labels train on the swiss roll; "
+         "over.yaml: experiments.swiss_roll is None; random_labels rest on it; "
          "leave random_labels out too (null)"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null, random_labels: null}",
+         "architectures: null, optimizers: null, random_labels: null, surfaces: null, paths: null}",
          "experiments is {"),
+        ("experiments: {swiss_roll: {training: {seeds: 1}}}",
+         "over.yaml: experiments.swiss_roll.training.seeds is 1; a path joins two networks"),
+        ("experiments: {paths: {images: {batch: 500}}}",
+         "over.yaml: experiments.paths.images.batch is 500; there are 400 training points"),
+        ("experiments: {paths: {images: {kind: line}}}",
+         "experiments.paths.images.kind is 'line'; the kind of the paths is bezier or polychain"),
         ("experiments: {rings: 3}",
          "over.yaml: experiments.rings is 3; the rings have data, network"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
@@ -145,14 +151,14 @@ def left_out(tmp_path, *names):
 
 
 def test_an_experiment_that_is_null_is_left_out(tmp_path):
-    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings", "random_labels")
+    others = set(experiments(config())) - {"images"}
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
     told = {"scale": "less", "experiments": ["images"], "note": ""}
     assert block(alone, "report", {}) == told
     told = block(alone, "claims", {})
     assert told["made"] == list(told["experiments"]) == ["images"]
-    assert not told.keys() & set(others)
+    assert not told.keys() & others
     wildcards = {"dataset": "images", "poison": "0.5"}
     assert block(alone, "images_train", wildcards) == block(config(), "images_train", wildcards)
 
@@ -173,8 +179,23 @@ def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
 ):
     assert block(config(), rule, wildcards)
     with pytest.raises(KeyError):
-        # What trains on the swiss roll goes with it.
-        block(left_out(tmp_path, *{name, "random_labels"}), rule, wildcards)
+        # What rests on the swiss roll goes with it.
+        block(left_out(tmp_path, *{name, "random_labels", "paths"}), rule, wildcards)
+
+
+def test_paths_read_their_own_settings_and_the_network_they_join():
+    jobs = [("paths", {"dataset": name}) for name in ("swiss_roll", "images")]
+
+    def moved(change):
+        changed = overlay(config(), {"experiments": change})
+        return [job for job in jobs if block(config(), *job) != block(changed, *job)]
+
+    assert moved({"paths": {"images": {"steps": 3}}}) == jobs[1:]
+    assert moved({"swiss_roll": {"network": {"hidden": [3]}}}) == jobs[:1]
+    assert moved({"swiss_roll": {"training": {"seeds": 9}}}) == []
+    assert moved({"images": {"survey": {"directions": 9}}}) == []
+    source = block(config(), "figure_paths", {"dataset": "images"})
+    assert source == {"source": "digits"}
 
 
 def test_overlays_merge_mappings_and_replace_lists():

@@ -25,13 +25,14 @@ Config = dict[str, Any]
 KeyPath = tuple[str | int, ...]
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 
-_TRAINS_ON = {
-    "architectures": "images",
-    "optimizers": "images",
-    "surfaces": "images",
-    "random_labels": "swiss_roll",
+_NEEDS = {
+    "architectures": ("images",),
+    "optimizers": ("images",),
+    "surfaces": ("images",),
+    "random_labels": ("swiss_roll",),
+    "paths": ("swiss_roll", "images"),
 }
-"""The experiments that have no data of their own, and whose they take."""
+"""The experiments that rest on the data or the networks of others, and these."""
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 """Where the schema lies in a project."""
@@ -93,6 +94,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     if not made:
         cure = "leave at least one experiment in, or there is nothing to do"
         raise _wrong(("experiments",), config["experiments"], cure, parts)
+    _check_needs(made, parts)
     for name in poisoned(config):
         _check_poison(name, config["experiments"][name], parts)
     if "images" in made:
@@ -106,7 +108,8 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     if "surfaces" in made:
         _check_survey("surfaces", config, parts)
         _check_depths(config["experiments"]["surfaces"], parts)
-    _check_needs(made, parts)
+    if "paths" in made:
+        _check_paths(config["experiments"], parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -168,6 +171,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "optimizers": _trained_block,
         "random": _random_labels_block,
         "surfaces": _surfaces_block,
+        "paths": _paths_block,
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
@@ -260,7 +264,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
 
 def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """Figures that name what their data are read that; what else they show is in their inputs."""
-    if rule in ("figure_gap", "figure_basins", "figure_slices"):
+    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_paths"):
         return {"source": source_of(config, wildcards["dataset"])}
     if rule in ("figure_architectures", "figure_optimizers", "figure_surfaces"):
         return {"source": source_of(config, "images")}
@@ -303,6 +307,11 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
             block[name] = _told(config, name)
     if made["surfaces"] is not None:
         block["surfaces"] = {"source": source_of(config, "images"), **made["surfaces"]}
+    if made["paths"] is not None:
+        block["paths"] = {
+            name: {"source": source_of(config, name), **settings}
+            for name, settings in made["paths"].items()
+        }
     return block
 
 
@@ -414,6 +423,14 @@ def _surfaces_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> 
     return {"seed": config["seed"], "skips": wildcards["skips"] == "with", **own}
 
 
+def _paths_block(config: Config, _rule: str, wildcards: Mapping[str, str]) -> Config:
+    """What paths are trained by and followed with, and the network whose minima they join."""
+    name = wildcards["dataset"]
+    network = _experiment(config, name)["network"]
+    paths: Config = _experiment(config, "paths")[name]
+    return {"seed": config["seed"], "network": network, **paths}
+
+
 def _told(config: Config, name: str) -> Config:
     """What the article says of how models or optimizers were trained, and on what."""
     experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
@@ -466,12 +483,12 @@ def factor_name(factor: float) -> str:
 
 
 def _check_needs(made: Sequence[str], parts: Sequence[tuple[str, Config]]) -> None:
-    """Check that what an experiment trains on is not left out."""
+    """Check that what an experiment rests on is not left out."""
     for name in made:
-        needed = _TRAINS_ON.get(name, name)
-        if needed not in made:
-            cure = f"{name} train on the {needed.replace('_', ' ')}; leave {name} out too (null)"
-            raise _wrong(("experiments", needed), None, cure, parts)
+        for needed in _NEEDS.get(name, ()):
+            if needed not in made:
+                cure = f"{name} rest on it; leave {name} out too (null)"
+                raise _wrong(("experiments", needed), None, cure, parts)
 
 
 def _check_poison(name: str, experiment: Config, parts: Sequence[tuple[str, Config]]) -> None:
@@ -550,6 +567,20 @@ def _check_copies(random_labels: Config, parts: Sequence[tuple[str, Config]]) ->
     if copies[0] != 0 or copies != sorted(copies):
         cure = "list the copies in rising order from 0 (true labels, the yardstick)"
         raise _wrong(path, copies, cure, parts)
+
+
+def _check_paths(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    """Check that there are the minima that paths are to join, two of a kind at least."""
+    for name, paths in experiments["paths"].items():
+        there = experiments[name]
+        seeds, points = there["training"]["seeds"], there["data"]["train_points"]
+        if seeds < 2:
+            where: KeyPath = ("experiments", name, "training", "seeds")
+            cure = "a path joins two networks; train more, or leave paths out (null)"
+            raise _wrong(where, seeds, cure, parts)
+        if (paths["batch"] or 0) > points:
+            cure = f"there are {points} training points; null takes all"
+            raise _wrong(("experiments", "paths", name, "batch"), paths["batch"], cure, parts)
 
 
 def _is_integer(_checker: object, value: object) -> bool:

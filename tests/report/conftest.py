@@ -25,6 +25,7 @@ from flatminima.report import (
     generalization,
     margins,
     minefield,
+    paths,
     perturbation,
     random_labels,
     rings,
@@ -37,6 +38,7 @@ from flatminima.report.poisoned import describe, describe_images, measure
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
+from flatminima.training.pairs import KINDS
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = (
@@ -48,6 +50,7 @@ EXPERIMENTS = (
     "rings",
     "random_labels",
     "surfaces",
+    "paths",
 )
 STEMS = (
     "margins",
@@ -70,6 +73,8 @@ STEMS = (
     "optimizers",
     "second-way",
     "surfaces",
+    "paths-swiss_roll",
+    "paths-images",
 )
 
 
@@ -500,6 +505,44 @@ def made_up_surfaces():
     return {"surfaces": found, "minima": minima, "settings": settings}
 
 
+def made_up_paths():
+    """Curves without barriers where lines have them; bad ends generalize at the edges alone."""
+    t = np.linspace(0, 1, 41)
+    inner = np.exp(-t / 0.05)
+    edges = {"good_good": 0 * t, "good_bad": inner[::-1], "bad_bad": np.maximum(inner, inner[::-1])}
+    bad = np.stack([edges[kind] for kind in KINDS])
+    found, settings = {}, {}
+    for dataset, source, pairs in (("swiss_roll", "swiss_roll", 3), ("images", "digits", 1)):
+        shape = (len(KINDS), pairs, len(t))
+        each = np.linspace(1, 1.2, pairs)[:, None]
+        hill = each * 4 * (4 * t * (1 - t))
+        curve_length = 60.0 * each[:, 0] * np.ones(shape[:2])
+        found[dataset] = {
+            "t": t,
+            "curve_loss": 1e-5 + 0.05 * bad[:, None] * each,
+            "line_loss": hill + 1e-5 + 0.05 * bad[:, None],
+            "curve_accuracy": np.ones(shape),
+            "line_accuracy": np.broadcast_to(1 - 0.6 * 4 * t * (1 - t), shape),
+            "curve_test_accuracy": 0.98 - 0.85 * bad[:, None] * np.ones((pairs, 1)),
+            "line_test_accuracy": np.broadcast_to(0.9 - 0.5 * 4 * t * (1 - t), shape),
+            "curve_length": curve_length,
+            "line_length": curve_length / 1.2,
+            "curve_way": curve_length[..., None] * t,
+        }
+        settings[dataset] = {
+            "source": source,
+            "kind": "bezier",
+            "bends": 1,
+            "samples": 4,
+            "batch": None if dataset == "swiss_roll" else 64,
+            "steps": 2500,
+            "learning_rate": 0.01,
+            "hold": 0.5,
+            "gradient_clip": 8.0,
+        }
+    return {"found": found, "settings": settings}
+
+
 def made_up_margins(summary):
     """Log-normal margins whose median shrinks as the gap grows; two points are not resolved."""
     random = generator(0, "made-up margins")
@@ -798,6 +841,7 @@ def measure_all(inputs, *, resamples=200):
         )
         | generalization.measure_optimizers(**made_up_optimizers())
         | surfaces.measure(**made_up_surfaces(), seed=1906, resamples=resamples)
+        | paths.measure(**made_up_paths())
     )
 
 

@@ -154,7 +154,7 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
         judge(claims, wrong, scale="laptop")
 
 
-ELSEWHERE = ("images", "architectures", "optimizers", "random_labels", "surfaces")
+ELSEWHERE = ("images", "architectures", "optimizers", "random_labels", "surfaces", "paths")
 """Experiments whose data are not their own: what the settings name, or the swiss roll."""
 
 
@@ -163,7 +163,14 @@ def test_the_project_s_own_claims(claims):
     assert ids == {
         *("margins", "boundaries", "gap-vs-poison", "radius-vs-gap", "volume-vs-gap"),
         *("svhn-slice", "basins", "orders", "minefield", "perturbation", "rings"),
-        *("linear-vs-net", "optimizers", "second-way", "estimates", "skip-connections"),
+        *(
+            "linear-vs-net",
+            "optimizers",
+            "second-way",
+            "estimates",
+            "skip-connections",
+            "mode-connectivity",
+        ),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):

@@ -177,7 +177,8 @@ def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):
     assert "The run failed" in text
     assert "numbers and verdicts below come from an earlier run" in text
     assert (
-        "Figures of an earlier run, out of date: slices-images, gap-images, basins-images." in text
+        "Figures of an earlier run, out of date: slices-images, gap-images, basins-images, "
+        "paths-images." in text
     )
     recorded = json.loads((finished / "results/laptop/report/provenance.json").read_text())
     assert "results/laptop/minima/images/0.1.safetensors" not in recorded["manifests"]

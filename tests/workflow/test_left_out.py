@@ -14,10 +14,11 @@ experiments:
   rings: null
   random_labels: null
   surfaces: null
+  paths: null
 """
 WITHOUT = """
 scale: without
-experiments: { images: null, architectures: null, optimizers: null, surfaces: null }
+experiments: { images: null, architectures: null, optimizers: null, surfaces: null, paths: null }
 """
 
 

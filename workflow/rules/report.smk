@@ -26,6 +26,7 @@ FIGURES_OF = {
     "surfaces": lambda: rules.figure_surfaces.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
     "random_labels": lambda: rules.figure_second_way.output,
+    "paths": lambda: expand(rules.figure_paths.output, dataset=JOINED),
 }
 MEASURED_OF = {
     "minefield": lambda: {
@@ -63,6 +64,7 @@ MEASURED_OF = {
     "random_labels": lambda: {
         "random_labels": rules.random_labels_survey.output.survey,
     },
+    "paths": lambda: {"paths": expand(rules.paths.output.paths, dataset=JOINED)},
 }
 
 

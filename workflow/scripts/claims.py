@@ -9,6 +9,7 @@ from flatminima.report import (
     generalization,
     margins,
     minefield,
+    paths,
     perturbation,
     random_labels,
     rings,
@@ -107,6 +108,8 @@ def main(job: Job) -> None:
             config["surfaces"],
             seed=config["seed"],
         )
+    if "paths" in config:
+        measurements |= paths.measure(by_dataset("paths", read_arrays), config["paths"])
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))

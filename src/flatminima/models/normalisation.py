@@ -42,25 +42,50 @@ def by_the_points(maps: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
 def refreshed_in_parts(evaluate: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:
     """Outputs with statistics of all points, which are too many to be evaluated at once.
 
-    The same as ``by_the_points`` with all parts joined. Each batch norm takes a pass over the
-    points, up to where it stands, with the statistics of those before it as they were found.
+    The same as ``by_the_points`` with all parts joined.
 
     Args:
         evaluate: a module in evaluation mode, as a function of points.
         parts: the points, cut in any way.
     """
+    return moments_in_parts(evaluate, parts)[1]
+
+
+def moments_in_parts(
+    evaluate: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """Mean and population variance over all points in each batch norm, and the outputs with them.
+
+    They come in the order in which the points pass them. Of several parts, each batch norm takes a
+    pass over all, up to where it stands, with the statistics of those before it as they were found.
+    """
+    if len(parts) == 1:
+        found: list[tuple[Tensor, Tensor]] = []
+        with BatchNormBy(_by_the_found(found)):
+            outputs = evaluate(parts[0])
+        return found, outputs
     known: list[tuple[Tensor, Tensor]] = []
     while True:
-        moments, outputs = _Moments(), []
+        moments, ends = _Moments(), []
         for part in parts:
             with BatchNormBy(_by_the_known(iter(known), moments)):
                 try:
-                    outputs.append(evaluate(part))
+                    ends.append(evaluate(part))
                 except _Reached:
                     continue
-        if outputs:
-            return torch.cat(outputs)
+        if ends:
+            return known, torch.cat(ends)
         known.append(moments.result(parts[0].dtype))
+
+
+def _by_the_found(found: list[tuple[Tensor, Tensor]]) -> Normalise:
+    def normalise(maps: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        moments = _Moments()
+        moments.add(maps)
+        found.append(moments.result(maps.dtype))
+        return F.batch_norm(maps, *found[-1], weight, bias, False, 0.0, eps)
+
+    return normalise
 
 
 class _Reached(Exception):  # noqa: N818 (not an error)

@@ -179,9 +179,10 @@ def judge(
                     f"the claim {claim.id} rests on {claim.measurement}, which is not measured; "
                     "name a measurement of results/<scale>/measurements.json"
                 )
-            measurement = Measurement(None, "", claim.dataset, note=FAILED)
+            measurement = Measurement(None, "", "", note=FAILED)
         found, why = outcome(claim, measurement)
-        source = sources.get(claim.dataset, claim.dataset)
+        # Paths join minima on several data.
+        source = measurement.dataset or sources.get(claim.dataset, claim.dataset)
         smaller = _smaller(claim, measurements, scale in claims.small_scales)
         records.append(
             {

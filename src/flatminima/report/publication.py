@@ -25,6 +25,7 @@ from flatminima.figures import (
     minefield_distances,
     minefield_embeddings,
     optimizers,
+    paths,
     perturbation,
     rings,
     rings_gap,
@@ -72,6 +73,10 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "rings-gap": rings_gap.alt,
     },
     "random_labels": {"second-way": second_way.alt},
+    "paths": {
+        "paths-swiss_roll": paths.alt,
+        "paths-images": paths.alt,
+    },
 }
 """The pictures of the article by experiment, and how each is put into words."""
 

@@ -1,0 +1,279 @@
+"""Loss and accuracy along curves between minima, and the plane in which they lie.
+
+After Garipov et al. 2018, figures 1 and 2 (arXiv 1802.10026), with bad minima beside good ones.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatminima.figures import style
+from flatminima.figures.planes import FLOOR
+from flatminima.figures.style import Data, Look
+from flatminima.training.pairs import ENDS, KINDS
+
+CEILING = 2.0
+"""Where the levels of the planes end, as log10 nats; any higher loss looks the same."""
+
+NAMES = {"good_good": "Good to good", "good_bad": "Good to bad", "bad_bad": "Bad to bad"}
+QUANTITIES = ("loss", "accuracy", "test_accuracy")
+LABELS = {
+    "loss": "training loss\n(nats)",
+    "accuracy": "training\naccuracy (%)",
+    "test_accuracy": "test\naccuracy (%)",
+}
+
+
+def collect(paths: Data, dataset: str) -> dict[str, np.ndarray]:
+    """Select what is drawn of the paths of one data set.
+
+    Args:
+        paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``KINDS``, then
+            pairs, then places; planes of the first pair of each kind, if there are any.
+        dataset: name of the source of the data, such as ``digits``.
+
+    Raises:
+        KeyError: if an array is missing.
+    """
+    names = ["t", "polychain"]
+    names += [f"{way}_{name}" for way in ("curve", "line") for name in (*QUANTITIES, "test_loss")]
+    names += ["curve_length", "line_length"]
+    names += [name for name in paths if name.startswith("plane_") or name == "batch_norm"]
+    return {"dataset": np.array(dataset), **{name: paths[name] for name in names}}
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """A column per kind of pair: loss and accuracies over the place on the path, and the plane.
+
+    The curve is in ink, the straight line dashed and faint, a line per pair; ends have the colours
+    of good and bad minima. All columns share their axes; losses below 0.001 nats are drawn there.
+    """
+    planes = "plane_loss" in data
+    page = _Page(look.narrow, planes)
+    figure = Figure(figsize=(look.width, page.height))
+    for column, kind in enumerate(KINDS):
+        for row, quantity in enumerate(QUANTITIES):
+            axes = page.panel(figure, column, row)
+            _profile(axes, data, column, quantity, look)
+            axes.tick_params(labelleft=column == 0, labelbottom=row == len(QUANTITIES) - 1)
+            if column == 0:
+                axes.set_ylabel(LABELS[quantity])
+                axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
+            if row == 0:
+                title = NAMES[kind].replace(" to ", " to\n") if look.narrow else NAMES[kind]
+                axes.set_title(title, weight="bold", size=9)
+            if row == len(QUANTITIES) - 1:
+                axes.set_xlabel("place on the path, $t$" if not look.narrow else "place $t$")
+        if planes:
+            axes = page.panel(figure, column, len(QUANTITIES))
+            filled = _plane(axes, data, column, look)
+            if column == 0:
+                axes.set_ylabel("distance\nacross")
+                axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
+            axes.set_xlabel("distance along" if not look.narrow else "along")
+    if planes:
+        _bar(page, figure, filled)
+    style.name_source(figure, data, look)
+    figure.legend(
+        handles=_handles(data, look),
+        loc="lower left",
+        bbox_to_anchor=(page.left / look.width, 0.0),
+        ncols=2 if look.narrow else 5,
+        borderaxespad=0.2,
+    )
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    kinds, pairs = data["curve_loss"].shape[:2]
+    mode = style.batch_norm(data)
+    curves = "polychains" if data["polychain"][0] else "Bezier curves"
+    words = [
+        f"{kinds} columns for {style.source(data)}{', ' + mode if mode else ''}: {curves} and "
+        f"straight lines between {pairs} pair{'s' if pairs > 1 else ''} of minima each, with "
+        "training loss, training accuracy and test accuracy along them."
+    ]
+    for column, kind in enumerate(KINDS):
+        loss, accuracy = (
+            [data[f"{way}_{name}"][column] for way in ("curve", "line")]
+            for name in ("loss", "accuracy")
+        )
+        test = data["curve_test_accuracy"][column]
+        words.append(
+            f"{NAMES[kind]}: the training loss reaches {style.nats(float(loss[0].max()))} on the "
+            f"curves and {style.nats(float(loss[1].max()))} on the lines, the training accuracy "
+            f"falls to {style.percent(float(accuracy[0].min()))} and "
+            f"{style.percent(float(accuracy[1].min()))}; the test accuracy on the curves goes from "
+            f"{style.percent(float(test[:, 0].mean()))} at the first end through "
+            f"{style.percent(float(test[:, test.shape[1] // 2].mean()))} in the middle to "
+            f"{style.percent(float(test[:, -1].mean()))} at the second."
+        )
+    if "plane_loss" in data:
+        words.append("At the bottom, the plane through both ends and the bend of one curve each.")
+    return " ".join(words)
+
+
+class _Page:
+    """Places of the panels in inches, set by hand so that all panels share their edges."""
+
+    def __init__(self, narrow: bool, planes: bool) -> None:
+        self.narrow = narrow
+        self.left, self.label = (0.66, 0.36) if narrow else (0.72, 0.42)
+        self.between = 0.16 if narrow else 0.22
+        self.width = 0.77 if narrow else 1.72
+        self.rows = [0.95 if narrow else 1.1] * len(QUANTITIES)
+        self.space = 0.14
+        self.top = 0.76 if narrow else 0.52
+        self.gap = 0.46
+        self.planes = planes
+        self.foot = (0.62 if narrow else 0.34) + (0.56 if planes and narrow else 0)
+
+    @property
+    def height(self) -> float:
+        rows = sum(self.rows) + self.space * (len(self.rows) - 1)
+        planes = self.width + self.gap if self.planes else 0
+        return self.top + rows + self.gap + planes + self.foot
+
+    def panel(self, figure: Figure, column: int, row: int) -> Axes:
+        left = self.left + column * (self.width + self.between)
+        top = self.top + sum(self.rows[:row]) + self.space * row
+        if row == len(self.rows):
+            return style.place(figure, left, top + self.gap - self.space, self.width, self.width)
+        return style.place(figure, left, top, self.width, self.rows[row])
+
+    def bar(self, figure: Figure) -> Axes:
+        right = self.left + 3 * self.width + 2 * self.between
+        bottom = self.height - self.foot - self.gap
+        if self.narrow:
+            return style.place(figure, self.left, bottom + 0.5, right - self.left - 0.15, 0.1)
+        return style.place(figure, right + 0.1, bottom - self.width, 0.1, self.width)
+
+
+def _profile(axes: Axes, data: Data, column: int, quantity: str, look: Look) -> None:
+    t, palette = data["t"], look.palette
+    ways: dict[str, dict[str, Any]] = {
+        "line": {"color": palette.muted, "linestyle": (0, (3, 2)), "linewidth": 0.9},
+        "curve": {"color": palette.ink, "linewidth": 1.3},
+    }
+    for way, line in ways.items():
+        for values in _shown(data[f"{way}_{quantity}"][column], quantity):
+            axes.plot(t, values, label=f"_{way}", **line)
+    for place, end in zip((0, -1), ENDS[column], strict=True):
+        values = _shown(data[f"curve_{quantity}"][column][:, place], quantity)
+        axes.plot(
+            np.full(len(values), t[place]),
+            values,
+            linestyle="none",
+            marker="o",
+            markersize=4,
+            markeredgewidth=0,
+            color=(palette.good, palette.bad)[end],
+            clip_on=False,
+            zorder=4,
+            label="_end",
+        )
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+    if quantity == "loss":
+        every = np.concatenate([data["curve_loss"].ravel(), data["line_loss"].ravel()])
+        high = 10 ** math.ceil(math.log10(every[np.isfinite(every)].max()))
+        axes.set_yscale("log")
+        axes.set_ylim(0.8 * 10**FLOOR, high)
+        style.decades(axes.yaxis, 10**FLOOR, high)
+    else:
+        axes.set_ylim(0, 104)
+        axes.set_yticks([0, 50, 100])
+
+
+def _shown(values: Float[np.ndarray, "..."], quantity: str) -> Float[np.ndarray, "..."]:
+    """Values as they are drawn: accuracies in per cent, losses not below the floor."""
+    shown: np.ndarray = np.maximum(values, 10**FLOOR) if quantity == "loss" else 100 * values
+    return shown
+
+
+def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
+    palette, levels = look.palette, np.arange(2 * FLOOR, 2 * CEILING + 1) / 2
+    x, y, loss = (data[f"plane_{name}"][column] for name in ("x", "y", "loss"))
+    logarithm = np.log10(np.clip(loss, 10.0 ** (FLOOR - 1), 10.0 ** (CEILING + 1)))
+    filled = axes.contourf(
+        x, y, logarithm, levels=levels, cmap=style.loss_map(look), extend="both", zorder=-1
+    )
+    axes.set_rasterization_zorder(0)
+    ends, bend, curve = (data[f"plane_{name}"][column] for name in ("ends", "bend", "curve"))
+    # In the colour of low loss, which keeps it apart from what lies around it.
+    around: dict[str, Any] = {"color": palette.loss[0], "linewidth": 3.2, "solid_capstyle": "round"}
+    axes.plot(*curve.T, label="_around", **around)
+    axes.plot(*ends.T, color=palette.loss[0], linestyle=(0, (3, 2)), linewidth=1, label="_line")
+    axes.plot(*curve.T, color=palette.ink, linewidth=1.4, label="_curve")
+    axes.plot(
+        *bend,
+        marker="D",
+        markersize=4,
+        color=palette.ink,
+        markerfacecolor=palette.loss[0],
+        markeredgewidth=1,
+        label="_bend",
+    )
+    for place, end in zip(ends, ENDS[column], strict=True):
+        axes.plot(
+            *place,
+            marker="o",
+            markersize=5,
+            color=(palette.good, palette.bad)[end],
+            markeredgecolor=palette.loss[0],
+            markeredgewidth=0.8,
+            label="_end",
+        )
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+    axes.locator_params(nbins=3)
+    # Both axes have one scale, so that the numbers below serve both.
+    axes.tick_params(labelleft=column == 0)
+    axes.spines[["top", "right"]].set_visible(True)
+    return filled
+
+
+def _bar(page: _Page, figure: Figure, filled: QuadContourSet) -> None:
+    drawn = figure.colorbar(
+        filled, cax=page.bar(figure), orientation="horizontal" if page.narrow else "vertical"
+    )
+    ticks = [float(level) for level in filled.levels if level == round(level)]
+    drawn.set_ticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
+    drawn.set_label(style.LOSS)
+
+
+def _handles(data: Data, look: Look) -> Sequence[Line2D]:
+    palette = look.palette
+    name = "polychain" if data["polychain"][0] else "Bezier curve"
+    dot: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 4,
+        "markeredgewidth": 0,
+    }
+    handles = [
+        Line2D([], [], color=palette.ink, linewidth=1.3, label=name),
+        Line2D(
+            [], [], color=palette.muted, linestyle=(0, (3, 2)), linewidth=0.9, label="straight line"
+        ),
+        Line2D([], [], color=palette.good, label="good minimum", **dot),
+        Line2D([], [], color=palette.bad, label="bad minimum", **dot),
+    ]
+    if "plane_loss" in data:
+        bend: dict[str, Any] = {
+            **dot,
+            "marker": "D",
+            "markeredgewidth": 1,
+            "markerfacecolor": palette.loss[0],
+        }
+        handles.append(Line2D([], [], color=palette.ink, label="bend", **bend))
+    return handles

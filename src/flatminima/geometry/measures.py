@@ -37,7 +37,7 @@ ReLU network without normalisation) it is the trace of the Hessian, too.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -91,28 +91,64 @@ class Measures:
 
 
 @dataclass(frozen=True, eq=False)
-class Linearisation:
-    """A network's logits on some points, to first order in its parameters. All float64.
+class Jacobian:
+    """Derivatives of a network's logits on some points by its trainable parameters, float64.
 
-    The Jacobian of N points with C outputs by n parameters takes 8·N·C·n bytes.
+    Of N points with C outputs by n parameters they take 8·N·C·n bytes.
 
     Attributes:
-        jacobian: of the logits by the trainable parameters.
-        logits: at the minimum.
-        labels: of the points.
+        values: the derivatives.
         scale: one filter-normalised unit for each parameter, 0 for those in no filter.
     """
 
-    jacobian: Float[Tensor, "points outputs parameters"]
-    logits: Float[Tensor, "points outputs"]
-    labels: Int[Tensor, " points"]
+    values: Float[Tensor, "points outputs parameters"]
     scale: Float[Tensor, " parameters"]
 
-    def at(self, temperature: float) -> "Linearisation":
-        """The same with the logits divided by a temperature."""
-        return Linearisation(
-            self.jacobian / temperature, self.logits / temperature, self.labels, self.scale
+    @cached_property
+    def products(self) -> dict[Ball, Float[Tensor, "points outputs points outputs"]]:
+        """J M Jᵀ for the two balls in which M does not depend on the predictions."""
+        every = {"raw": self.values, "filter": self.values * self.scale}
+        return {name: torch.tensordot(each, each, dims=([2], [2])) for name, each in every.items()}
+
+    @cached_property
+    def basis(self) -> Float[Tensor, "points outputs rank"]:
+        """An orthonormal basis of the ways in which the predictions can move, to first order.
+
+        Logits of a point that all rise by as much predict the same, so where there are several
+        only their differences count.
+        """
+        points, outputs, parameters = self.values.shape
+        differences = _sum_free(outputs).to(self.values)
+        rows = torch.einsum("od,iop->idp", differences, self.values).reshape(-1, parameters)
+        # Of no consequence for the column space, but columns of like size lose fewer digits.
+        norms = rows.norm(dim=0)
+        left, values, _ = torch.linalg.svd(
+            rows / torch.where(norms > 0, norms, 1.0), full_matrices=False
         )
+        rank = int((values > _RANK * values[0]).sum())
+        return torch.einsum("od,idr->ior", differences, left[:, :rank].reshape(points, -1, rank))
+
+
+@dataclass(frozen=True, eq=False)
+class Linearisation:
+    """A network on some points, to first order in its parameters. All float64.
+
+    Attributes:
+        jacobian: of the logits before they are divided by the temperature.
+        untempered: the logits at the minimum, before they are divided likewise.
+        labels: of the points.
+        temperature: by which logits are divided.
+    """
+
+    jacobian: Jacobian
+    untempered: Float[Tensor, "points outputs"]
+    labels: Int[Tensor, " points"]
+    temperature: float = 1.0
+
+    @property
+    def logits(self) -> Float[Tensor, "points outputs"]:
+        """The logits at the minimum."""
+        return self.untempered / self.temperature
 
     @cached_property
     def roots(self) -> Float[Tensor, "points outputs factors"]:
@@ -142,34 +178,15 @@ class Linearisation:
         Raises:
             ValueError: if there is no such ball.
         """
-        if ball == "kl":
-            return self._projection()
         if ball not in BALLS:
             raise ValueError(f"ball is {ball!r}; it is one of {', '.join(BALLS)}")
-        rows = torch.einsum("iof,iop->ifp", self.roots, self.jacobian).flatten(0, 1)
-        if ball == "filter":
-            rows = rows * self.scale
-        return rows @ rows.T / len(self.logits)
-
-    def _projection(self) -> Float[Tensor, "rows rows"]:
-        points, outputs, parameters = self.jacobian.shape
-        jacobian, roots = self.jacobian, self.roots
-        if outputs > 1:
-            # Logits that all rise by as much predict the same: leave that combination out.
-            differences = _sum_free(outputs).to(jacobian)
-            jacobian = torch.einsum("od,iop->idp", differences, jacobian)
-            roots = torch.einsum("od,iof->idf", differences, roots)
-        rows = jacobian.reshape(-1, parameters)
-        # Of no consequence for the column space, but columns of like size lose fewer digits.
-        norms = rows.norm(dim=0)
-        left, values, _ = torch.linalg.svd(
-            rows / torch.where(norms > 0, norms, 1.0), full_matrices=False
-        )
-        rank = int((values > _RANK * values[0]).sum())
-        basis = left[:, :rank].reshape(points, -1, rank)
-        moved = torch.einsum("idf,idr->ifr", roots, basis).flatten(0, 1)
-        orthonormal, _ = torch.linalg.qr(moved)
-        return orthonormal @ orthonormal.T
+        if ball == "kl":
+            moved = torch.einsum("iof,ior->ifr", self.roots, self.jacobian.basis).flatten(0, 1)
+            orthonormal, _ = torch.linalg.qr(moved)
+            return orthonormal @ orthonormal.T
+        products = self.jacobian.products[ball] / (self.temperature**2 * len(self.logits))
+        rows = torch.einsum("iof,iojp,jpg->ifjg", self.roots, products, self.roots)
+        return rows.flatten(2, 3).flatten(0, 1)
 
     def measures(
         self, ball: Ball, partitions: list[list[Int[np.ndarray, " batch"]]]
@@ -233,7 +250,7 @@ def linearise(
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
     scale = metric(network.layout, values, "exact")[: network.trainable]
-    return Linearisation(jacobian.detach(), logits, labels, scale)
+    return Linearisation(Jacobian(jacobian.detach(), scale), logits, labels)
 
 
 def partition(
@@ -291,13 +308,15 @@ def measures(
         temperature = temperature_at(network, minimum, inputs, labels, level)
         if math.isnan(temperature):
             raise ValueError(f"at no temperature is the loss of this network {level} nats")
-        linear = linear.at(temperature)
+        linear = replace(linear, temperature=temperature)
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
     return linear.measures(ball, drawn)
 
 
 def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:
-    """An orthonormal basis of the vectors whose entries sum to zero."""
+    """An orthonormal basis of the vectors whose entries sum to zero; 1 for a single logit."""
+    if outputs == 1:
+        return torch.ones(1, 1, dtype=torch.float64)
     full = torch.eye(outputs, dtype=torch.float64)
     full[:, 0] = 1
     return torch.linalg.qr(full)[0][:, 1:]

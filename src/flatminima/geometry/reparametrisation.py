@@ -9,7 +9,6 @@ al. 2015). Biases go with what enters.
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -109,4 +108,4 @@ def _layers(layout: Layout) -> list[tuple[int, int]]:
     ) and all(a[0] == b[1] for a, b in zip(weights, weights[1:], strict=False))
     if len(weights) != len(biases) or not chained:
         raise ValueError("only networks of fully connected layers with biases can be rescaled here")
-    return [(int(np.int64(out)), int(fan_in)) for out, fan_in in weights]
+    return [(out, fan_in) for out, fan_in in weights]

@@ -1,0 +1,271 @@
+"""Surveys of flatness: every measure of every minimum, and what rescaling does to each.
+
+Arrays are named ``<loss>.<ball>.<measure>``. The loss is ``own``, that of the minimum, or
+``matched``, the same for all (``geometry.temperature``); the balls are those of
+``geometry.measures``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.curvature import top_eigenvalue
+from flatminima.geometry.directions import Kind, metric
+from flatminima.geometry.measures import BALLS, Measures, linearise, partition
+from flatminima.geometry.reparametrisation import (
+    layer_factors,
+    log_weight_jacobian,
+    rescale_units,
+    unit_factors,
+)
+from flatminima.geometry.sampled import Sampled
+from flatminima.geometry.spectrum import Curvature, Units, curvature
+from flatminima.geometry.survey import basins
+from flatminima.geometry.temperature import Tempered, temperature_at
+from flatminima.models.network import Network
+from flatminima.progress import Report
+from flatminima.storage import Arrays
+
+LOSSES = ("own", "matched")
+
+RESCALINGS = ("trained", "layers", "units")
+"""A minimum as it was trained, and after each of the two kinds of rescaling."""
+
+KINDS: tuple[Kind, ...] = ("exact", "paper")
+
+
+def flatness(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    level: float,
+    batch: int,
+    partitions: int,
+    seed: int,
+    report: Report | None = None,
+) -> Arrays:
+    """Every measure of every minimum, at its own loss and at a common one.
+
+    Args:
+        level: the common loss in nats.
+        batch, partitions: of minibatches, see ``geometry.measures.partition``; the same for all.
+        seed: root seed of partitions and eigenvalue iterations.
+        report: called with (minima done, minima, text).
+
+    Returns:
+        float64 arrays (networks,): each field of ``Measures`` under
+        ``<loss>.<ball>.<field>``, and of the sampled ones the ends of the interval with ``_low``
+        and ``_high``; ``<loss>.raw.hessian_top`` and ``<loss>.filter.hessian_top``, the largest
+        eigenvalues of the Hessian; ``temperature`` that makes the loss the common one; and
+        ``level``, ``batch`` and ``partitions`` (1,). At the common loss NaN where no temperature
+        has it.
+    """
+    drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
+    rows: list[dict[str, float]] = []
+    for number, minimum in enumerate(minima):
+        linear = linearise(network, minimum, inputs, labels)
+        temperature = temperature_at(network, minimum, inputs, labels, level)
+        scale = metric(network.layout, minimum.double(), "exact")
+        row = {"temperature": temperature}
+        for loss, at in (("own", 1.0), ("matched", temperature)):
+            for ball in BALLS:
+                name = f"{loss}.{ball}"
+                if math.isnan(at):
+                    row |= {f"{name}.{each}": math.nan for each in _entries(None)}
+                    found = math.nan
+                else:
+                    measured = replace(linear, temperature=at).measures(ball, drawn)
+                    row |= {f"{name}.{each}": value for each, value in _entries(measured).items()}
+                if ball == "kl":
+                    continue
+                if not math.isnan(at):
+                    found = top_eigenvalue(
+                        Tempered(network, at), minimum, inputs, labels,
+                        seed=seed, scale=None if ball == "raw" else scale,
+                    )  # fmt: skip
+                row[f"{name}.hessian_top"] = found
+        rows.append(row)
+        if report is not None:
+            report(number + 1, len(minima), f"measures of minimum {number}")
+    settings = {"level": level, "batch": batch, "partitions": partitions}
+    return {
+        **{name: np.array([row[name] for row in rows]) for name in rows[0]},
+        **{name: np.array([float(value)]) for name, value in settings.items()},
+    }
+
+
+def spectra(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    level: float,
+    thresholds: int,
+    top: int,
+    probes: int,
+    steps: int,
+    seed: int,
+    report: Report | None = None,
+) -> Arrays:
+    """The spectrum of the Hessian around a good and a bad minimum, and of the Gauss-Newton matrix.
+
+    Args:
+        level: the common loss in nats.
+        thresholds: number of values, geometric, above which eigenvalues are counted.
+        top, probes, steps: see ``geometry.spectrum.curvature``.
+
+    Returns:
+        float64 arrays, the good minimum first. Per case, that is loss and units as
+        ``matched.filter``: ``threshold`` (thresholds,), down from the largest eigenvalue of either
+        over six decades; ``above``, ``above_low``, ``above_high`` (2, thresholds), how many
+        eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
+        ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
+        of the Gauss-Newton matrix that can differ from zero, falling; ``eigenvalues`` and
+        ``residuals`` (2, top); ``trace``, ``trace_low`` and ``trace_high`` (2,), and
+        ``gauss_newton_trace`` (2,). And ``dimension`` (1,).
+    """
+    cases: list[tuple[str, Units]] = [(loss, ball) for loss in LOSSES for ball in ("raw", "filter")]
+    arrays: Arrays = {"dimension": np.array([float(network.trainable)])}
+    linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
+    for number, (loss, units) in enumerate(cases):
+        both: list[Curvature] = []
+        exact = []
+        for minimum, around in zip(pair, linear, strict=True):
+            found = curvature(
+                network, minimum, inputs, labels, units=units,
+                level=level if loss == "matched" else None,
+                top=top, probes=probes, steps=steps, seed=seed,
+            )  # fmt: skip
+            kernel = replace(around, temperature=found.temperature).kernel(units)
+            exact.append(np.sort(torch.linalg.eigvalsh(kernel).cpu().numpy())[::-1])
+            both.append(found)
+        highest = max(found.eigenvalues[0] for found in both)
+        threshold = highest * np.geomspace(1.5, 1e-6, thresholds)
+        case = {
+            "threshold": threshold,
+            "gauss_newton": np.stack(exact),
+            "gauss_newton_trace": np.stack(exact).sum(axis=1),
+            "eigenvalues": np.stack([found.eigenvalues for found in both]),
+            "residuals": np.stack([found.residuals for found in both]),
+            **_bounded("trace", np.array([found.trace for found in both], dtype=object)),
+            **_bounded("above", _counts(both, threshold, Curvature.count_above)),
+            **_bounded("below", _counts(both, -threshold, Curvature.count_below)),
+        }
+        arrays |= {f"{loss}.{units}.{name}": array for name, array in case.items()}
+        if report is not None:
+            report(number + 1, len(cases), f"spectra, {loss} loss, {units} units")
+    return arrays
+
+
+def invariance(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    level: float,
+    batch: int,
+    partitions: int,
+    layer: int,
+    factor: float,
+    excess: float,
+    directions: int,
+    decades: float,
+    seed: int,
+    report: Report | None = None,
+) -> Arrays:
+    """Every measure of a good and a bad minimum, as trained and after either rescaling.
+
+    Args:
+        level, batch, partitions: as for :func:`flatness`.
+        layer: hidden layer that is multiplied by ``factor``, the next one divided by it.
+        factor: of the layers; single units are multiplied by between its inverse and itself.
+        excess: basins reach to the loss at the minimum plus this, in nats.
+        directions, decades: of basins, see ``geometry.survey.basins``.
+
+    Returns:
+        float64 arrays (2, 3), the good minimum first, the second axis as ``RESCALINGS``: what
+        :func:`flatness` gives; ``radius.exact`` and ``radius.paper``, the median over directions;
+        ``log10_volume.filter`` and ``log10_volume.raw``, mean-log estimates in filter-normalised
+        units and in the space of weights, along exact directions; ``logits_moved``, the largest
+        change of a logit on any point; and of the rescalings ``log10_jacobian`` (3,), by how much
+        they move a volume in the space of weights. ``factor`` and ``directions`` (1,).
+    """
+    layout = network.layout
+    factors = [
+        unit_factors(layout, 1.0, seed),
+        layer_factors(layout, layer, factor),
+        unit_factors(layout, factor, seed),
+    ]
+    # In float64: rounding the parameters would move the function.
+    exactly = pair.double()
+    every = torch.stack([rescale_units(layout, exactly, each) for each in factors], dim=1)
+    flat = every.flatten(0, 1)
+    found = flatness(
+        network, flat, inputs, labels,
+        level=level, batch=batch, partitions=partitions, seed=seed, report=report,
+    )  # fmt: skip
+    arrays = {
+        name: array.reshape(len(pair), len(factors)) if len(array) == len(flat) else array
+        for name, array in found.items()
+    }
+    points = inputs.double()
+    with torch.no_grad():
+        logits = network.logits(flat, points).unflatten(0, (len(pair), len(factors)))
+    moved = (logits - logits[:, :1]).abs().flatten(2).amax(dim=2)
+    for kind in KINDS:
+        measured = basins(
+            network, flat, points, labels,
+            cutoffs=(), excess=excess, kind=kind, directions=directions, decades=decades, seed=seed,
+        )  # fmt: skip
+        shape = (len(pair), len(factors))
+        arrays[f"radius.{kind}"] = measured["median_radius"].reshape(shape)
+        if kind == "exact":
+            volume = measured["log10_volume_mean_log"].reshape(shape)
+            scales = measured["log_determinant"].reshape(shape) / math.log(10)
+            arrays |= {"log10_volume.raw": volume, "log10_volume.filter": volume - scales}
+    jacobian = [log_weight_jacobian(layout, each) / math.log(10) for each in factors]
+    return {
+        **arrays,
+        "logits_moved": moved.cpu().numpy(),
+        "log10_jacobian": np.array(jacobian),
+        "factor": np.array([float(factor)]),
+        "directions": np.array([float(directions)]),
+    }
+
+
+def _entries(measured: Measures | None) -> dict[str, float]:
+    """The fields of the measures of one minimum as plain numbers; NaN of none."""
+    found: dict[str, float] = {}
+    for name, kind in Measures.__annotations__.items():
+        value = Sampled(math.nan, math.nan, math.nan) if measured is None else None
+        value = value if measured is None else getattr(measured, name)
+        if kind is Sampled:
+            found |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+        else:
+            found[name] = math.nan if measured is None else float(value)
+    return found
+
+
+def _counts(both: Sequence[Curvature], thresholds: np.ndarray, count: object) -> np.ndarray:
+    every = [[count(found, float(t)) for t in thresholds] for found in both]  # type: ignore[operator]
+    return np.array(every, dtype=object)
+
+
+def _bounded(name: str, sampled: np.ndarray) -> Arrays:
+    """Values and ends of an array of sampled numbers, as three arrays."""
+    parts = {"": "value", "_low": "low", "_high": "high"}
+    return {
+        f"{name}{suffix}": np.vectorize(lambda one, part=part: getattr(one, part), otypes=[float])(
+            sampled
+        )
+        for suffix, part in parts.items()
+    }

@@ -13,6 +13,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/measures.smk"
 
 
 if "minefield" in EXPERIMENTS:

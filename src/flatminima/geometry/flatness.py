@@ -6,7 +6,6 @@ Arrays are named ``<loss>.<ball>.<measure>``. The loss is ``own``, that of the m
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.geometry.comparisons import LOSSES
 from flatminima.geometry.curvature import top_eigenvalue
 from flatminima.geometry.directions import Kind, metric
 from flatminima.geometry.measures import BALLS, Measures, linearise, partition
@@ -31,10 +31,7 @@ from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 
-LOSSES = ("own", "matched")
-
-RESCALINGS = ("trained", "layers", "units")
-"""A minimum as it was trained, and after each of the two kinds of rescaling."""
+_ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 KINDS: tuple[Kind, ...] = ("exact", "paper")
 
@@ -124,7 +121,7 @@ def spectra(
 
     Returns:
         float64 arrays, the good minimum first. Per case, that is loss and units as
-        ``matched.filter``: ``threshold`` (thresholds,), down from the largest eigenvalue of either
+        ``matched.filter``, and without the matched ones where the pair has no common loss: ``threshold`` (thresholds,), down from the largest eigenvalue of either
         over six decades; ``above``, ``above_low``, ``above_high`` (2, thresholds), how many
         eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
         ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
@@ -135,16 +132,21 @@ def spectra(
     cases: list[tuple[str, Units]] = [(loss, ball) for loss in LOSSES for ball in ("raw", "filter")]
     arrays: Arrays = {"dimension": np.array([float(network.trainable)])}
     linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
+    temperatures = {
+        "own": [1.0] * len(pair),
+        "matched": [temperature_at(network, one, inputs, labels, level) for one in pair],
+    }
     for number, (loss, units) in enumerate(cases):
+        if np.isnan(temperatures[loss]).any():
+            continue
         both: list[Curvature] = []
         exact = []
-        for minimum, around in zip(pair, linear, strict=True):
+        for minimum, around, temperature in zip(pair, linear, temperatures[loss], strict=True):
             found = curvature(
-                network, minimum, inputs, labels, units=units,
-                level=level if loss == "matched" else None,
-                top=top, probes=probes, steps=steps, seed=seed,
+                Tempered(network, temperature), minimum, inputs, labels,
+                units=units, top=top, probes=probes, steps=steps, seed=seed,
             )  # fmt: skip
-            kernel = replace(around, temperature=found.temperature).kernel(units)
+            kernel = replace(around, temperature=temperature).kernel(units)
             exact.append(np.sort(torch.linalg.eigvalsh(kernel).cpu().numpy())[::-1])
             both.append(found)
         highest = max(found.eigenvalues[0] for found in both)
@@ -155,9 +157,9 @@ def spectra(
             "gauss_newton_trace": np.stack(exact).sum(axis=1),
             "eigenvalues": np.stack([found.eigenvalues for found in both]),
             "residuals": np.stack([found.residuals for found in both]),
-            **_bounded("trace", np.array([found.trace for found in both], dtype=object)),
-            **_bounded("above", _counts(both, threshold, Curvature.count_above)),
-            **_bounded("below", _counts(both, -threshold, Curvature.count_below)),
+            **_bounded("trace", [[found.trace] for found in both], axis=0),
+            **_bounded("above", [[found.count_above(t) for t in threshold] for found in both]),
+            **_bounded("below", [[found.count_below(-t) for t in threshold] for found in both]),
         }
         arrays |= {f"{loss}.{units}.{name}": array for name, array in case.items()}
         if report is not None:
@@ -192,12 +194,15 @@ def invariance(
         directions, decades: of basins, see ``geometry.survey.basins``.
 
     Returns:
-        float64 arrays (2, 3), the good minimum first, the second axis as ``RESCALINGS``: what
+        float64 arrays (2, 3), the good minimum first, the second axis as ``comparisons.RESCALINGS``: what
         :func:`flatness` gives; ``radius.exact`` and ``radius.paper``, the median over directions;
         ``log10_volume.filter`` and ``log10_volume.raw``, mean-log estimates in filter-normalised
         units and in the space of weights, along exact directions; ``logits_moved``, the largest
         change of a logit on any point; and of the rescalings ``log10_jacobian`` (3,), by how much
-        they move a volume in the space of weights. ``factor`` and ``directions`` (1,).
+        they move a volume in the space of weights. ``alike_factor`` (1,): the factor of the same
+        layer that would make the good minimum's trace at the common loss that of the bad one, at
+        least 1, NaN if the good one is the sharper already or has no such loss. ``weights``,
+        the dimension of the volumes, ``factor`` and ``directions`` (1,).
     """
     layout = network.layout
     factors = [
@@ -231,15 +236,50 @@ def invariance(
         if kind == "exact":
             volume = measured["log10_volume_mean_log"].reshape(shape)
             scales = measured["log_determinant"].reshape(shape) / math.log(10)
+            arrays["weights"] = measured["weights"].astype(np.float64)
             arrays |= {"log10_volume.raw": volume, "log10_volume.filter": volume - scales}
+    alike = _alike(network, exactly, inputs, labels, layer=layer, level=level)
     jacobian = [log_weight_jacobian(layout, each) / math.log(10) for each in factors]
     return {
         **arrays,
         "logits_moved": moved.cpu().numpy(),
         "log10_jacobian": np.array(jacobian),
+        "alike_factor": np.array([alike]),
         "factor": np.array([float(factor)]),
         "directions": np.array([float(directions)]),
     }
+
+
+def _alike(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    layer: int,
+    level: float,
+) -> float:
+    """How far to rescale a layer of the first minimum for the second one's trace of G.
+
+    With α, what belongs to the layer weighs 1/α² as much in the trace and the weights of the next
+    layer α² as much, so that α² is the larger root of a quadratic equation.
+    """
+    own, parts = [], []
+    for minimum in pair:
+        temperature = temperature_at(network, minimum, inputs, labels, level)
+        if math.isnan(temperature):
+            return math.nan
+        diagonal = replace(
+            linearise(network, minimum, inputs, labels), temperature=temperature
+        ).diagonal()
+        sums = [float(each.sum()) for each in torch.split(diagonal, list(network.layout.sizes))]
+        own.append(math.fsum(sums))
+        parts.append((sums[2 * layer] + sums[2 * layer + 1], sums[2 * layer + 2]))
+    before, after = parts[0]
+    excess = own[1] - (own[0] - before - after)
+    if own[1] <= own[0] or after <= 0:
+        return math.nan
+    return math.sqrt((excess + math.sqrt(excess**2 - 4 * before * after)) / (2 * after))
 
 
 def _entries(measured: Measures | None) -> dict[str, float]:
@@ -255,17 +295,11 @@ def _entries(measured: Measures | None) -> dict[str, float]:
     return found
 
 
-def _counts(both: Sequence[Curvature], thresholds: np.ndarray, count: object) -> np.ndarray:
-    every = [[count(found, float(t)) for t in thresholds] for found in both]  # type: ignore[operator]
-    return np.array(every, dtype=object)
+def _bounded(name: str, sampled: list[list[Sampled]], axis: int | None = None) -> Arrays:
+    """Values and ends of rows of sampled numbers, as three arrays; of one column, by rows alone."""
 
+    def part(end: str) -> np.ndarray:
+        every = np.array([[getattr(one, end) for one in row] for row in sampled])
+        return every if axis is None else every[:, axis]
 
-def _bounded(name: str, sampled: np.ndarray) -> Arrays:
-    """Values and ends of an array of sampled numbers, as three arrays."""
-    parts = {"": "value", "_low": "low", "_high": "high"}
-    return {
-        f"{name}{suffix}": np.vectorize(lambda one, part=part: getattr(one, part), otypes=[float])(
-            sampled
-        )
-        for suffix, part in parts.items()
-    }
+    return {f"{name}{suffix}": part(end) for suffix, end in _ENDS.items()}

@@ -188,6 +188,11 @@ class Linearisation:
         rows = torch.einsum("iof,iojp,jpg->ifjg", self.roots, products, self.roots)
         return rows.flatten(2, 3).flatten(0, 1)
 
+    def diagonal(self) -> Float[Tensor, " parameters"]:
+        """The Gauss-Newton matrix's diagonal, parameter by parameter."""
+        rows = torch.einsum("iof,iop->ifp", self.roots, self.jacobian.values)
+        return rows.square().sum(dim=(0, 1)) / (self.temperature**2 * len(self.logits))
+
     def measures(
         self, ball: Ball, partitions: list[list[Int[np.ndarray, " batch"]]]
     ) -> Measures:
@@ -215,7 +220,7 @@ class Linearisation:
             regrets.append(float((length.expand(len(length), -1)[pairs] * (1 - cosine)).mean()))
             norms.append(float(length.mean()))
             squares.append(float(length.square().mean()))
-            contrasts.append(float(np.mean(tops)) / top)
+            contrasts.append(float(np.mean(tops)) / top if top > 0 else math.nan)
             cosines.append(float(cosine.mean()))
         return Measures(
             regret=mean_of(np.array(regrets)),

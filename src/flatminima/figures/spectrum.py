@@ -1,0 +1,128 @@
+"""Spectra of the curvature around a good and a bad minimum, at their own loss and at the same."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+from flatminima.training.selection import KINDS
+
+CASES = (
+    ("own.raw", "a  Raw, each at its own loss"),
+    ("matched.raw", "b  Raw, at the same loss"),
+    ("matched.filter", "c  Filter-normalised,\nat the same loss"),
+)
+
+TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
+
+
+def collect(spectra: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn from the spectra of one data set.
+
+    Args:
+        spectra: arrays of ``spectra/<dataset>``, the good minimum first. Cases that are missing
+            there are drawn empty.
+
+    Raises:
+        KeyError: if an array of a case is missing.
+    """
+    data = {"dimension": spectra["dimension"]}
+    for case, _ in CASES:
+        if f"{case}.threshold" in spectra:
+            data |= {f"{case}.{name}": spectra[f"{case}.{name}"] for name in TAKEN}
+    return data
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """How many eigenvalues exceed a curvature: Hessian with bands, Gauss-Newton dashed.
+
+    Dotted lines count the negative eigenvalues of the Hessian by their size.
+    """
+    figure = style.figure(look, 8.2 if look.narrow else 3.3)
+    panels = figure.subplots(
+        *((3, 1) if look.narrow else (1, 3)), sharey=True, squeeze=False
+    ).ravel()
+    for axes, (case, title) in zip(panels, CASES, strict=True):
+        axes.set_title(title)
+        if f"{case}.threshold" in data:
+            _panel(axes, data, case, look)
+        else:
+            axes.text(
+                0.5, 0.5, "no common loss", transform=axes.transAxes, ha="center", va="center"
+            )
+        axes.set_xlabel("curvature λ (nats per\nsquared distance)")
+    for axes in panels if look.narrow else panels[:1]:
+        axes.set_ylabel("eigenvalues above λ")
+    figure.legend(
+        handles=_handles(look), loc="outside lower center", ncols=2 if look.narrow else 5
+    )
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    sentences = [
+        "Three panels count how many eigenvalues of the Hessian exceed a curvature, on logarithmic "
+        "axes, for a good and a bad minimum; those of the Gauss-Newton matrix are drawn beside it."
+    ]
+    for case, title in CASES:
+        if f"{case}.threshold" in data:
+            good, bad = (style.number(float(top[0])) for top in data[f"{case}.eigenvalues"])
+            name = " ".join(title.split()[1:]).lower()
+            sentences.append(
+                f"The largest eigenvalue, {name}, is {good} at the good minimum and {bad} at the "
+                f"bad one."
+            )
+    return " ".join(sentences)
+
+
+def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
+    threshold = data[f"{case}.threshold"]
+    colours = (look.palette.good, look.palette.bad)
+    lowest = 0.7
+    shown = np.inf
+    for row, colour in enumerate(colours):
+        above, low, high = (
+            np.maximum(data[f"{case}.{name}"][row], lowest)
+            for name in ("above", "above_low", "above_high")
+        )
+        axes.fill_between(threshold, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(threshold, above, color=colour, label="_hessian")
+        _dotted(axes, threshold, data[f"{case}.below"][row], colour, lowest)
+        exact = np.maximum(data[f"{case}.gauss_newton"][row], np.finfo(float).tiny)
+        counts = np.arange(1, len(exact) + 1)
+        axes.step(exact, counts, where="post", color=colour, dashes=(4, 2), linewidth=1.0)
+        # Down to where the spectrum of the smaller one has been seen for some decades.
+        shown = min(shown, float(data[f"{case}.eigenvalues"][row][0]))
+    low, high = max(shown * 1e-5, 1e-30), float(threshold[0]) * 2
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(lowest, 2 * float(data["dimension"][0]))
+    style.decades(axes.xaxis, low, high, 5)
+    style.decades(axes.yaxis, 1, 2 * float(data["dimension"][0]))
+
+
+def _dotted(
+    axes: Axes, threshold: np.ndarray, below: np.ndarray, colour: str, lowest: float
+) -> None:
+    axes.plot(
+        threshold, np.maximum(below, lowest), color=colour, linewidth=1.0, dashes=(1, 1.5)
+    )
+
+
+def _handles(look: Look) -> list[Line2D]:
+    palette, muted = look.palette, look.palette.muted
+    handles = [
+        Line2D([], [], color=getattr(palette, kind), linewidth=1.8, label=f"{kind} minimum")
+        for kind in KINDS
+    ]
+    handles.append(Line2D([], [], color=muted, label="Hessian"))
+    handles.append(Line2D([], [], color=muted, dashes=(4, 2), linewidth=1.0, label="Gauss-Newton"))
+    handles.append(
+        Line2D([], [], color=muted, dashes=(1, 1.5), linewidth=1.0, label="Hessian, below −λ")
+    )
+    return handles

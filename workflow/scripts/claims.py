@@ -4,7 +4,7 @@ from typing import Any
 
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
-from flatminima.report import generalization, margins, minefield, perturbation, rings
+from flatminima.report import generalization, margins, minefield, perturbation, rings, whole_story
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
@@ -63,6 +63,10 @@ def main(job: Job) -> None:
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
+    flat = [by_dataset(name, read_arrays) for name in ("measures", "spectra", "invariance")]
+    for name in flat[0]:
+        parts = (part[name] for part in flat)
+        measurements |= whole_story.measure(name, *parts, summaries[name], seed=config["seed"])
     if "rings" in config:
         measurements |= rings.measure(
             job.arrays("rings_survey"),

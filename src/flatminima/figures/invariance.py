@@ -31,17 +31,17 @@ class Row:
 ROWS = (
     Row("matched.raw.fisher_trace", "trace", "raw"),
     Row("matched.raw.hessian_top", "top eigenvalue", "raw"),
-    Row("matched.raw.regret", "local measure R", "raw"),
+    Row("matched.raw.regret", "local measure", "raw"),
     Row("matched.raw.contrast", "contrast", "raw"),
     Row("radius.paper", "radius, paper's", "raw"),
     Row("log10_volume.raw", "volume, per dim.", "raw", volume=True),
     Row("matched.filter.fisher_trace", "trace", "filter"),
     Row("matched.filter.hessian_top", "top eigenvalue", "filter"),
-    Row("matched.filter.regret", "local measure R", "filter"),
+    Row("matched.filter.regret", "local measure", "filter"),
     Row("matched.filter.contrast", "contrast", "filter"),
     Row("radius.exact", "radius, exact", "filter"),
     Row("log10_volume.filter", "volume, per dim.", "filter", volume=True),
-    Row("matched.kl.regret", "local measure R", "kl"),
+    Row("matched.kl.regret", "local measure", "kl"),
     Row("matched.kl.fisher_trace", "free predictions", "kl"),
 )
 """In the order of the figure. Radii along the paper's directions are Euclidean distances."""

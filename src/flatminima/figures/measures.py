@@ -7,6 +7,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -36,16 +37,16 @@ class Shown:
 SHOWN = (
     Shown("raw.fisher_trace", "Trace", "raw"),
     Shown("raw.hessian_top", "Top eigenvalue", "raw"),
-    Shown("raw.regret", "Local measure R", "raw"),
+    Shown("raw.regret", "Local measure", "raw"),
     Shown("raw.contrast", "Contrast", "raw"),
     Shown("filter.fisher_trace", "Trace", "filter-normalised"),
     Shown("filter.hessian_top", "Top eigenvalue", "filter-normalised"),
-    Shown("filter.regret", "Local measure R", "filter-normalised"),
+    Shown("filter.regret", "Local measure", "filter-normalised"),
     Shown("filter.contrast", "Contrast", "filter-normalised"),
-    Shown("kl.regret", "Local measure R", "KL ball", logarithmic=False),
+    Shown("kl.regret", "Local measure", "KL ball", logarithmic=False),
     Shown("kl.fisher_trace", "Free predictions", "KL ball", logarithmic=False),
     Shown("median_radius", "Basin radius", "", sign=-1, basin=True),
-    Shown("log10_volume_mean_log", "log₁₀ volume", "mean-log", -1, False, basin=True),
+    Shown("log10_volume_mean_log", "log₁₀ volume", "raw, mean-log", -1, False, basin=True),
 )
 """In the order of the panels, which is also that of the report's table."""
 
@@ -80,7 +81,8 @@ def draw(data: Data, look: Look) -> Figure:
     panels = figure.subplots(*((6, 2) if look.narrow else (3, 4)), squeeze=False).ravel()
     for axes, shown in zip(panels, SHOWN, strict=True):
         _panel(axes, data, shown, look)
-    figure.supxlabel(style.GAP, size=8)
+    for axes in panels[-2:] if look.narrow else panels[-4:]:
+        axes.set_xlabel("gap (points)")
     figure.legend(handles=_handles(data, look), loc="outside lower center", ncols=3)
     return figure
 
@@ -103,30 +105,43 @@ def _panel(axes: Axes, data: Data, shown: Shown, look: Look) -> None:
     gap = 100 * data["gap"]
     finite = values[np.isfinite(values)]
     logarithmic = shown.logarithmic and bool((finite > 0).all()) and finite.size > 0
-    if logarithmic:
-        axes.set_yscale("log")
-        spread = max(float(finite.max() / finite.min()), 1.05)
-        low, high = finite.min() / spread**0.12, finite.max() * spread**0.12
-        axes.set_ylim(low, high)
-        style.decades(axes.yaxis, low, high, 4)
-    else:
-        axes.margins(y=0.14)
-        axes.locator_params(axis="y", nbins=4)
     for row, colour in enumerate(colours):
         style.marks(axes, gap[row], values[row], data["converged"][row].astype(bool), colour)
     axes.margins(x=0.08)
+    _ticks(axes, finite, shown.sign, logarithmic)
     axes.set_title(_title(shown, data), size=8)
-    axes.annotate(
+    top = shown.sign < 0
+    axes.text(
+        0.99,
+        0.99 if top else 0.01,
         _rho(data, shown),
-        (1, 1),
-        xycoords="axes fraction",
-        xytext=(0, 2),
-        textcoords="offset points",
+        transform=axes.transAxes,
         ha="right",
-        va="bottom",
+        va="top" if top else "bottom",
         size=7.5,
         color=look.palette.muted,
     )
+
+
+def _ticks(
+    axes: Axes, finite: Float[np.ndarray, " networks"], sign: int, logarithmic: bool
+) -> None:
+    """An axis with room for a line of text, below where values rise and above where they fall."""
+    if not finite.size:
+        return
+    ends = np.log(finite) if logarithmic else finite
+    span = float(np.ptp(ends)) or 0.1
+    more = (0.1, 0.22) if sign < 0 else (0.22, 0.1)
+    low, high = float(ends.min()) - more[0] * span, float(ends.max()) + more[1] * span
+    if logarithmic:
+        low, high = float(np.exp(low)), float(np.exp(high))
+        axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    if logarithmic:
+        style.decades(axes.yaxis, low, high, 4)
+        return
+    axes.locator_params(axis="y", nbins=4)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
 
 
 def _title(shown: Shown, data: Data) -> str:

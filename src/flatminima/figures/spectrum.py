@@ -1,6 +1,7 @@
 """Spectra of the curvature around a good and a bad minimum, at their own loss and at the same."""
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,6 +16,9 @@ CASES = (
     ("matched.filter", "c  Filter-normalised,\nat the same loss"),
 )
 
+LOWEST = 0.7
+"""The least count that is drawn."""
+
 TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
 
 
@@ -28,7 +32,7 @@ def collect(spectra: Data) -> dict[str, np.ndarray]:
     Raises:
         KeyError: if an array of a case is missing.
     """
-    data = {"dimension": spectra["dimension"]}
+    data: dict[str, np.ndarray] = {}
     for case, _ in CASES:
         if f"{case}.threshold" in spectra:
             data |= {f"{case}.{name}": spectra[f"{case}.{name}"] for name in TAKEN}
@@ -80,38 +84,41 @@ def alt(data: Data) -> str:
 
 
 def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
-    threshold = data[f"{case}.threshold"]
-    colours = (look.palette.good, look.palette.bad)
-    lowest = 0.7
-    shown = np.inf
-    for row, colour in enumerate(colours):
-        above, low, high = (
-            np.maximum(data[f"{case}.{name}"][row], lowest)
-            for name in ("above", "above_low", "above_high")
+    low, high = np.inf, 0.0
+    for row, kind in enumerate(KINDS):
+        colour = getattr(look.palette, kind)
+        threshold = data[f"{case}.threshold"][row]
+        above, least, most, below = (
+            data[f"{case}.{name}"][row] for name in ("above", "above_low", "above_high", "below")
         )
-        axes.fill_between(threshold, low, high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(threshold, above, color=colour, label="_hessian")
-        _dotted(axes, threshold, data[f"{case}.below"][row], colour, lowest)
+        some = most >= LOWEST
+        axes.fill_between(
+            threshold[some],
+            np.maximum(least[some], LOWEST),
+            most[some],
+            color=colour,
+            alpha=0.18,
+            linewidth=0,
+        )
+        axes.plot(threshold, _counted(above), color=colour)
+        axes.plot(threshold, _counted(below), color=colour, linewidth=1.0, dashes=(1, 1.5))
         exact = np.maximum(data[f"{case}.gauss_newton"][row], np.finfo(float).tiny)
         counts = np.arange(1, len(exact) + 1)
         axes.step(exact, counts, where="post", color=colour, dashes=(4, 2), linewidth=1.0)
-        # Down to where the spectrum of the smaller one has been seen for some decades.
-        shown = min(shown, float(data[f"{case}.eigenvalues"][row][0]))
-    low, high = max(shown * 1e-5, 1e-30), float(threshold[0]) * 2
+        low, high = min(low, threshold[-1]), max(high, threshold[0])
+    low, high = max(0.3 * low, 1e-30), 2 * high
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
-    axes.set_ylim(lowest, 2 * float(data["dimension"][0]))
+    most = 2 * data[f"{case}.gauss_newton"].shape[1]
+    axes.set_ylim(LOWEST, most)
     style.decades(axes.xaxis, low, high, 5)
-    style.decades(axes.yaxis, 1, 2 * float(data["dimension"][0]))
+    style.decades(axes.yaxis, 1, most)
 
 
-def _dotted(
-    axes: Axes, threshold: np.ndarray, below: np.ndarray, colour: str, lowest: float
-) -> None:
-    axes.plot(
-        threshold, np.maximum(below, lowest), color=colour, linewidth=1.0, dashes=(1, 1.5)
-    )
+def _counted(counts: Float[np.ndarray, " thresholds"]) -> Float[np.ndarray, " thresholds"]:
+    """Without what is less than about one eigenvalue."""
+    return np.asarray(np.where(counts >= LOWEST, counts, np.nan))
 
 
 def _handles(look: Look) -> list[Line2D]:

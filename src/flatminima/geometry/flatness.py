@@ -61,7 +61,7 @@ def flatness(
         ``<loss>.<ball>.<field>``, and of the sampled ones the ends of the interval with ``_low``
         and ``_high``; ``<loss>.raw.hessian_top`` and ``<loss>.filter.hessian_top``, the largest
         eigenvalues of the Hessian; ``temperature`` that makes the loss the common one; and
-        ``level``, ``batch`` and ``partitions`` (1,). At the common loss NaN where no temperature
+        ``level``, ``batch``, ``partitions``, ``points`` and ``minibatches`` (1,). At the common loss NaN where no temperature
         has it.
     """
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
@@ -91,7 +91,13 @@ def flatness(
         rows.append(row)
         if report is not None:
             report(number + 1, len(minima), f"measures of minimum {number}")
-    settings = {"level": level, "batch": batch, "partitions": partitions}
+    settings = {
+        "level": level,
+        "batch": batch,
+        "partitions": partitions,
+        "points": len(labels),
+        "minibatches": len(drawn[0]),
+    }
     return {
         **{name: np.array([row[name] for row in rows]) for name in rows[0]},
         **{name: np.array([float(value)]) for name, value in settings.items()},
@@ -121,16 +127,17 @@ def spectra(
 
     Returns:
         float64 arrays, the good minimum first. Per case, that is loss and units as
-        ``matched.filter``, and without the matched ones where the pair has no common loss: ``threshold`` (thresholds,), down from the largest eigenvalue of either
-        over six decades; ``above``, ``above_low``, ``above_high`` (2, thresholds), how many
+        ``matched.filter``, and without the matched ones where the pair has no common loss: ``threshold`` (2, thresholds), from above the largest eigenvalue of each down
+        to where the quadratures tell eigenvalues apart; ``above``, ``above_low``, ``above_high`` (2, thresholds), how many
         eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
         ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
         of the Gauss-Newton matrix that can differ from zero, falling; ``eigenvalues`` and
         ``residuals`` (2, top); ``trace``, ``trace_low`` and ``trace_high`` (2,), and
-        ``gauss_newton_trace`` (2,). And ``dimension`` (1,).
+        ``gauss_newton_trace`` (2,). And ``dimension``, ``probes`` and ``steps`` (1,).
     """
     cases: list[tuple[str, Units]] = [(loss, ball) for loss in LOSSES for ball in ("raw", "filter")]
-    arrays: Arrays = {"dimension": np.array([float(network.trainable)])}
+    counts = {"dimension": network.trainable, "probes": probes, "steps": steps}
+    arrays: Arrays = {name: np.array([float(count)]) for name, count in counts.items()}
     linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
     temperatures = {
         "own": [1.0] * len(pair),
@@ -149,8 +156,10 @@ def spectra(
             kernel = replace(around, temperature=temperature).kernel(units)
             exact.append(np.sort(torch.linalg.eigvalsh(kernel).cpu().numpy())[::-1])
             both.append(found)
-        highest = max(found.eigenvalues[0] for found in both)
-        threshold = highest * np.geomspace(1.5, 1e-6, thresholds)
+        # Near the end of a spectrum, where zero lies, that is about how near nodes are.
+        below_top = np.geomspace(1.5, 1 / steps**2, thresholds)
+        threshold = np.outer([found.eigenvalues[0] for found in both], below_top)
+        pairs = list(zip(both, threshold, strict=True))
         case = {
             "threshold": threshold,
             "gauss_newton": np.stack(exact),
@@ -158,8 +167,8 @@ def spectra(
             "eigenvalues": np.stack([found.eigenvalues for found in both]),
             "residuals": np.stack([found.residuals for found in both]),
             **_bounded("trace", [[found.trace] for found in both], axis=0),
-            **_bounded("above", [[found.count_above(t) for t in threshold] for found in both]),
-            **_bounded("below", [[found.count_below(-t) for t in threshold] for found in both]),
+            **_bounded("above", [[found.count_above(t) for t in each] for found, each in pairs]),
+            **_bounded("below", [[found.count_below(-t) for t in each] for found, each in pairs]),
         }
         arrays |= {f"{loss}.{units}.{name}": array for name, array in case.items()}
         if report is not None:
@@ -202,7 +211,7 @@ def invariance(
         they move a volume in the space of weights. ``alike_factor`` (1,): the factor of the same
         layer that would make the good minimum's trace at the common loss that of the bad one, at
         least 1, NaN if the good one is the sharper already or has no such loss. ``weights``,
-        the dimension of the volumes, ``factor`` and ``directions`` (1,).
+        the dimension of the volumes, ``factor``, ``layer`` and ``directions`` (1,).
     """
     layout = network.layout
     factors = [
@@ -246,6 +255,7 @@ def invariance(
         "log10_jacobian": np.array(jacobian),
         "alike_factor": np.array([alike]),
         "factor": np.array([float(factor)]),
+        "layer": np.array([float(layer)]),
         "directions": np.array([float(directions)]),
     }
 

@@ -18,8 +18,10 @@ from flatminima.figures import (
     basins,
     boundaries,
     gap,
+    invariance,
     margin_widths,
     margins,
+    measures,
     minefield,
     minefield_distances,
     minefield_embeddings,
@@ -28,6 +30,7 @@ from flatminima.figures import (
     rings,
     rings_gap,
     slices,
+    spectrum,
 )
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
@@ -54,6 +57,9 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "boundaries": boundaries.alt,
         "gap-swiss_roll": gap.alt,
         "basins-swiss_roll": basins.alt,
+        "spectrum": spectrum.alt,
+        "measures": measures.alt,
+        "invariance": invariance.alt,
     },
     "images": {
         "slices-images": slices.alt,

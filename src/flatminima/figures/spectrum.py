@@ -60,9 +60,7 @@ def draw(data: Data, look: Look) -> Figure:
         axes.set_xlabel("curvature λ (nats per\nsquared distance)")
     for axes in panels if look.narrow else panels[:1]:
         axes.set_ylabel("eigenvalues above λ")
-    figure.legend(
-        handles=_handles(look), loc="outside lower center", ncols=2 if look.narrow else 5
-    )
+    figure.legend(handles=_handles(look), loc="outside lower center", ncols=2 if look.narrow else 5)
     return figure
 
 

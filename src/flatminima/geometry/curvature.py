@@ -1,5 +1,4 @@
-"""Second derivatives of the loss: products with its Hessian and Gauss-Newton matrix, the largest
-Hessian eigenvalue, and curvature along directions.
+"""Second derivatives of the loss: products with vectors, the top eigenvalue, and along directions.
 
 Everything is exact (two passes of automatic differentiation, no finite differences) and in float64,
 whatever the dtype of the network. A ReLU network's loss has kinks, on which it has no second

@@ -61,8 +61,8 @@ def flatness(
         ``<loss>.<ball>.<field>``, and of the sampled ones the ends of the interval with ``_low``
         and ``_high``; ``<loss>.raw.hessian_top`` and ``<loss>.filter.hessian_top``, the largest
         eigenvalues of the Hessian; ``temperature`` that makes the loss the common one; and
-        ``level``, ``batch``, ``partitions``, ``points`` and ``minibatches`` (1,). At the common loss NaN where no temperature
-        has it.
+        ``level``, ``batch``, ``partitions``, ``points`` and ``minibatches`` (1,). At the common
+        loss NaN where no temperature has it.
     """
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
     rows: list[dict[str, float]] = []
@@ -127,9 +127,10 @@ def spectra(
 
     Returns:
         float64 arrays, the good minimum first. Per case, that is loss and units as
-        ``matched.filter``, and without the matched ones where the pair has no common loss: ``threshold`` (2, thresholds), from above the largest eigenvalue of each down
-        to where the quadratures tell eigenvalues apart; ``above``, ``above_low``, ``above_high`` (2, thresholds), how many
-        eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
+        ``matched.filter``, and without the matched ones where the pair has no common loss:
+        ``threshold`` (2, thresholds), from above the largest eigenvalue of each down to where the
+        quadratures tell eigenvalues apart; ``above``, ``above_low``, ``above_high`` (2,
+        thresholds), how many eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
         ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
         of the Gauss-Newton matrix that can differ from zero, falling; ``eigenvalues`` and
         ``residuals`` (2, top); ``trace``, ``trace_low`` and ``trace_high`` (2,), and
@@ -203,8 +204,8 @@ def invariance(
         directions, decades: of basins, see ``geometry.survey.basins``.
 
     Returns:
-        float64 arrays (2, 3), the good minimum first, the second axis as ``comparisons.RESCALINGS``: what
-        :func:`flatness` gives; ``radius.exact`` and ``radius.paper``, the median over directions;
+        float64 arrays (2, 3), the good minimum first, the second axis as
+        ``comparisons.RESCALINGS``: what :func:`flatness` gives; ``radius.exact`` and ``radius.paper``, the median over directions;
         ``log10_volume.filter`` and ``log10_volume.raw``, mean-log estimates in filter-normalised
         units and in the space of weights, along exact directions; ``logits_moved``, the largest
         change of a logit on any point; and of the rescalings ``log10_jacobian`` (3,), by how much
@@ -233,7 +234,8 @@ def invariance(
     }
     points = inputs.double()
     with torch.no_grad():
-        logits = network.logits(flat, points).unflatten(0, (len(pair), len(factors)))
+        logits = network.logits(flat, points)
+        logits = logits.reshape(len(pair), len(factors), *logits.shape[1:])
     moved = (logits - logits[:, :1]).abs().flatten(2).amax(dim=2)
     for kind in KINDS:
         measured = basins(
@@ -296,12 +298,13 @@ def _entries(measured: Measures | None) -> dict[str, float]:
     """The fields of the measures of one minimum as plain numbers; NaN of none."""
     found: dict[str, float] = {}
     for name, kind in Measures.__annotations__.items():
-        value = Sampled(math.nan, math.nan, math.nan) if measured is None else None
-        value = value if measured is None else getattr(measured, name)
-        if kind is Sampled:
-            found |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        else:
-            found[name] = math.nan if measured is None else float(value)
+        ends = _ENDS if kind is Sampled else {"": None}
+        for suffix, end in ends.items():
+            value = math.nan
+            if measured is not None:
+                one = getattr(measured, name)
+                value = float(one if end is None else getattr(one, end))
+            found[f"{name}{suffix}"] = value
     return found
 
 

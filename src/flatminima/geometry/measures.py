@@ -107,7 +107,7 @@ class Jacobian:
     @cached_property
     def products(self) -> dict[Ball, Float[Tensor, "points outputs points outputs"]]:
         """J M Jᵀ for the two balls in which M does not depend on the predictions."""
-        every = {"raw": self.values, "filter": self.values * self.scale}
+        every: dict[Ball, Tensor] = {"raw": self.values, "filter": self.values * self.scale}
         return {name: torch.tensordot(each, each, dims=([2], [2])) for name, each in every.items()}
 
     @cached_property
@@ -160,7 +160,7 @@ class Linearisation:
 
     @cached_property
     def pulls(self) -> Float[Tensor, "points factors"]:
-        """u with R u = p − y, the derivatives of each point's loss by its logits.
+        """Vectors u with R u = p − y, the derivatives of each point's loss by its logits.
 
         So a point's gradient is Jᵀ R u. Stable however certain a network is.
         """
@@ -182,7 +182,7 @@ class Linearisation:
             raise ValueError(f"ball is {ball!r}; it is one of {', '.join(BALLS)}")
         if ball == "kl":
             moved = torch.einsum("iof,ior->ifr", self.roots, self.jacobian.basis).flatten(0, 1)
-            orthonormal, _ = torch.linalg.qr(moved)
+            orthonormal: Tensor = torch.linalg.qr(moved)[0]
             return orthonormal @ orthonormal.T
         products = self.jacobian.products[ball] / (self.temperature**2 * len(self.logits))
         rows = torch.einsum("iof,iojp,jpg->ifjg", self.roots, products, self.roots)
@@ -193,9 +193,7 @@ class Linearisation:
         rows = torch.einsum("iof,iop->ifp", self.roots, self.jacobian.values)
         return rows.square().sum(dim=(0, 1)) / (self.temperature**2 * len(self.logits))
 
-    def measures(
-        self, ball: Ball, partitions: list[list[Int[np.ndarray, " batch"]]]
-    ) -> Measures:
+    def measures(self, ball: Ball, partitions: list[list[Int[np.ndarray, " batch"]]]) -> Measures:
         """All measures by one idea of length, over these partitions into minibatches."""
         kernel = self.kernel(ball)
         points, factors = self.pulls.shape
@@ -274,9 +272,7 @@ def partition(
             f"batch is {batch}; two disjoint minibatches of {points} points hold 1 to {points // 2}"
         )
     return [
-        np.array_split(
-            generator(seed, "minibatches", number).permutation(points), points // batch
-        )
+        np.array_split(generator(seed, "minibatches", number).permutation(points), points // batch)
         for number in range(count)
     ]
 
@@ -324,4 +320,5 @@ def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:
         return torch.ones(1, 1, dtype=torch.float64)
     full = torch.eye(outputs, dtype=torch.float64)
     full[:, 0] = 1
-    return torch.linalg.qr(full)[0][:, 1:]
+    orthonormal: Tensor = torch.linalg.qr(full)[0]
+    return orthonormal[:, 1:]

@@ -2,10 +2,11 @@
 
 ReLU is positively homogeneous, so what enters a hidden unit may be multiplied by any positive
 factor if what leaves it is divided by it. One factor for all units of a layer is the transformation
-T_α of Dinh et al. (2017, definition 5); a factor for each unit is the general case (Neyshabur et
-al. 2015). Biases go with what enters.
+T_α of Dinh et al. (2017); a factor for each unit is the general case (Neyshabur et al. 2015).
+Biases go with what enters.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -36,8 +37,8 @@ def rescale_units(
     hidden = [shape[0] for shape in layers[:-1]]
     if [len(each) for each in factors] != hidden or not all((f > 0).all() for f in factors):
         raise ValueError(
-            f"factors for {[len(each) for each in factors]} units; the hidden layers have {hidden}, "
-            "and every factor is positive"
+            f"factors for {[len(each) for each in factors]} units; hidden layers have {hidden}, and "
+            "every factor is positive"
         )
     tensors = list(layout.views(vectors.clone()).values())
     for layer, each in enumerate(factors):
@@ -82,7 +83,7 @@ def unit_factors(layout: Layout, spread: float, seed: int) -> list[Float[Tensor,
 
 
 def log_weight_jacobian(layout: Layout, factors: Sequence[Float[Tensor, " units"]]) -> float:
-    """ln of the factor by which the rescaling multiplies volumes in the space of weights.
+    """By how much ln V grows in the space of weights when networks are rescaled so.
 
     Biases are not counted, as they are not in ``geometry.directions``. For T_α on a layer of n₁
     weights before one of n₂ it is (n₁ − n₂) ln α.
@@ -105,7 +106,7 @@ def _layers(layout: Layout) -> list[tuple[int, int]]:
     chained = all(
         len(weight) == 2 and bias == weight[:1]
         for weight, bias in zip(weights, biases, strict=False)
-    ) and all(a[0] == b[1] for a, b in zip(weights, weights[1:], strict=False))
+    ) and all(a[0] == b[1] for a, b in itertools.pairwise(weights))
     if len(weights) != len(biases) or not chained:
         raise ValueError("only networks of fully connected layers with biases can be rescaled here")
     return [(out, fan_in) for out, fan_in in weights]

@@ -72,9 +72,7 @@ class Curvature:
 
     def density(
         self, grid: Float[np.ndarray, " grid"], width: float
-    ) -> tuple[
-        Float[np.ndarray, " grid"], Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]
-    ]:
+    ) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]:
         """The spectral density, smoothed by a Gaussian, and the ends of its interval over probes.
 
         Args:

@@ -55,9 +55,7 @@ def measure(
     return {f"{dataset}.flatness.{name}": entry for name, entry in found.items()}
 
 
-def _settings(
-    dataset: str, measures: Arrays, spectra: Arrays, invariance: Arrays
-) -> Measurements:
+def _settings(dataset: str, measures: Arrays, spectra: Arrays, invariance: Arrays) -> Measurements:
     units = {"level": "nats", "factor": "ratio"}
     held = (
         (measures, ("level", "batch", "partitions", "points", "minibatches")),
@@ -170,7 +168,9 @@ def _within(
 
 
 def _spectra(dataset: str, spectra: Arrays) -> Measurements:
-    found: Measurements = {"parameters": Measurement(float(spectra["dimension"][0]), "count", dataset)}
+    found: Measurements = {
+        "parameters": Measurement(float(spectra["dimension"][0]), "count", dataset)
+    }
     for case in (f"{loss}.{units}" for loss in LOSSES for units in ("raw", "filter")):
         there = f"{case}.trace" in spectra
         unit, note = CURVATURE, "" if there else "the two have no common loss"
@@ -261,4 +261,3 @@ def _of(dataset: str, values: list[float], pick: Any, unit: str = "ratio") -> Me
     if not values or not np.isfinite(values).all():
         return Measurement(None, unit, dataset, note="not all could be measured")
     return Measurement(float(pick(values)), unit, dataset, runs=2)
-

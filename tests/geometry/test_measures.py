@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from flatminima.geometry.directions import metric
+from flatminima.geometry.divergence import symmetric_divergences
 from flatminima.geometry.measures import BALLS, linearise, measures, partition
 from flatminima.geometry.reparametrisation import layer_factors, rescale_units, unit_factors
 from flatminima.geometry.temperature import Tempered, temperature_at
@@ -179,8 +180,6 @@ def test_where_every_prediction_is_free_minibatches_have_nothing_to_do_with_each
 
 
 def test_a_length_in_the_kl_ball_is_the_root_of_the_divergence_to_second_order():
-    from flatminima.geometry.divergence import symmetric_divergences
-
     network, minimum = small(3)
     inputs, labels = points(3)
     fisher = dense(network, minimum, inputs, labels, "gauss_newton")
@@ -204,7 +203,8 @@ def test_with_single_points_one_partition_is_exact():
 
 def test_at_a_level_measures_are_those_of_the_tempered_network():
     network, minimum = small(3)
-    inputs, labels = points(3)
+    inputs, _ = points(3)
+    labels = network.logits(minimum.double()[None], inputs)[0].argmax(dim=1)
     temperature = temperature_at(network, minimum, inputs, labels, 0.9)
     tempered = Tempered(network, temperature)
     for ball in BALLS:
@@ -247,7 +247,7 @@ def test_a_ball_that_does_not_exist_and_a_level_that_cannot_be_had():
     network, minimum = small(1)
     inputs, labels = points(1)
     with pytest.raises(ValueError, match="ball"):
-        measures(network, minimum, inputs, labels, ball="round")
+        measures(network, minimum, inputs, labels, ball="round", batch=5)
     wrong = (network.logits(minimum[None], inputs.float())[0, :, 0] <= 0).long()
     with pytest.raises(ValueError, match="no temperature"):
-        measures(network, minimum, inputs, wrong, level=0.1)
+        measures(network, minimum, inputs, wrong, level=0.1, batch=5)

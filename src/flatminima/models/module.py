@@ -68,7 +68,12 @@ class ModuleNetwork:
         inputs: Float[Tensor, "points ..."],
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point, with the running statistics of its vector."""
-        tensors = self.layout.views(parameters)
+        learned = {name for name, _ in self.module.named_parameters()}
+        tensors = {
+            # Nothing is differentiated by running statistics.
+            name: tensor if name in learned else tensor.detach()
+            for name, tensor in self.layout.views(parameters).items()
+        }
         self.module.eval()
         return torch.stack(
             [

@@ -155,9 +155,9 @@ def test_the_density_is_that_of_the_eigenvalues_smoothed():
     assert np.trapezoid(mean, grid) == pytest.approx(1, abs=1e-6)
     assert ((low <= mean) & (mean <= high)).all()
     assert np.abs(mean - expected).max() < 0.1 * expected.max()
+    # Errors at neighbouring places go together: within twice the interval, then.
     there = expected > 0.01 * expected.max()
-    outside = (expected < low) | (expected > high)
-    assert outside[there].mean() < 0.3
+    assert (np.abs(expected - mean) <= high - low)[there].all()
 
 
 def test_at_a_level_the_loss_is_that_and_curvature_that_of_scaled_last_layers():

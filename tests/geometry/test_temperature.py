@@ -29,7 +29,9 @@ def test_a_network_that_is_not_certain_enough_is_cooled():
     labels = torch.tensor([1, 0])
     tempered = at_loss(network, minimum, inputs, labels, 0.01)
     assert tempered.temperature < 1
-    losses = negative_log_likelihoods(tempered.logits(minimum[None].double(), inputs.double()), labels)
+    losses = negative_log_likelihoods(
+        tempered.logits(minimum[None].double(), inputs.double()), labels
+    )
     assert float(losses.mean()) == pytest.approx(0.01, rel=1e-10)
 
 

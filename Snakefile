@@ -14,6 +14,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/volumes.smk"
+include: "workflow/rules/measures.smk"
 
 
 if "minefield" in EXPERIMENTS:

@@ -257,6 +257,12 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "margins": lambda: (
             network | {"poison_factors": training["poison_factors"]} | geometry("margin_points")
         ),
+        "measures": lambda: (
+            seed
+            | network
+            | {"poison_factors": training["poison_factors"], "measures": experiment["measures"]}
+            | geometry("excess", "decades")
+        ),
         "summary": lambda: {"poison_factors": training["poison_factors"]},
     }
     return blocks[rule]()

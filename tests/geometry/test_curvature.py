@@ -49,6 +49,7 @@ def test_the_largest_eigenvalue_is_meant_and_not_the_largest_magnitude():
 
     class Saddle:
         layout = Layout((("0.bias", (3,)),))
+        trainable = 3
 
         def logits(self, parameters, inputs):
             quadratic = (parameters**2 * torch.tensor([-5.0, 2.0, 1.0])).sum(dim=1) / 2

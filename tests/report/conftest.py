@@ -14,6 +14,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
+from flatminima.figures import invariance as drawn
 from flatminima.figures import living
 from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
@@ -30,6 +31,7 @@ from flatminima.report import (
     random_labels,
     rings,
     surfaces,
+    whole_story,
 )
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -75,6 +77,9 @@ STEMS = (
     "surfaces",
     "paths-swiss_roll",
     "paths-images",
+    "spectrum",
+    "measures",
+    "invariance",
 )
 
 
@@ -616,6 +621,59 @@ def made_up_volumes(summary):
     }
 
 
+def made_up_flatness(summary):
+    """Curvature and local measure rise with the gap; rescaling moves what it should."""
+    random = generator(0, "made-up flatness")
+    gap = summary["gap"]
+    shape = gap.shape
+    names = ("poison_factor", "train_accuracy", "test_accuracy", "train_loss", "converged")
+    measures = {name: summary[name] for name in names}
+    measures |= {"temperature": 2 * np.ones(shape)}
+    settings = {"level": 0.1, "batch": 20, "partitions": 8, "points": 200, "minibatches": 10}
+    measures |= {name: np.array([float(value)]) for name, value in settings.items()}
+    for loss in ("own", "matched"):
+        for ball in ("raw", "filter", "kl"):
+            steep = 4.0 if ball != "kl" else 0.1
+            rise = np.exp(steep * gap + 0.1 * random.standard_normal(shape))
+            made = {"regret": rise, "gradient_norm": 1.1 * rise, "empirical_fisher": 1.2 * rise}
+            made |= {"contrast": 1 + 0.2 * rise, "cosine": 0.1 * np.ones(shape)}
+            made |= {"fisher_trace": 100 * rise, "fisher_top": 30 * rise}
+            made |= {"hessian_top": 30.1 * rise} if ball != "kl" else {}
+            measures |= {f"{loss}.{ball}.{name}": array for name, array in made.items()}
+    ends = np.array([1.0, 50.0])
+    spectra = {"dimension": np.array([3614.0]), "probes": np.array([10.0])}
+    spectra["steps"] = np.array([80.0])
+    for case in ("own.raw", "own.filter", "matched.raw", "matched.filter"):
+        spectra |= {
+            f"{case}.trace": 300 * ends,
+            f"{case}.trace_low": 290 * ends,
+            f"{case}.trace_high": 310 * ends,
+            f"{case}.gauss_newton_trace": 301 * ends,
+            f"{case}.eigenvalues": 100 * ends[:, None] * np.array([1, 0.5]),
+        }
+    invariance = {}
+    for row in drawn.ROWS:
+        layers = {"raw": 6.0, "filter": 1.0, "kl": 1.0}[row.group]
+        units = 1.0 if row.group == "kl" else 5.0
+        moved = np.array([1.0, layers, units])
+        if "contrast" in row.key:
+            moved = np.array([1.0, 1.05 if row.group == "raw" else 1.0, 1.1])
+        if row.volume:
+            moved = np.array([-3000.0, -3000 - 190 * (row.group == "raw"), -3600])
+        invariance[row.key] = np.stack([moved, moved])
+    invariance |= {
+        "logits_moved": np.array([[0, 0, 1e-13]] * 2),
+        "log10_jacobian": np.array([0.0, -190.0, -34.0]),
+        "alike_factor": np.array([15.0]),
+        "weights": np.array([3457.0]),
+        "factor": np.array([4.0]),
+        "layer": np.array([0.0]),
+        "directions": np.array([64.0]),
+        "level": np.array([0.1]),
+    }
+    return measures, spectra, invariance
+
+
 def made_up_perturbations():
     """The good minimum fails about a hundred times as far out as the bad one, in all directions."""
     distance = np.concatenate([[0.0], np.geomspace(0.01, 5, 41)])
@@ -831,6 +889,13 @@ def measure_all(inputs, *, resamples=200):
             resamples=resamples,
         )
         | perturbation.measure(dataset, made_up_perturbations())
+        | whole_story.measure(
+            dataset,
+            *made_up_flatness(inputs["summaries"][dataset]),
+            inputs["summaries"][dataset],
+            seed=1906,
+            resamples=resamples,
+        )
         | minefield.measure(**made_up_minefield())
         | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
         | random_labels.measure(

@@ -15,6 +15,9 @@ FIGURES_OF = {
         *expand(rules.figure_basins.output, dataset=PLANAR),
         *rules.figure_living.output,
         *rules.figure_estimators.output,
+        *rules.figure_spectrum.output,
+        *rules.figure_measures.output,
+        *rules.figure_invariance.output,
     ],
     IMAGES: lambda: [
         *expand(rules.figure_slices.output, dataset=IMAGES),
@@ -41,6 +44,9 @@ MEASURED_OF = {
         ),
         "margins": expand(rules.margins.output.margins, dataset=PLANAR),
         "volumes": expand(rules.volumes.output.volumes, dataset=PLANAR),
+        "measures": expand(rules.measures.output.measures, dataset=PLANAR),
+        "spectra": expand(rules.measures.output.spectra, dataset=PLANAR),
+        "invariance": expand(rules.measures.output.invariance, dataset=PLANAR),
     },
     "architectures": lambda: {
         "architectures": expand(

@@ -14,6 +14,7 @@ from flatminima.report import (
     random_labels,
     rings,
     surfaces,
+    whole_story,
 )
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -66,6 +67,10 @@ def main(job: Job) -> None:
         subsets=by_dataset("subsets", read_arrays),
         seed=config["seed"],
     )
+    flat = [by_dataset(name, read_arrays) for name in ("measures", "spectra", "invariance")]
+    for name in flat[0]:
+        parts = (part[name] for part in flat)
+        measurements |= whole_story.measure(name, *parts, summaries[name], seed=config["seed"])
     if "minefield" in config:
         found = map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding"))
         measurements |= minefield.measure(*found, config["minefield"])

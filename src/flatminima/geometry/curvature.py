@@ -1,4 +1,4 @@
-"""Second derivatives of the loss: its largest Hessian eigenvalue, and curvature along directions.
+"""Second derivatives of the loss: products with vectors, the top eigenvalue, and along directions.
 
 Everything is exact (two passes of automatic differentiation, no finite differences) and in float64,
 whatever the dtype of the network. A ReLU network's loss has kinks, on which it has no second
@@ -97,8 +97,9 @@ def _top(
     scale: Tensor | None,
 ) -> tuple[float, Float[np.ndarray, " parameters"]] | None:
     """The eigenpair; None if the operator is zero, from which the iteration cannot start."""
-    product = _hessian_product(network, minimum, inputs, labels)
-    diagonal = None if scale is None else scale.to(minimum.device, torch.float64)
+    product = hessian_product(network, minimum, inputs, labels)
+    size = network.trainable
+    diagonal = None if scale is None else scale[:size].to(minimum.device, torch.float64)
 
     def multiply(vector: np.ndarray) -> np.ndarray:
         right = torch.from_numpy(np.array(vector).reshape(-1)).to(minimum.device)
@@ -106,7 +107,6 @@ def _top(
         values: np.ndarray = image.cpu().numpy()
         return values
 
-    size = len(minimum)
     start = generator(seed, "lanczos").standard_normal(size)
     image = multiply(start)
     if not np.isfinite(image).all():
@@ -115,7 +115,8 @@ def _top(
         return None
     operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
     values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_TOLERANCE)
-    return float(values[0]), vectors[:, 0]
+    # Nothing is differentiated by running statistics.
+    return float(values[0]), np.pad(vectors[:, 0], (0, len(minimum) - size))
 
 
 def second_derivatives(
@@ -157,10 +158,20 @@ def _along(
     return curvature
 
 
-def _hessian_product(network: Network, minimum: Tensor, inputs: Tensor, labels: Tensor) -> Product:
-    """The function v ↦ Hv; the gradient is computed once and differentiated at every call."""
-    parameters = minimum.detach().double().clone().requires_grad_()
-    loss = _losses(network, parameters[None], inputs.double(), labels)[0]
+def hessian_product(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+) -> Product:
+    """The function v ↦ Hv, with H the Hessian of the mean loss (Pearlmutter 1994).
+
+    Vectors are float64, on the device of the minimum, and as long as ``network.trainable``: nothing
+    is differentiated by running statistics. The gradient is computed once and differentiated at
+    every call.
+    """
+    parameters, vector = _differentiable(network, minimum)
+    loss = _losses(network, vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
     def product(vector: Tensor) -> Tensor:
@@ -168,6 +179,55 @@ def _hessian_product(network: Network, minimum: Tensor, inputs: Tensor, labels: 
         return image
 
     return product
+
+
+def gauss_newton_product(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+) -> Product:
+    """The function v ↦ Gv, with G = Σ JᵀΛJ / points (Schraudolph 2002), which has no negative part.
+
+    J are the derivatives of a point's logits by the parameters and Λ the second derivatives of its
+    loss by its logits, diag p − ppᵀ. G is what is left of the Hessian if the logits are taken as
+    linear; for cross-entropy it is the Fisher information of the predictions, and labels do not
+    enter (they are taken to stand in for :func:`hessian_product`). Vectors as there.
+    """
+    parameters, vector = _differentiable(network, minimum)
+    logits = network.logits(vector[None], inputs.double())[0]
+    # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
+    weights = torch.zeros_like(logits, requires_grad=True)
+    (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
+    settled = logits.detach()
+
+    def product(vector: Tensor) -> Tensor:
+        (moved,) = torch.autograd.grad(pulled, weights, vector, retain_graph=True)
+        bent = bend(settled, moved) / len(settled)
+        (image,) = torch.autograd.grad(logits, parameters, bent, retain_graph=True)
+        return image
+
+    return product
+
+
+def bend(
+    logits: Float[Tensor, "points outputs"], moved: Float[Tensor, "points outputs"]
+) -> Float[Tensor, "points outputs"]:
+    """Λ times a vector for each point, Λ the second derivatives of its loss by its logits.
+
+    One output means two classes, of which Λ is p (1 − p).
+    """
+    if logits.shape[-1] == 1:
+        return torch.sigmoid(logits) * torch.sigmoid(-logits) * moved
+    p = torch.softmax(logits, dim=-1)
+    return p * (moved - (p * moved).sum(dim=-1, keepdim=True))
+
+
+def _differentiable(network: Network, minimum: Tensor) -> tuple[Tensor, Tensor]:
+    """The trainable part of a vector, to differentiate by, and the vector that rests on it."""
+    values = minimum.detach().double()
+    parameters = values[: network.trainable].clone().requires_grad_()
+    return parameters, torch.cat([parameters, values[network.trainable :]])
 
 
 def _losses(

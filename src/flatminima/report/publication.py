@@ -19,8 +19,10 @@ from flatminima.figures import (
     boundaries,
     estimators,
     gap,
+    invariance,
     margin_widths,
     margins,
+    measures,
     minefield,
     minefield_distances,
     minefield_embeddings,
@@ -31,6 +33,7 @@ from flatminima.figures import (
     rings_gap,
     second_way,
     slices,
+    spectrum,
     surfaces,
 )
 from flatminima.provenance.ancestry import ancestry
@@ -59,6 +62,9 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "gap-swiss_roll": gap.alt,
         "basins-swiss_roll": basins.alt,
         "estimators": estimators.alt,
+        "spectrum": spectrum.alt,
+        "measures": measures.alt,
+        "invariance": invariance.alt,
     },
     "images": {
         "slices-images": slices.alt,

@@ -1,0 +1,133 @@
+"""Spectra of the curvature around a good and a bad minimum, at their own loss and at the same."""
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatminima.figures import style
+from flatminima.figures.style import Data, Look
+from flatminima.training.selection import KINDS
+
+CASES = (
+    ("own.raw", "a  Raw, each at its own loss"),
+    ("matched.raw", "b  Raw, at the same loss"),
+    ("matched.filter", "c  Filter-normalised,\nat the same loss"),
+)
+
+LOWEST = 0.7
+"""The least count that is drawn."""
+
+TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
+
+
+def collect(spectra: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn from the spectra of one data set.
+
+    Args:
+        spectra: arrays of ``spectra/<dataset>``, the good minimum first. Cases that are missing
+            there are drawn empty.
+
+    Raises:
+        KeyError: if an array of a case is missing.
+    """
+    data: dict[str, np.ndarray] = {}
+    for case, _ in CASES:
+        if f"{case}.threshold" in spectra:
+            data |= {f"{case}.{name}": spectra[f"{case}.{name}"] for name in TAKEN}
+    return data
+
+
+@style.styled
+def draw(data: Data, look: Look) -> Figure:
+    """How many eigenvalues exceed a curvature: Hessian with bands, Gauss-Newton dashed.
+
+    Dotted lines count the negative eigenvalues of the Hessian by their size.
+    """
+    figure = style.figure(look, 8.2 if look.narrow else 3.3)
+    panels = figure.subplots(
+        *((3, 1) if look.narrow else (1, 3)), sharey=True, squeeze=False
+    ).ravel()
+    for axes, (case, title) in zip(panels, CASES, strict=True):
+        axes.set_title(title)
+        if f"{case}.threshold" in data:
+            _panel(axes, data, case, look)
+        else:
+            axes.text(
+                0.5, 0.5, "no common loss", transform=axes.transAxes, ha="center", va="center"
+            )
+        axes.set_xlabel("curvature λ (nats per\nsquared distance)")
+    for axes in panels if look.narrow else panels[:1]:
+        axes.set_ylabel("eigenvalues above λ")
+    figure.legend(handles=_handles(look), loc="outside lower center", ncols=2 if look.narrow else 5)
+    return figure
+
+
+def alt(data: Data) -> str:
+    """What the figure shows, in words; every number comes from the data."""
+    sentences = [
+        "Three panels count how many eigenvalues of the Hessian exceed a curvature, on logarithmic "
+        "axes, for a good and a bad minimum; those of the Gauss-Newton matrix are drawn beside it."
+    ]
+    for case, title in CASES:
+        if f"{case}.threshold" in data:
+            good, bad = (style.number(float(top[0])) for top in data[f"{case}.eigenvalues"])
+            name = " ".join(title.split()[1:]).lower()
+            sentences.append(
+                f"The largest eigenvalue, {name}, is {good} at the good minimum and {bad} at the "
+                f"bad one."
+            )
+    return " ".join(sentences)
+
+
+def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
+    low, high = np.inf, 0.0
+    for row, kind in enumerate(KINDS):
+        colour = getattr(look.palette, kind)
+        threshold = data[f"{case}.threshold"][row]
+        above, least, most, below = (
+            data[f"{case}.{name}"][row] for name in ("above", "above_low", "above_high", "below")
+        )
+        some = most >= LOWEST
+        axes.fill_between(
+            threshold[some],
+            np.maximum(least[some], LOWEST),
+            most[some],
+            color=colour,
+            alpha=0.18,
+            linewidth=0,
+        )
+        axes.plot(threshold, _counted(above), color=colour)
+        axes.plot(threshold, _counted(below), color=colour, linewidth=1.0, dashes=(1, 1.5))
+        exact = np.maximum(data[f"{case}.gauss_newton"][row], np.finfo(float).tiny)
+        counts = np.arange(1, len(exact) + 1)
+        axes.step(exact, counts, where="post", color=colour, dashes=(4, 2), linewidth=1.0)
+        low, high = min(low, threshold[-1]), max(high, threshold[0])
+    low, high = max(0.3 * low, 1e-30), 2 * high
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    most = 2 * data[f"{case}.gauss_newton"].shape[1]
+    axes.set_ylim(LOWEST, most)
+    style.decades(axes.xaxis, low, high, 5)
+    style.decades(axes.yaxis, 1, most)
+
+
+def _counted(counts: Float[np.ndarray, " thresholds"]) -> Float[np.ndarray, " thresholds"]:
+    """Without what is less than about one eigenvalue."""
+    return np.asarray(np.where(counts >= LOWEST, counts, np.nan))
+
+
+def _handles(look: Look) -> list[Line2D]:
+    palette, muted = look.palette, look.palette.muted
+    handles = [
+        Line2D([], [], color=getattr(palette, kind), linewidth=1.8, label=f"{kind} minimum")
+        for kind in KINDS
+    ]
+    handles.append(Line2D([], [], color=muted, label="Hessian"))
+    handles.append(Line2D([], [], color=muted, dashes=(4, 2), linewidth=1.0, label="Gauss-Newton"))
+    handles.append(
+        Line2D([], [], color=muted, dashes=(1, 1.5), linewidth=1.0, label="Hessian, below −λ")
+    )
+    return handles

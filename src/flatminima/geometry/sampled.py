@@ -1,0 +1,35 @@
+"""A number estimated from independent draws, with its interval."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t
+
+INTERVAL = 0.95
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A mean with its 95% interval by Student's t; both ends NaN from a single draw."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean_of(draws: Float[np.ndarray, " draws"]) -> Sampled:
+    """The mean of independent draws with its interval.
+
+    Raises:
+        ValueError: if there are no draws.
+    """
+    if not len(draws):
+        raise ValueError("a mean takes at least one draw")
+    value = float(np.mean(draws))
+    if len(draws) == 1:
+        return Sampled(value, math.nan, math.nan)
+    error = float(np.std(draws, ddof=1)) / math.sqrt(len(draws))
+    half = float(t.ppf((1 + INTERVAL) / 2, len(draws) - 1)) * error
+    return Sampled(value, value - half, value + half)

@@ -1,0 +1,251 @@
+"""How a loss bends around a minimum: top eigenvalues, trace and the whole spectrum, with intervals.
+
+Nothing is formed: all rests on products of the Hessian or the Gauss-Newton matrix with vectors
+(``geometry.curvature``), in float64. Intervals are over random probe vectors; eigenvalues, which
+are iterated until they are found, have bounds of their residuals instead.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from curvlinops.papyan2020traces.spectrum import fast_lanczos
+from jaxtyping import Float, Int
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor
+
+from flatminima.geometry.curvature import Product, gauss_newton_product, hessian_product
+from flatminima.geometry.directions import metric
+from flatminima.geometry.sampled import Sampled, mean_of
+from flatminima.geometry.temperature import at_loss
+from flatminima.models.network import Network
+from flatminima.seeding import generator
+
+Matrix = Literal["hessian", "gauss_newton"]
+Units = Literal["raw", "filter"]
+
+PRODUCTS: dict[Matrix, Callable[..., Product]] = {
+    "hessian": hessian_product,
+    "gauss_newton": gauss_newton_product,
+}
+
+_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """The spectrum of a Hessian or Gauss-Newton matrix. Values in nats per squared distance.
+
+    Attributes:
+        eigenvalues: the largest (algebraic) ones, falling.
+        residuals: for each a bound of its error: some eigenvalue is no further away than ‖Av − λv‖.
+        trace: the sum of all eigenvalues, with an interval over probes. The eigenvalues above are
+            summed exactly, the rest is estimated (Hutchinson 1989; after Meyer et al. 2021).
+        nodes, weights: of each probe's quadrature of the spectrum (Ubaru et al. 2017): the share of
+            eigenvalues at each node. Weights sum to 1.
+        dimension: how many eigenvalues there are in all. In filter units those of parameters in no
+            filter are zero.
+        temperature: by which logits were divided to match a loss; 1 where none was asked for.
+    """
+
+    eigenvalues: Float[np.ndarray, " top"]
+    residuals: Float[np.ndarray, " top"]
+    trace: Sampled
+    nodes: Float[np.ndarray, "probes steps"]
+    weights: Float[np.ndarray, "probes steps"]
+    dimension: int
+    temperature: float
+
+    def count_above(self, threshold: float) -> Sampled:
+        """How many eigenvalues exceed a threshold, with an interval over probes.
+
+        Right to about the spacing of nodes: an eigenvalue among others so near it that no node
+        tells them apart counts with them.
+        """
+        return mean_of(self.dimension * (self.weights * (self.nodes > threshold)).sum(axis=1))
+
+    def count_below(self, threshold: float) -> Sampled:
+        """How many eigenvalues lie below a threshold, likewise."""
+        return mean_of(self.dimension * (self.weights * (self.nodes < threshold)).sum(axis=1))
+
+    def density(
+        self, grid: Float[np.ndarray, " grid"], width: float
+    ) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]:
+        """The spectral density, smoothed by a Gaussian, and the ends of its interval over probes.
+
+        Args:
+            grid: where, in the unit of the eigenvalues.
+            width: standard deviation of the Gaussian, in the same unit.
+
+        Returns:
+            Per unit, of all eigenvalues as one: its integral over the line is 1.
+        """
+        steps = (grid[None, None] - self.nodes[..., None]) / width
+        bumps = np.exp(-(steps**2) / 2) / (width * np.sqrt(2 * np.pi))
+        every = (self.weights[..., None] * bumps).sum(axis=1)
+        found = [mean_of(column) for column in every.T]
+        mean, low, high = (
+            np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high")
+        )
+        return mean, low, high
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """A symmetric matrix that is known by its products: what curvlinops and scipy ask of one.
+
+    Attributes:
+        product: v ↦ Av.
+        dtype, device: of the vectors.
+        shape: of the matrix.
+    """
+
+    product: Product
+    shape: tuple[int, int]
+    device: torch.device
+    dtype: torch.dtype = torch.float64
+
+    def __matmul__(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The product with one vector."""
+        return self.product(vector)
+
+    def of_array(self, vector: np.ndarray) -> np.ndarray:
+        """The product with one vector, as arrays."""
+        image = self.product(torch.from_numpy(np.array(vector).reshape(-1)).to(self.device))
+        values: np.ndarray = image.cpu().numpy()
+        return values
+
+
+def operator(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    matrix: Matrix = "hessian",
+    units: Units = "raw",
+) -> Operator:
+    """The Hessian or Gauss-Newton matrix of the mean loss by the network's trainable parameters.
+
+    Args:
+        matrix: which.
+        units: ``raw``, or ``filter`` for S A S, with S what a filter-normalised unit of distance is
+            for each weight (``directions.metric``), zero for parameters in no filter.
+    """
+    product = PRODUCTS[matrix](network, minimum, inputs, labels)
+    size = network.trainable
+    if units == "filter":
+        scale = metric(network.layout, minimum.double(), "exact")[:size]
+        raw = product
+
+        def product(vector: Tensor) -> Tensor:
+            return scale * raw(scale * vector)
+
+    return Operator(product, (size, size), minimum.device)
+
+
+def curvature(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    matrix: Matrix = "hessian",
+    units: Units = "raw",
+    level: float | None = None,
+    top: int = 5,
+    probes: int = 10,
+    steps: int = 80,
+    seed: int = 0,
+) -> Curvature:
+    """Top eigenvalues, trace and spectrum of the loss around a minimum.
+
+    Args:
+        network: the architecture.
+        minimum: the parameters at which to differentiate; need not be a minimum.
+        inputs, labels: the points on which the loss is taken.
+        matrix: ``hessian`` or ``gauss_newton``.
+        units: ``raw`` or ``filter``, see :func:`operator`.
+        level: a loss in nats at which to take it all, see ``geometry.temperature``; None: as it is.
+        top: number of eigenvalues to find.
+        probes: random vectors behind each interval.
+        steps: Lanczos steps from each probe, the nodes of its quadrature.
+        seed: root seed; the draws have the addresses ``(seed, "lanczos")``,
+            ``(seed, "probe", i)`` and ``(seed, "quadrature", i)``.
+
+    Raises:
+        ValueError: if the loss is not finite, or no temperature gives it the level.
+    """
+    temperature = 1.0
+    if level is not None:
+        tempered = at_loss(network, minimum, inputs, labels, level)
+        network, temperature = tempered, tempered.temperature
+    bends = operator(network, minimum, inputs, labels, matrix=matrix, units=units)
+    size = bends.shape[0]
+    start = generator(seed, "lanczos").standard_normal(size)
+    image = bends.of_array(start)
+    if not np.isfinite(image).all():
+        raise ValueError("the curvature of the loss is not finite here")
+    top = min(top, size - 1)
+    if not image.any():
+        # Neither iteration can start from a matrix that is zero, of which all is known.
+        nothing, nodes = np.zeros(top), np.zeros((probes, 1))
+        return Curvature(
+            nothing, nothing, Sampled(0, 0, 0), nodes, np.ones_like(nodes), size, temperature
+        )
+    values, vectors = _top(bends, start, top)
+    nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
+    return Curvature(
+        values,
+        np.array(
+            [
+                np.linalg.norm(bends.of_array(vector) - value * vector)
+                for value, vector in zip(values, vectors.T, strict=True)
+            ]
+        ),
+        _trace(bends, values, vectors, probes, seed),
+        nodes,
+        weights,
+        size,
+        temperature,
+    )
+
+
+def _top(
+    bends: Operator, start: np.ndarray, top: int
+) -> tuple[Float[np.ndarray, " top"], Float[np.ndarray, "parameters top"]]:
+    linear = LinearOperator(bends.shape, matvec=bends.of_array, dtype=np.float64)
+    values, vectors = eigsh(linear, k=top, which="LA", v0=start, tol=_TOLERANCE)
+    order = np.argsort(-values)
+    return values[order], vectors[:, order]
+
+
+def _trace(
+    bends: Operator, values: np.ndarray, vectors: np.ndarray, probes: int, seed: int
+) -> Sampled:
+    """The eigenvalues found, and what Hutchinson's probes see beside their eigenvectors."""
+    draws = []
+    for probe in range(probes):
+        signs = generator(seed, "probe", probe).choice([-1.0, 1.0], size=bends.shape[0])
+        rest = signs - vectors @ (vectors.T @ signs)
+        draws.append(rest @ bends.of_array(rest))
+    return mean_of(values.sum() + np.array(draws))
+
+
+def _quadratures(
+    bends: Operator, probes: int, steps: int, seed: int
+) -> tuple[Float[np.ndarray, "probes steps"], Float[np.ndarray, "probes steps"]]:
+    """Gauss quadratures of the spectrum, one from each random vector."""
+    nodes, weights = np.empty((2, probes, steps))
+    for probe in range(probes):
+        address = int(generator(seed, "quadrature", probe).integers(2**63))
+        on_gpu = [bends.device] if bends.device.type == "cuda" else []
+        # The library draws its starting vector from torch's own stream.
+        with torch.random.fork_rng(devices=on_gpu):
+            torch.manual_seed(address)
+            found, vectors = fast_lanczos(bends, steps)
+        nodes[probe] = found.cpu().numpy()
+        weights[probe] = vectors[0].square().cpu().numpy()
+    return nodes, weights

@@ -1,0 +1,131 @@
+"""Networks at the same loss: logits divided by a temperature.
+
+A network that is certain of every point has next to no curvature, whatever its basin is like, since
+both the gradient and the Hessian of its loss go down with the loss. To compare curvatures, they are
+taken where the loss is the same. Dividing all logits by one number gets there without moving the
+decision boundary or the parameters, for any module, and by one forward pass. In filter-normalised
+units it does not matter where in the network the division is made: a last layer divided by the
+temperature has the same curvature there.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from scipy.optimize import brentq
+from torch import Tensor
+
+from flatminima.models.layout import Layout
+from flatminima.models.network import Network
+from flatminima.training.losses import negative_log_likelihoods
+
+# Halvings of the temperature to look through, where the loss is too high.
+_HALVINGS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Tempered:
+    """A network whose logits are divided by a temperature.
+
+    Attributes:
+        network: the network as it is.
+        temperature: positive; above 1 predictions are less certain.
+    """
+
+    network: Network
+    temperature: float
+
+    @property
+    def layout(self) -> Layout:
+        """Where each tensor lies in a parameter vector."""
+        return self.network.layout
+
+    @property
+    def trainable(self) -> int:
+        """Number of parameters, which come first in a vector."""
+        return self.network.trainable
+
+    def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
+        """Draw initial parameters; each network has its own address."""
+        return self.network.initialise(seed, networks)
+
+    def activations(self, points: int) -> int:
+        """How many numbers one more network takes at once."""
+        return self.network.activations(points)
+
+    def logits(
+        self,
+        parameters: Float[Tensor, "networks parameters"],
+        inputs: Float[Tensor, "points ..."],
+    ) -> Float[Tensor, "networks points outputs"]:
+        """Evaluate every network on every point."""
+        return self.network.logits(parameters, inputs) / self.temperature
+
+
+@torch.no_grad()
+def temperature_at(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    level: float,
+) -> float:
+    """The temperature at which the mean loss is ``level`` nats, to about 1e-12 of it.
+
+    The loss is convex in the inverse temperature and ln C where that is zero, with C classes. So
+    below ln C there is one such temperature above 1 for a network whose loss is lower, and for one
+    whose loss is higher the greatest below 1 is taken, where there is one.
+
+    Returns:
+        NaN if no temperature gives that loss: the network is wrong about too many points, or too
+        certain of those it is wrong about.
+
+    Raises:
+        ValueError: if the level is not between 0 and ln C.
+    """
+    logits = network.logits(minimum[None].double(), inputs.double())
+    classes = max(2, logits.shape[-1])
+    if not 0 < level < math.log(classes):
+        raise ValueError(
+            f"level is {level} nats; it lies between 0 and ln {classes}, the loss of guessing"
+        )
+
+    def excess(log_inverse: float) -> float:
+        losses = negative_log_likelihoods(logits * math.exp(log_inverse), labels)
+        return float(losses.mean()) - level
+
+    low, high = 0.0, 0.0
+    if excess(0.0) < 0:
+        while excess(low) < 0:
+            low -= math.log(2)
+    else:
+        for _ in range(_HALVINGS):
+            low, high = high, high + math.log(2)
+            if excess(high) <= 0:
+                break
+            # Convex: once it rises it will not fall again.
+            if excess(high) > excess(low):
+                return math.nan
+        else:
+            return math.nan
+    return math.exp(-brentq(excess, low, high, xtol=1e-13))
+
+
+def at_loss(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    level: float,
+) -> Tempered:
+    """The network at the temperature at which its loss is ``level`` nats.
+
+    Raises:
+        ValueError: if there is no such temperature.
+    """
+    temperature = temperature_at(network, minimum, inputs, labels, level)
+    if math.isnan(temperature):
+        raise ValueError(f"at no temperature is the loss of this network {level} nats")
+    return Tempered(network, temperature)

@@ -99,7 +99,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: experiments.images is None; architectures train on the images; "
          "leave architectures out too (null)"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null}",
+         "architectures: null, optimizers: null, surfaces: null}",
          "experiments is {"),
         ("experiments: {rings: 3}",
          "over.yaml: experiments.rings is 3; the rings have data, network"),
@@ -138,7 +138,7 @@ def left_out(tmp_path, *names):
 
 
 def test_an_experiment_that_is_null_is_left_out(tmp_path):
-    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings")
+    others = ("swiss_roll", "architectures", "optimizers", "minefield", "rings", "surfaces")
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
     told = {"scale": "less", "experiments": ["images"], "note": ""}

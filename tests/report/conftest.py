@@ -19,7 +19,15 @@ from flatminima.geometry import survey
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
-from flatminima.report import article, generalization, margins, minefield, perturbation, rings, surfaces
+from flatminima.report import (
+    article,
+    generalization,
+    margins,
+    minefield,
+    perturbation,
+    rings,
+    surfaces,
+)
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records

@@ -620,4 +620,4 @@ def test_templates_parse_strictly():
 def test_what_a_reader_must_know_of_the_images_is_said_wherever_they_are_shown(compose):
     run = article.Run("laptop", None, None, "2026-01-01", note="Copies from a lossy format.")
     text = visible_text(compose(run=run))
-    assert text.count("Copies from a lossy format.") == 3
+    assert text.count("Copies from a lossy format.") == 4

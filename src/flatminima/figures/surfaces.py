@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -51,7 +52,7 @@ class _Page:
 
 
 _WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.1, 5.9), 9.25, 1.6, 11.2)
-_NARROW = _Page(0.58, 1.28, 0.12, 0.98, 1.25, (2.35, 4.6), 7.1, 1.15, 8.6)
+_NARROW = _Page(0.6, 1.24, 0.16, 0.98, 1.25, (2.35, 4.72), 7.42, 1.15, 8.9)
 
 _REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
 
@@ -83,13 +84,13 @@ def draw(data: Data, look: Look) -> Figure:
     """The deepest network with and without skip connections, and how rough surfaces are by depth.
 
     A column a network: the surface as a picture in three dimensions and as contours, both by the
-    statistics of all points, and the contours by frozen statistics; heights and levels are the
-    logarithm of the loss, the same for both columns. Below, a mark a network: the share of the
-    surface that falls on the way outwards.
+    statistics of all points, and the contours by frozen statistics, where the loss spans decades
+    and levels are those of its logarithm. Heights and levels are the same for both columns. Below,
+    a mark a network: the share of the surface that falls on the way outwards.
     """
     page = _NARROW if look.narrow else _WIDE
     refreshed, frozen = _refreshed(data), _frozen(data)
-    levels = _levels(refreshed, 10), _levels(frozen, 4)
+    levels = _even_levels(refreshed), _levels(frozen, 4)
     figure = Figure(figsize=(look.width, page.height))
     for column in range(len(KINDS)):
         left = page.left + column * (page.panel + page.between)
@@ -102,7 +103,7 @@ def draw(data: Data, look: Look) -> Figure:
         )
         _solid(figure.add_axes(place, projection="3d"), data, refreshed[column], levels[0], look)
         for row, (axis, loss) in enumerate(
-            ((data["axis"], refreshed), (data["coarse_axis"], frozen))
+            ((data["axis"], refreshed), (data["coarse_axis"], _logarithm(frozen, levels[1])))
         ):
             axes = style.place(figure, left, page.rows[row], page.panel, page.panel)
             _flat(axes, axis, loss[column], levels[row], look)
@@ -111,7 +112,7 @@ def draw(data: Data, look: Look) -> Figure:
                 axes.set_xlabel("direction 1" if look.narrow else "along direction 1")
             if column == 0:
                 words = ("direction 2", "\n") if look.narrow else ("along direction 2", ", ")
-                axes.set_ylabel(words[0] + words[1] + ("refreshed", "frozen")[row])
+                axes.set_ylabel(words[0] + words[1] + ("refreshed", "frozen")[row], labelpad=0)
         for by, statistics in enumerate(SURFACES_BY):
             if by == column:
                 axes = style.place(figure, left, page.shares, page.panel, page.low)
@@ -119,19 +120,19 @@ def draw(data: Data, look: Look) -> Figure:
     right = page.left + 2 * page.panel + page.between
     for row, each in enumerate(levels):
         if look.narrow:
-            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.45, 2.66, 0.09)
+            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.45, 2.5, 0.09)
         else:
             bar = style.place(figure, right + 0.15, page.rows[row], 0.12, page.panel)
-        _bar(figure, bar, each, look)
-    corner = (page.left, page.shares - 0.25) if look.narrow else (right + 0.12, page.shares)
+        _bar(figure, bar, each, look, decades=row == 1)
+    corner = (0.08, page.shares - 0.3) if look.narrow else (right + 0.12, page.shares)
     figure.legend(
         handles=_handles(look),
         loc="lower left" if look.narrow else "upper left",
         bbox_to_anchor=(corner[0] / look.width, 1 - corner[1] / page.height),
         borderaxespad=0,
         borderpad=0,
-        ncols=2 if look.narrow else 1,
-        columnspacing=1.0,
+        ncols=3 if look.narrow else 1,
+        columnspacing=0.8,
         handlelength=1,
     )
     _say(figure, data, look)
@@ -188,6 +189,12 @@ def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
     return np.arange(low, max(high, low + 2) + 1) / per_decade
 
 
+def _even_levels(loss: np.ndarray) -> Float[np.ndarray, " levels"]:
+    """Levels of two surfaces in nats, some twenty of them, from 0."""
+    highest = float(loss[np.isfinite(loss)].max())
+    return np.asarray(MaxNLocator(22, steps=[1, 2, 2.5, 5, 10]).tick_values(0, highest))
+
+
 def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Within the levels; what is not finite stays away."""
     known = np.where(np.isfinite(loss), loss, np.nan)
@@ -200,21 +207,19 @@ def _solid(
     axes: Any, data: Data, loss: np.ndarray, levels: Float[np.ndarray, " levels"], look: Look
 ) -> None:
     palette, axis = look.palette, data["axis"]
-    heights = _logarithm(loss, levels)
-    low, high = levels[0], levels[-1]
+    heights = np.where(np.isfinite(loss), loss, np.nan)
     x, y = np.meshgrid(axis, axis)
     axes.plot_surface(
         x, y, heights,
         rstride=1, cstride=1, cmap=style.loss_map(look), vmin=levels[0], vmax=levels[-1],
         linewidth=0.15, edgecolor=palette.muted, antialiased=True, rasterized=True, shade=False,
     )  # fmt: skip
-    axes.set_zlim(low, high)
+    axes.set_zlim(levels[0], levels[-1])
     axes.view_init(elev=32, azim=-58)
-    axes.set_box_aspect((1, 1, 0.75), zoom=1.12)
+    axes.set_box_aspect((1, 1, 0.75), zoom=0.98 if look.narrow else 1.12)
     axes.set_xticks([])
     axes.set_yticks([])
-    ticks = _decades(low, high)
-    axes.set_zticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
+    axes.zaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
     for each in (axes.xaxis, axes.yaxis, axes.zaxis):
         each.set_pane_color((0, 0, 0, 0))
@@ -223,10 +228,14 @@ def _solid(
     axes.patch.set_alpha(0)
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """Log10 of 1, 3 and 10 times powers of ten between two ends."""
+def _decades(low: float, high: float, *, whole: bool) -> list[float]:
+    """Log10 of powers of ten between two ends, and of three times those unless ``whole``."""
     first = math.floor(low)
-    every = [n + part for n in range(first, math.ceil(high) + 1) for part in (0.0, math.log10(3))]
+    every = [
+        n + part
+        for n in range(first, math.ceil(high) + 1)
+        for part in (0.0, math.log10(3))[: 1 if whole else 2]
+    ]
     return [tick for tick in every if low - 1e-9 <= tick <= high + 1e-9]
 
 
@@ -242,7 +251,7 @@ def _heading(
     share = style.percent(float(data["falling_share"][column, -1, number, _REFRESHED]))
     depth = f"depth {int(data['depth'][-1])}"
     if look.narrow:
-        title = f"{kind.capitalize()} skips, {depth}"
+        title = f"{kind.capitalize()} skips"
         below = f"train {train}, test {test}\nfalls outwards: {share}"
     else:
         title = f"{kind.capitalize()} skip connections, {depth}"
@@ -267,16 +276,24 @@ def _flat(
     levels: Float[np.ndarray, " levels"],
     look: Look,
 ) -> None:
-    logarithm = _logarithm(loss, levels)
+    known = np.where(np.isfinite(loss), loss, np.nan)
     ink = look.palette.ink
-    axes.contourf(axis, axis, logarithm, levels=levels, cmap=style.loss_map(look), zorder=-2)
+    axes.contourf(axis, axis, known, levels=levels, cmap=style.loss_map(look), zorder=-2)
     axes.contour(
-        axis, axis, logarithm, levels=levels, colors=(ink,), linewidths=0.35, alpha=0.6, zorder=-1
+        axis,
+        axis,
+        known,
+        levels=levels,
+        colors=(ink,),
+        linewidths=0.35,
+        linestyles="solid",
+        alpha=0.6,
+        zorder=-1,
     )
     axes.set_rasterization_zorder(0)
     axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
     # The colour of what has no height: losses that are not finite.
-    axes.set_facecolor(look.palette.models[2] if np.isnan(logarithm).any() else "none")
+    axes.set_facecolor(look.palette.models[2] if np.isnan(known).any() else "none")
     axes.spines[["top", "right"]].set_visible(True)
     end = float(axis[-1])
     ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
@@ -284,18 +301,23 @@ def _flat(
     axes.set_yticks(ticks, labels)
 
 
-def _bar(figure: Figure, axes: Axes, levels: Float[np.ndarray, " levels"], look: Look) -> None:
+def _bar(
+    figure: Figure, axes: Axes, levels: Float[np.ndarray, " levels"], look: Look, *, decades: bool
+) -> None:
     drawn = figure.colorbar(
         ScalarMappable(BoundaryNorm(levels, 256), style.loss_map(look)),
         cax=axes,
         orientation="horizontal" if look.narrow else "vertical",
         spacing="proportional",
     )
-    ticks = _decades(levels[0], levels[-1])
+    ticks = _decades(levels[0], levels[-1], whole=look.narrow)
     labels = [style.decade(10.0**tick) for tick in ticks]
     if ticks and ticks[-1] == HIGHEST:
         labels[-1] = f"≥ {labels[-1]}"
-    drawn.set_ticks(ticks, labels=labels)
+    if decades:
+        drawn.set_ticks(ticks, labels=labels)
+    else:
+        drawn.set_ticks(MaxNLocator(5).tick_values(*levels[[0, -1]])[:-1])
     drawn.minorticks_off()
     drawn.set_label(style.LOSS, labelpad=1)
 
@@ -328,7 +350,7 @@ def _handles(look: Look) -> list[Line2D]:
         for marker, each, label in marks
     ]
     hollow: dict[str, Any] = {"color": look.palette.muted, "markerfacecolor": "none"}
-    label = "hollow: below 100% train" if look.narrow else "hollow: below\n100% train"
+    label = "below 100% train" if look.narrow else "hollow: below\n100% train"
     last = Line2D([], [], linestyle="none", marker="o", markersize=4, label=label, **hollow)
     return [*handles, last]
 
@@ -337,7 +359,9 @@ def _say(figure: Figure, data: Data, look: Look) -> None:
     """Head the figure with the images, the points and what batch norm normalises by."""
     name = style.source(data)
     points = int(data["surface_points"][0])
-    parts = (f"{name[:1].upper()}{name[1:]}", f"loss on {points:,} training images")
+    parts = [f"{name[:1].upper()}{name[1:]}", f"loss on {points:,} training images"]
+    if look.narrow:
+        parts[1] += f", depth {int(data['depth'][-1])}"
     figure.suptitle(
         (",\n" if look.narrow else ", ").join(parts),
         x=0.01,

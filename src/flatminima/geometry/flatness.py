@@ -132,8 +132,9 @@ def spectra(
         quadratures tell eigenvalues apart; ``above``, ``above_low``, ``above_high`` (2,
         thresholds), how many eigenvalues of the Hessian exceed it, with the interval over probes,
         and ``below`` and its ends, how many lie below its negative; ``gauss_newton``
-        (2, points·outputs), all eigenvalues of the Gauss-Newton matrix that can differ from zero, falling; ``eigenvalues`` and
-        ``residuals`` (2, top); ``trace``, ``trace_low`` and ``trace_high`` (2,), and
+        (2, points·outputs), all eigenvalues of the Gauss-Newton matrix that can differ from zero,
+        falling; ``eigenvalues`` and ``residuals`` (2, top); ``trace``, ``trace_low`` and
+        ``trace_high`` (2,), and
         ``gauss_newton_trace`` (2,). And ``dimension``, ``probes`` and ``steps`` (1,).
     """
     cases: list[tuple[str, Units]] = [(loss, ball) for loss in LOSSES for ball in ("raw", "filter")]

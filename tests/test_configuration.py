@@ -13,6 +13,7 @@ from flatminima.configuration import (
     poisoned,
 )
 from flatminima.errors import ConfigError
+from flatminima.figures.surfaces import KINDS
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "config.yaml"
@@ -359,3 +360,37 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
     with pytest.raises(KeyError):
         block(config(), "optimizers_train", {"optimizer": "unknown"})
     assert block(config(), "figure_optimizers", {}) == {"source": "digits"}
+
+
+def test_training_with_skips_and_surveys_read_what_is_theirs():
+    jobs = [(f"surfaces_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
+    before = [block(config(), *job) for job in jobs]
+    assert [each["skips"] for each in before] == [True, False, True, False]
+
+    def moved(**settings):
+        changed = config()
+        surfaces = changed["experiments"]["surfaces"]
+        surfaces |= {name: value for name, value in settings.items() if name in surfaces}
+        surfaces["survey"] |= {n: v for n, v in settings.items() if n in surfaces["survey"]}
+        pairs = zip(before, (block(changed, *job) for job in jobs), strict=True)
+        return [one != other for one, other in pairs]
+
+    assert moved(epochs=1) == [True, True, False, False]
+    assert moved(places=7) == [False, False, True, True]
+    assert moved(depths=[8, 14]) == [True] * 4
+    assert block(config(), "figure_surfaces", {}) == {"source": "digits"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{depths: [44, 20]}", "surfaces.depths is [44, 20]; list the depths in rising order"),
+        ("{survey: {places: 24}}", "surfaces.survey.places is 24; a number of places is odd"),
+        ("{survey: {points: 500}}", "surfaces.survey.points is 500; there are 400 training"),
+    ],
+)
+def test_surfaces_that_cannot_be_made_are_told(tmp_path, settings, message):
+    (tmp_path / "over.yaml").write_text(f"scale: over\nexperiments: {{surfaces: {settings}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+    assert message in str(caught.value)

@@ -89,6 +89,16 @@ class Region:
     recrossing_shares: tuple[float, float, float]
     censored_shares: tuple[float, float, float]
 
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"  log10 volume, the paper's estimate     {self.uniform}",
+                f"  log10 volume, preconditioned           {self.preconditioned}",
+                f"  log10 Gaussian mass, preconditioned    {self.gaussian}",
+                f"  rays that come back                    {self.recrossing_shares[0]:.0%}",
+            ]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class BasinVolume:
@@ -105,6 +115,18 @@ class BasinVolume:
     divergence: Region
     minimum_loss: float
     dimension: int
+
+    def __str__(self) -> str:
+        below = (
+            f"loss below {self.loss.level:g} nats\n{self.loss}"
+            if self.loss is not None
+            else "no basin: the loss at the minimum is not below the cutoff"
+        )
+        return (
+            f"{self.dimension:,} weights, loss {self.minimum_loss:.3g} nats at the minimum\n"
+            f"{below}\n"
+            f"divergence below {self.divergence.level:g} nats\n{self.divergence}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

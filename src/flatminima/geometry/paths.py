@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -159,10 +159,10 @@ def connect(
     second: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
-    **options: object,
+    **options: Any,
 ) -> Path:
     """Train a path between two minima; ``options`` are those of ``connect_all``."""
-    return connect_all(network, first[None], second[None], inputs, labels, **options)[0]  # type: ignore[arg-type]
+    return connect_all(network, first[None], second[None], inputs, labels, **options)[0]
 
 
 def connect_all(

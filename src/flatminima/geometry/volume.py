@@ -180,6 +180,17 @@ class LogMean:
         """Whether the value rests on so few directions that it is a lower bound and no more."""
         return not self.effective_sample_size >= ENOUGH_SAMPLES
 
+    def __str__(self) -> str:
+        interval = (
+            f"at least {self.low:,.1f}; a lower bound"
+            if self.lower_bound
+            else f"{self.low:,.1f} to {self.high:,.1f}"
+        )
+        return (
+            f"{self.value:,.1f} ({interval}), mean-log {self.bound:,.1f} "
+            f"(ESS {self.effective_sample_size:.1f} of {self.samples:,})"
+        )
+
 
 def log_mean(
     logs: Float[np.ndarray, " directions"],

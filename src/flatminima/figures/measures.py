@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.report.measurements import rank_correlation
+from flatminima.ranks import rank_correlation
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.geometry.margins import LOW
+from flatminima.ranks import rank_correlation
 from flatminima.report.measurements import (
     WITHIN,
     Bootstrap,
@@ -14,7 +15,6 @@ from flatminima.report.measurements import (
     Measurements,
     correlation,
     finite,
-    rank_correlation,
     span,
 )
 from flatminima.storage import Arrays

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from flatminima.errors import DamagedFileError
+from flatminima.ranks import rank_correlation
 from flatminima.seeding import generator
 
 RANGE = "lowest to highest"
@@ -115,23 +115,6 @@ def span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> M
         runs=int(known.size),
         note=f"{left_out} of {np.size(values)} left out: not finite" if left_out else "",
     )
-
-
-def rank_correlation(
-    x: Float[np.ndarray, "... networks"], y: Float[np.ndarray, "... networks"]
-) -> Float[np.ndarray, "..."]:
-    """Spearman's ρ along the last axis: Pearson's correlation of the ranks, ties sharing a rank.
-
-    Infinite entries rank as the largest. Constant or fewer than three entries give NaN.
-    """
-    if x.shape[-1] < 3:  # two points always correlate perfectly
-        return np.full(x.shape[:-1], np.nan)
-    a, b = (rankdata(array, axis=-1) for array in (x, y))
-    a = a - a.mean(axis=-1, keepdims=True)
-    b = b - b.mean(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rho = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
-    return np.asarray(np.clip(rho, -1, 1))
 
 
 def correlation(

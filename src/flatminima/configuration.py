@@ -104,12 +104,14 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
     if "rings" in made:
         _check_gaps(config["experiments"]["rings"], parts)
     if "random_labels" in made:
-        _check_copies(config["experiments"]["random_labels"], parts)
+        _check_copies(config["experiments"], parts)
     if "surfaces" in made:
         _check_survey("surfaces", config, parts)
         _check_depths(config["experiments"]["surfaces"], parts)
     if "paths" in made:
         _check_paths(config["experiments"], parts)
+    if "swiss_roll" in made:
+        _check_flatness(config, parts)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise _wrong(("geometry", "cutoffs"), cutoffs, "list the cutoffs in rising order", parts)
@@ -567,12 +569,34 @@ def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
         raise _wrong((*path, 0), gaps[0], cure, parts)
 
 
-def _check_copies(random_labels: Config, parts: Sequence[tuple[str, Config]]) -> None:
-    path: KeyPath = ("experiments", "random_labels", "copies")
-    copies = random_labels["copies"]
+def _check_flatness(config: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    """Check what volumes and measures of flatness ask of the networks and points there are."""
+    roll = config["experiments"]["swiss_roll"]
+    measures, hidden = roll["measures"], roll["network"]["hidden"]
+    path: KeyPath = ("experiments", "swiss_roll", "measures")
+    half, seeds = roll["data"]["train_points"] // 2, roll["training"]["seeds"]
+    if measures["batch"] > half:
+        cure = f"two disjoint minibatches of the training points hold {half} at most"
+        raise _wrong((*path, "batch"), measures["batch"], cure, parts)
+    if measures["layer"] >= len(hidden):
+        cure = f"there are {len(hidden)} hidden layers, counted from 0"
+        raise _wrong((*path, "layer"), measures["layer"], cure, parts)
+    networks = config["geometry"]["volumes"]["networks"]
+    if networks > seeds:
+        cure = f"there are {seeds} networks at each poison factor"
+        raise _wrong(("geometry", "volumes", "networks"), networks, cure, parts)
+
+
+def _check_copies(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
+    path: KeyPath = ("experiments", "random_labels")
+    copies, poisoned_too = (experiments["random_labels"][key] for key in ("copies", "poisoned"))
     if copies[0] != 0 or copies != sorted(copies):
         cure = "list the copies in rising order from 0 (true labels, the yardstick)"
-        raise _wrong(path, copies, cure, parts)
+        raise _wrong((*path, "copies"), copies, cure, parts)
+    seeds = experiments["swiss_roll"]["training"]["seeds"]
+    if poisoned_too > seeds:
+        cure = f"there are {seeds} networks at each poison factor"
+        raise _wrong((*path, "poisoned"), poisoned_too, cure, parts)
 
 
 def _check_paths(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:

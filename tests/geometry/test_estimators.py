@@ -10,7 +10,7 @@ from scipy.integrate import dblquad
 from scipy.stats import chi2, ncx2
 from torch import nn
 
-from flatminima.geometry.directions import metric
+from flatminima.geometry.directions import draw, metric
 from flatminima.geometry.estimators import (
     GaussianMeasure,
     basin_volume,
@@ -262,18 +262,35 @@ def test_above_the_cutoff_there_is_no_basin_and_still_a_ball_of_functions():
 
 
 def test_a_module_with_batch_norm_is_measured_as_it_stands():
+    """At its radius along a ray the module itself, displaced by hand, has the loss of the level."""
     torch.manual_seed(0)
     module = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3)
     )
+    module(3 * torch.randn(40, 1, 4, 4) + 1)
     network = ModuleNetwork(module)
+    minimum = network.vector(module)
     inputs, labels = torch.randn(12, 1, 4, 4), torch.arange(12) % 3
-    found = basin_volume(
-        network, network.vector(module), inputs, labels, cutoff=3.0, directions=4, pilots=2
-    )
-    assert found.dimension == 36 + 48
-    assert found.loss is not None
-    assert np.isfinite(found.loss.preconditioned.value)
+    landscape = Landscape(with_statistics(network), minimum, minimum[None], inputs, labels)
+    level = landscape.at_minimum() + 0.5
+    rays = follow(landscape, level, identity(), indices=range(3), seed=0)
+    directions = draw(network.layout, minimum, kind="exact", seed=0, indices=range(3))
+    for log, direction in zip(rays.volumes, directions.vectors, strict=True):
+        radius = math.exp(log / directions.dimension)
+        there = network.at(minimum + radius * direction).eval()
+        assert nn.functional.cross_entropy(there(inputs), labels).item() == pytest.approx(
+            level, abs=5e-3
+        )
+
+
+def test_splitting_takes_the_same_gaussian_as_rays_where_its_mean_is_zero():
+    """A ball about a point that is not the Gaussian's mean: noncentral chi-square."""
+    n, radius = 8, 2.0
+    measure = GaussianMeasure(torch.ones(n, dtype=torch.float64))
+    ball = around(n, quadratic(np.ones(n)))
+    truth = math.log10(ncx2.cdf(radius**2, n, n))
+    found, _ = split_region(ball, radius**2 / 2, measure, particles=2000, runs=4)
+    assert found.log10_probability == pytest.approx(truth, abs=0.1)
 
 
 def test_the_ball_of_functions_takes_no_labels():

@@ -43,6 +43,40 @@ def test_no_temperature_makes_up_for_points_that_are_wrong():
         at_loss(network, minimum, inputs, labels, 0.3)
 
 
+def test_a_network_that_is_too_certain_of_a_wrong_point_is_warmed():
+    """One of ten points wrong by as much as the others are right: the loss has a least value."""
+    network, minimum, inputs = linear([8.0] * 10)
+    labels = torch.tensor([1] * 9 + [0])
+
+    def loss(inverse):
+        return 0.9 * math.log1p(math.exp(-8 * inverse)) + 0.1 * math.log1p(math.exp(8 * inverse))
+
+    # By hand: the slope is zero where the probability of class 1 is nine tenths.
+    least = math.log(9) / 8
+    for level in (loss(least) + 1e-3, 0.5):
+        temperature = temperature_at(network, minimum, inputs, labels, level)
+        assert temperature > 1
+        assert 1 / temperature > least
+        assert loss(1 / temperature) == pytest.approx(level, rel=1e-9)
+    assert math.isnan(temperature_at(network, minimum, inputs, labels, loss(least) - 1e-3))
+
+
+def test_a_dip_below_the_level_is_found_however_narrow():
+    network, minimum, inputs = linear([0.1] * 20)
+    labels = torch.tensor([1] * 17 + [0] * 3)
+
+    def loss(inverse):
+        return 0.85 * math.log1p(math.exp(-0.1 * inverse)) + 0.15 * math.log1p(
+            math.exp(0.1 * inverse)
+        )
+
+    least = loss(10 * math.log(85 / 15))
+    for above in (1e-6, 1e-4, 1e-3):
+        temperature = temperature_at(network, minimum, inputs, labels, least + above)
+        assert temperature < 1
+        assert loss(1 / temperature) == pytest.approx(least + above, rel=1e-7)
+
+
 @pytest.mark.parametrize("level", [0.0, -1.0, math.log(2), 2.0])
 def test_levels_are_below_that_of_guessing(level):
     network, minimum, inputs = linear([3.0, -3.0])

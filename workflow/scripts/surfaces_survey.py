@@ -18,13 +18,10 @@ def main(job: Job) -> None:
     def on_device(array):
         return torch.from_numpy(array).to(job.device)
 
-    # A random part: the order of the training points is that of a permutation.
-    points = config["points"]
     surfaces = survey(
         built,
         {depth: on_device(minima[f"parameters_{depth}"]) for depth in built},
-        on_device(dataset.train_inputs[:points]),
-        on_device(dataset.train_labels[:points]),
+        *map(on_device, dataset.train_part(config["points"])),
         reach=config["reach"],
         places=config["places"],
         coarse_places=config["coarse_places"],

@@ -45,6 +45,7 @@ def main(job: Job) -> None:
         **rays,
         cutoff=config["cutoff"],
         widths=config["widths"],
+        decades=config["decades"],
         particles=Particles(**{key: config[key] for key in ("particles", "moves", "runs")}),
         seed=seed,
         report=job.progress("splitting"),

@@ -14,7 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
+from torch.nn import functional
 
+from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
 from flatminima.seeding import generator
 from flatminima.training.losses import negative_log_likelihoods
@@ -171,7 +173,7 @@ def hessian_product(
     every call.
     """
     parameters, vector = _differentiable(network, minimum)
-    loss = _losses(network, vector[None], inputs.double(), labels)[0]
+    loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
     def product(vector: Tensor) -> Tensor:
@@ -195,7 +197,7 @@ def gauss_newton_product(
     enter (they are taken to stand in for :func:`hessian_product`). Vectors as there.
     """
     parameters, vector = _differentiable(network, minimum)
-    logits = network.logits(vector[None], inputs.double())[0]
+    logits = underlying(network).logits(vector[None], inputs.double())[0]
     # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
     weights = torch.zeros_like(logits, requires_grad=True)
     (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
@@ -221,6 +223,16 @@ def bend(
         return torch.sigmoid(logits) * torch.sigmoid(-logits) * moved
     p = torch.softmax(logits, dim=-1)
     return p * (moved - (p * moved).sum(dim=-1, keepdim=True))
+
+
+def roots(logits: Float[Tensor, "points outputs"]) -> Float[Tensor, "points outputs factors"]:
+    """R with R Rᵀ = Λ for each point, Λ as for ``bend``; one factor for one output."""
+    if logits.shape[-1] == 1:
+        # By the logarithm, so that a network sure of a point keeps its digits.
+        logs = functional.logsigmoid(logits) + functional.logsigmoid(-logits)
+        return torch.exp(logs / 2)[..., None]
+    p = torch.softmax(logits, dim=-1)
+    return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
 
 
 def _differentiable(network: Network, minimum: Tensor) -> tuple[Tensor, Tensor]:

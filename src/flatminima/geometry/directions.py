@@ -126,8 +126,7 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
             f"minimum has shape {tuple(minimum.shape)}; expected ({layout.size},), one vector"
         )
     weights, sizes = _weights(layout)
-    values = minimum.detach().cpu().double().numpy()[weights]
-    norms = np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes))
+    norms = _norms(layout, minimum)
     if not norms.all():
         name = _filter_name(layout, int(np.flatnonzero(norms == 0)[0]))
         raise ValueError(
@@ -135,7 +134,7 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
             "train longer, or leave this minimum out"
         )
     per_weight = np.repeat(norms, sizes)
-    length = float(np.linalg.norm(values))
+    length = float(np.linalg.norm(norms))
     if units.kind == "paper":
         diagonal, log_determinant, reach = per_weight / length, 0.0, length
     else:
@@ -151,6 +150,20 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
     vectors = units.vectors.to(minimum) * of_weights(diagonal)
     metric = of_weights(1.0 if units.kind == "paper" else diagonal)
     return Directions(vectors, metric, log_determinant, len(weights), reach, units.kind)
+
+
+def filter_norms(
+    layout: Layout, minimum: Float[Tensor, " parameters"]
+) -> Float[Tensor, " parameters"]:
+    """S: for each number of a vector the norm of its filter, zero at those in no filter.
+
+    In the dtype of the minimum. A filter of norm zero is no error: it is one that nothing scaled by
+    it moves.
+    """
+    weights, sizes = _weights(layout)
+    full = np.zeros(layout.size)
+    full[weights] = np.repeat(_norms(layout, minimum), sizes)
+    return torch.from_numpy(full).to(minimum)
 
 
 def metric(
@@ -169,6 +182,14 @@ def _weights(layout: Layout) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarra
     spans = layout.filters
     positions = np.concatenate([np.arange(start, stop) for start, stop in spans])
     return positions, np.array([stop - start for start, stop in spans])
+
+
+def _norms(layout: Layout, minimum: Tensor) -> Float[np.ndarray, " filters"]:
+    """Euclidean norm of each filter, float64."""
+    weights, sizes = _weights(layout)
+    values = minimum.detach().cpu().double().numpy()[weights]
+    norms: np.ndarray = np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes))
+    return norms
 
 
 def _filter_name(layout: Layout, number: int) -> str:

@@ -278,7 +278,7 @@ def candidates(
     """
     weights = len(positions(network.layout))
     with torch.no_grad():
-        outputs = network.logits(minimum[None], inputs[:1]).shape[-1]
+        outputs = network.logits(minimum[None], inputs[:2]).shape[-1]
     fitting = max(1, memory // (32 * weights * outputs))
     if fitting < len(inputs):
         inputs = inputs[torch.arange(fitting) * len(inputs) // fitting]
@@ -430,7 +430,8 @@ def split_region(
     moving = positions(landscape.network.layout).to(minimum.device)
     deviation = measure.deviation.to(minimum.device)
     place = minimum[moving].double()
-    shift = torch.zeros_like(place) if measure.centre is None else measure.centre.to(place) - place
+    centre = torch.zeros_like(place) if measure.centre is None else measure.centre.to(place)
+    shift = centre - place
 
     def displaced(coordinates: Float[np.ndarray, "particles weights"]) -> Landscape:
         steps = shift + deviation * torch.from_numpy(coordinates).to(deviation)

@@ -47,9 +47,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import jacrev, vmap
 
-from flatminima.geometry.directions import metric
+from flatminima.geometry.curvature import roots
+from flatminima.geometry.directions import filter_norms
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import temperature_at
+from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
 from flatminima.seeding import generator
 
@@ -153,10 +155,7 @@ class Linearisation:
     @cached_property
     def roots(self) -> Float[Tensor, "points outputs factors"]:
         """R with RRᵀ = Λ, the second derivatives of each point's loss by its logits."""
-        if self.logits.shape[1] == 1:
-            return (torch.sigmoid(self.logits) * torch.sigmoid(-self.logits)).sqrt()[..., None]
-        p = torch.softmax(self.logits, dim=1)
-        return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
+        return roots(self.logits)
 
     @cached_property
     def pulls(self) -> Float[Tensor, "points factors"]:
@@ -168,7 +167,7 @@ class Linearisation:
             sign = (2 * self.labels - 1)[:, None].to(self.logits)
             return -sign * torch.exp(-sign * self.logits / 2)
         p = torch.softmax(self.logits, dim=1)
-        label = torch.nn.functional.one_hot(self.labels, p.shape[1]).bool()
+        label = torch.nn.functional.one_hot(self.labels.long(), p.shape[1]).bool()
         missing = torch.where(label, 0.0, p).sum(dim=1, keepdim=True)
         return torch.where(label, -missing / p.sqrt(), p.sqrt())
 
@@ -214,7 +213,9 @@ class Linearisation:
             products = combined @ kernel @ combined.T
             length = products.diagonal().clamp(min=0).sqrt()
             pairs = ~torch.eye(len(batches), dtype=torch.bool, device=kernel.device)
-            cosine = (products / torch.outer(length, length))[pairs]
+            # Of a gradient that is zero nothing can be lost, whatever the angle.
+            lengths = torch.outer(length, length)
+            cosine = torch.where(lengths > 0, products / lengths, 0.0)[pairs]
             regrets.append(float((length.expand(len(length), -1)[pairs] * (1 - cosine)).mean()))
             norms.append(float(length.mean()))
             squares.append(float(length.square().mean()))
@@ -241,6 +242,7 @@ def linearise(
 
     Running statistics of batch norm are held where they are: each point is evaluated by itself.
     """
+    network = underlying(network)
     values = minimum.detach().double()
     parameters, statistics = values[: network.trainable], values[network.trainable :]
 
@@ -252,7 +254,7 @@ def linearise(
     jacobian = vmap(jacrev(of_point), in_dims=(None, 0))(parameters, points)
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
-    scale = metric(network.layout, values, "exact")[: network.trainable]
+    scale = filter_norms(network.layout, values)[: network.trainable]
     return Linearisation(Jacobian(jacobian.detach(), scale), logits, labels)
 
 

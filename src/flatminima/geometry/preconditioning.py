@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.geometry.curvature import roots
 from flatminima.geometry.directions import Directions, draw_units, metric, scale
-from flatminima.models.evaluation import Evaluator
+from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 from flatminima.training.losses import negative_log_likelihoods
@@ -272,8 +272,10 @@ def second_moment(
     losses = negative_log_likelihoods(logits[None], labels)[0]
     moving = positions(network.layout).to(minimum.device)
     total = torch.zeros(len(moving), dtype=torch.float64, device=minimum.device)
-    for part in _derivatives(vector, losses, torch.eye(len(losses), dtype=torch.float64)):
-        total += part[:, moving].square().sum(dim=0)
+    for some in torch.split(torch.arange(len(losses)), _ROWS):
+        picked = torch.nn.functional.one_hot(some, len(losses)).double()
+        for part in _derivatives(vector, losses, picked):
+            total += part[:, moving].square().sum(dim=0)
     return total / len(losses) * _scale(network, minimum).square()
 
 
@@ -320,11 +322,10 @@ def hessian(
 
 def _logits(network: Network, minimum: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """The parameters to differentiate by, and the logits there with the statistics as they are."""
-    plain = network.network if isinstance(network, Evaluator) else network
     exact = minimum.detach().double()
     vector = exact[: network.trainable].clone().requires_grad_()
     whole = torch.cat([vector, exact[network.trainable :]])
-    return vector, plain.logits(whole[None], inputs.double())[0]
+    return vector, underlying(network).logits(whole[None], inputs.double())[0]
 
 
 def _scale(network: Network, minimum: Tensor) -> Float[Tensor, " weights"]:
@@ -338,12 +339,7 @@ def _output_rows(logits: Tensor, weighted: OutputMetric) -> Float[Tensor, "point
     points, outputs = logits.shape
     if weighted == "logits":
         return torch.eye(outputs, dtype=torch.float64).expand(points, -1, -1).to(logits)
-    if outputs == 1:
-        # The logarithm, so that a network sure of a point keeps its digits.
-        logs = F.logsigmoid(logits) + F.logsigmoid(-logits)
-        return torch.exp(logs / 2)[..., None]
-    p = torch.softmax(logits, dim=-1)
-    return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
+    return roots(logits)
 
 
 def _derivatives(

@@ -127,7 +127,7 @@ def _run(plan: _Plan, seed: int, run: int) -> tuple[float, int, float, np.ndarra
         if inside < plan.kept * particles:
             # A level between two particles: those kept lie below it.
             ordered = np.sort(heights)
-            count = max(1, round(plan.kept * particles))
+            count = min(particles - 1, max(1, round(plan.kept * particles)))
             threshold = max((ordered[count - 1] + ordered[count]) / 2, level)
             if not np.isfinite(threshold):
                 threshold = ordered[count - 1]

@@ -117,11 +117,12 @@ class Landscape:
         # Copies, since tensors take neither reversed nor read-only arrays.
         steps = torch.from_numpy(np.array(distances)).to(self.minimum)
         chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
+        points = self.inputs.to(self.minimum.dtype)
         size = self._batch()
         found: list[Tensor] = []
         done = 0
         for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True):
-            logits = self.network.logits(self._displaced(step, ray), self.inputs)
+            logits = self.network.logits(self._displaced(step, ray), points)
             of_points = [score(logits, self.labels) for score in scores]
             found.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
             done += len(step)
@@ -168,4 +169,4 @@ class DivergenceLandscape(Landscape):
 
     @cached_property
     def _reference(self) -> Float[Tensor, "points outputs"]:
-        return self.network.logits(self.minimum[None], self.inputs)[0]
+        return self.network.logits(self.minimum[None], self.inputs.to(self.minimum.dtype))[0]

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
+from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 from flatminima.training.losses import negative_log_likelihoods
 
-# Halvings of the temperature to look through, where the loss is too high.
-_HALVINGS = 60
+# Inverse temperatures to look between.
+_COLDEST, _WARMEST = 1e-300, 2.0**60
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,10 @@ def temperature_at(
     """The temperature at which the mean loss is ``level`` nats, to about 1e-12 of it.
 
     The loss is convex in the inverse temperature and ln C where that is zero, with C classes. So
-    below ln C there is one such temperature above 1 for a network whose loss is lower, and for one
-    whose loss is higher the greatest below 1 is taken, where there is one.
+    below ln C there is one such temperature above 1 for a network whose loss is lower. For one
+    whose loss is higher there may be two, with the least loss between them: the one nearer to
+    1 is taken. That is below 1 for a network that is not certain enough, and above for one that is
+    too certain of points it is wrong about.
 
     Returns:
         NaN if no temperature gives that loss: the network is wrong about too many points, or too
@@ -92,25 +95,20 @@ def temperature_at(
             f"level is {level} nats; it lies between 0 and ln {classes}, the loss of guessing"
         )
 
-    def excess(log_inverse: float) -> float:
-        losses = negative_log_likelihoods(logits * math.exp(log_inverse), labels)
+    def excess(inverse: float) -> float:
+        losses = negative_log_likelihoods(logits * inverse, labels)
         return float(losses.mean()) - level
 
-    low, high = 0.0, 0.0
-    if excess(0.0) < 0:
-        while excess(low) < 0:
-            low -= math.log(2)
-    else:
-        for _ in range(_HALVINGS):
-            low, high = high, high + math.log(2)
-            if excess(high) <= 0:
-                break
-            # Convex: once it rises it will not fall again.
-            if excess(high) > excess(low):
-                return math.nan
-        else:
-            return math.nan
-    return math.exp(-brentq(excess, low, high, xtol=1e-13))
+    if excess(1.0) < 0:
+        return 1 / float(brentq(excess, _COLDEST, 1.0, xtol=1e-15))
+    # Convex in the inverse temperature: on either side of its least value it is monotone.
+    high = 1.0
+    while high < _WARMEST and excess(2 * high) < excess(high):
+        high *= 2
+    least = float(minimize_scalar(excess, bounds=(0, 2 * high), method="bounded").x)
+    if excess(least) > 0:
+        return math.nan
+    return 1 / float(brentq(excess, *sorted((1.0, least)), xtol=1e-15))
 
 
 def at_loss(
@@ -125,6 +123,7 @@ def at_loss(
     Raises:
         ValueError: if there is no such temperature.
     """
+    network = underlying(network)
     temperature = temperature_at(network, minimum, inputs, labels, level)
     if math.isnan(temperature):
         raise ValueError(f"at no temperature is the loss of this network {level} nats")

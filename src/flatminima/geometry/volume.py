@@ -148,7 +148,9 @@ class LogMean:
     The sample mean of these positive numbers is unbiased, so by Markov's inequality it is twenty
     times too large at most once in twenty: where the effective sample size is below 10 the interval
     is [value − log10 20, ∞), and the value is called a lower bound. Else it is a percentile
-    bootstrap over directions. Both are 95% intervals.
+    bootstrap over directions. Both are 95% intervals in name; of heavy-tailed numbers, with an
+    effective sample size not far above 10, the bootstrap's lower end holds and its upper one lies
+    too low (of lognormal ones with σ = 1.7 and K = 256 it misses in one case of six).
 
     Attributes:
         value: from the mean of the numbers (log-mean-exp).

@@ -6,6 +6,7 @@ Tensors in, named arrays out; the loss is the clean training loss, without poiso
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -148,6 +149,7 @@ def beside_splitting(
     directions: int,
     pilots: int,
     particles: Particles,
+    decades: float,
     seed: int,
     report: Report | None = None,
 ) -> Arrays:
@@ -160,6 +162,7 @@ def beside_splitting(
     Args:
         widths: of the Gaussian in units of that radius over √n.
         particles: of splitting.
+        decades: tolerance of log10 V along one direction.
         report: called with (masses done, masses, text).
 
     Returns:
@@ -176,7 +179,8 @@ def beside_splitting(
         landscape = Landscape(network, minimum, minimum[None], inputs, labels)
         moving = positions(network.layout).to(minimum.device)
         filters = metric(network.layout, minimum, "exact")[moving].double()
-        plain = follow(landscape, cutoff, identity(), indices=range(directions), seed=seed)
+        drawn: dict[str, Any] = {"seed": seed, "decades": decades}
+        plain = follow(landscape, cutoff, identity(), indices=range(directions), **drawn)
         n = len(moving)
         unit = math.exp(float(np.median(plain.volumes)) / n) / math.sqrt(n)
         tried = candidates(network, minimum, inputs)
@@ -197,11 +201,9 @@ def beside_splitting(
                 "volume": split.log10_probability + peak,
             }
             apart = range(directions, directions + pilots)
-            by = fittest(tried, landscape, cutoff, measure, of="masses", indices=apart, seed=seed)
+            by = fittest(tried, landscape, cutoff, measure, of="masses", indices=apart, **drawn)
             for name, shape in (("uniform", identity()), ("preconditioned", by)):
-                rays = follow(
-                    landscape, cutoff, shape, measure, indices=range(directions), seed=seed
-                )
+                rays = follow(landscape, cutoff, shape, measure, indices=range(directions), **drawn)
                 mean = log_mean(rays.masses, rays.mass_constant, seed=seed)
                 row[name] = mean.value
                 for key in ("low", "high", "effective_sample_size"):

@@ -159,6 +159,23 @@ def with_statistics(
     return Evaluator(network, batch_norm or "frozen", batch)
 
 
+def underlying(network: Network) -> Network:
+    """The network that an evaluator evaluates, to differentiate; any other is given back.
+
+    Raises:
+        ValueError: if the evaluator's statistics are not frozen: those of the points at hand would
+            have to be differentiated too.
+    """
+    if not isinstance(network, Evaluator):
+        return network
+    if network.statistics != "frozen" and network.normalises:
+        raise ValueError(
+            f"batch norm by {network.statistics} statistics cannot be differentiated here; "
+            "hand over the network itself, whose statistics are frozen"
+        )
+    return network.network
+
+
 def ways_of(network: Network) -> dict[str, list[str]]:
     """How a network has been evaluated so far, for the manifest: the ways agree to rounding only.
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -76,15 +77,20 @@ class ModuleNetwork:
             name: tensor if name in moving else tensor.detach()
             for name, tensor in self.layout.views(parameters).items()
         }
-        self.module.eval()
+        module = self._evaluated
         return torch.stack(
             [
                 functional_call(
-                    self.module, {name: tensor[row] for name, tensor in tensors.items()}, (inputs,)
+                    module, {name: tensor[row] for name, tensor in tensors.items()}, (inputs,)
                 )
                 for row in range(len(parameters))
             ]
         )
+
+    @cached_property
+    def _evaluated(self) -> nn.Module:
+        """A copy in evaluation mode, so that the module keeps the mode it is in."""
+        return copy.deepcopy(self.module).eval()
 
     def _fresh(self, seed: int, network: int) -> nn.Module:
         module = copy.deepcopy(self.module)

@@ -137,7 +137,7 @@ def _settings(surface: Arrays, trained: Arrays, settings: Mapping[str, Any]) -> 
 
 
 def _with_fit(measurement: Measurement, fit: Measurement) -> Measurement:
-    """The measurement with a note: it is of no minimum where networks did not learn their images."""
+    """The measurement with a note of how well the networks were trained that it is about."""
     if fit.value is None:
         return measurement
     share = written(fit.value, format_of(fit.unit))

@@ -67,15 +67,25 @@ def test_arrays_that_are_missing_are_named():
     [
         (
             {},
-            ("the picture of the source comes back:", "It takes depth", "it bends down in places:"),
+            (
+                "the picture of the source comes back:",
+                "It takes depth",
+                "the deep surface bends down in places:",
+            ),
         ),
         (
             {"surfaces.without.deep.refreshed.falling_share": 0.0},
             ("there is no chaos to be seen",),
         ),
         ({"surfaces.with.deep.refreshed.falling_share": 0.2}, ("rough with skip connections",)),
-        ({"surfaces.with.deep.refreshed.concave_share": 0.05}, ("it bends down hardly anywhere:",)),
-        ({"surfaces.with.deep.refreshed.concave_share": 0.6}, ("skip connections or no:",)),
+        (
+            {"surfaces.with.deep.refreshed.concave_share": 0.05},
+            ("surface bends down hardly anywhere:",),
+        ),
+        (
+            {"surfaces.with.deep.refreshed.concave_share": 0.6},
+            ("not convex, skip connections or no: it bends down on",),
+        ),
         ({"surfaces.without.deep.frozen.highest_loss": None}, ("it falls outwards on",)),
         ({"surfaces.without.shallow.refreshed.falling_share": 0.3}, ("At 20 layers the surface",)),
         ({"surfaces.without.deep.frozen.falling_share": 0.2}, ("is chaotic too:",)),

@@ -78,9 +78,9 @@ def draw(data: Data, look: Look) -> Figure:
             if column == 0:
                 axes.set_ylabel("distance across\n(weight space)")
                 axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
-            axes.set_xlabel(
-                "distance along (weight space)" if not look.narrow else "along\n(weight space)"
-            )
+            # Narrow panels share one label, below the middle one.
+            if not look.narrow or column == 1:
+                axes.set_xlabel("distance along (weight space)")
     if planes:
         _bar(page, figure, filled)
     style.name_source(figure, data, look)

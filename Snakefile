@@ -57,7 +57,7 @@ include: "workflow/rules/report.smk"
 
 onerror:
     shell(
-        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {EXPERIMENTS:q} || true"
+        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {REPORTED:q} || true"
     )
 
 

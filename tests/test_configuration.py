@@ -8,6 +8,7 @@ from flatminima.configuration import (
     experiments,
     factor_name,
     image_files,
+    joined,
     load,
     overlay,
     poisoned,
@@ -119,6 +120,11 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: geometry.volumes.networks is 7; there are 6 networks at each poison factor"),
         ("experiments: {swiss_roll: {training: {seeds: 1}}, random_labels: null}",
          "over.yaml: experiments.swiss_roll.training.seeds is 1; a path joins two networks"),
+        ("experiments: {images: null, architectures: null, optimizers: null, surfaces: null}",
+         "over.yaml: experiments.images is None; paths.images joins its minima; "
+         "leave paths.images out too (null)"),
+        ("experiments: {paths: {images: null, swiss_roll: null}}",
+         "join the minima of one data set at least, or leave paths out (null)"),
         ("experiments: {paths: {images: {batch: 500}}}",
          "over.yaml: experiments.paths.images.batch is 500; there are 400 training points"),
         ("experiments: {paths: {images: {kind: line}}}",
@@ -205,6 +211,16 @@ def test_paths_read_their_own_settings_and_the_network_they_join():
     assert moved({"images": {"survey": {"directions": 9}}}) == []
     source = block(config(), "figure_paths", {"dataset": "images"})
     assert source == {"source": "digits"}
+
+
+def test_paths_of_one_data_set_can_be_left_out(tmp_path):
+    (tmp_path / "over.yaml").write_text("scale: less\nexperiments: {paths: {images: null}}")
+    less = load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+    assert joined(config()) == ["swiss_roll", "images"]
+    assert joined(less) == list(block(less, "claims", {})["paths"]) == ["swiss_roll"]
+    assert block(less, "report", {})["experiments"][-1] == "paths.swiss_roll"
+    with pytest.raises(KeyError):
+        block(less, "paths", {"dataset": "images"})
 
 
 def test_overlays_merge_mappings_and_replace_lists():

@@ -30,7 +30,6 @@ _NEEDS = {
     "optimizers": ("images",),
     "surfaces": ("images",),
     "random_labels": ("swiss_roll",),
-    "paths": ("swiss_roll", "images"),
 }
 """The experiments that rest on the data or the networks of others, and these."""
 
@@ -109,7 +108,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         _check_survey("surfaces", config, parts)
         _check_depths(config["experiments"]["surfaces"], parts)
     if "paths" in made:
-        _check_paths(config["experiments"], parts)
+        _check_paths(config, parts)
     if "swiss_roll" in made:
         _check_flatness(config, parts)
     cutoffs = config["geometry"]["cutoffs"]
@@ -125,6 +124,21 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
 def experiments(config: Config) -> list[str]:
     """The experiments of a run, in order: those that no overlay has left out, by null."""
     return [name for name, settings in config["experiments"].items() if settings is not None]
+
+
+def joined(config: Config) -> list[str]:
+    """The data sets whose minima are joined by paths, in order."""
+    paths = config["experiments"]["paths"] or {}
+    return [name for name, settings in paths.items() if settings is not None]
+
+
+def reported(config: Config) -> list[str]:
+    """What a report has a part for: the experiments, and of paths each data set, ``paths.images``.
+
+    Names of measurements begin so.
+    """
+    others = [name for name in experiments(config) if name != "paths"]
+    return [*others, *(f"paths.{name}" for name in joined(config))]
 
 
 def poisoned(config: Config) -> list[str]:
@@ -283,7 +297,7 @@ def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
     images = config["experiments"]["images"]
     return {
         "scale": config["scale"],
-        "experiments": experiments(config),
+        "experiments": reported(config),
         "note": (images and images["data"]["note"]) or "",
     }
 
@@ -294,7 +308,7 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
     block = {
         "seed": config["seed"],
         "scale": config["scale"],
-        "made": experiments(config),
+        "made": reported(config),
         "directions": config["geometry"]["directions"],
         "direction_kind": config["geometry"]["direction_kind"],
         "excess": config["geometry"]["excess"],
@@ -317,8 +331,12 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
         block["surfaces"] = {"source": source_of(config, "images"), **made["surfaces"]}
     if made["paths"] is not None:
         block["paths"] = {
-            name: {"source": source_of(config, name), **settings}
-            for name, settings in made["paths"].items()
+            name: {
+                "source": source_of(config, name),
+                "train_points": made[name]["data"]["train_points"],
+                **made["paths"][name],
+            }
+            for name in joined(config)
         }
     return block
 
@@ -435,6 +453,8 @@ def _paths_block(config: Config, _rule: str, wildcards: Mapping[str, str]) -> Co
     """What paths are trained by and followed with, and the network whose minima they join."""
     name = wildcards["dataset"]
     network = _experiment(config, name)["network"]
+    if name not in joined(config):
+        raise KeyError(name)
     paths: Config = _experiment(config, "paths")[name]
     return {"seed": config["seed"], "network": network, **paths}
 
@@ -599,10 +619,17 @@ def _check_copies(experiments: Config, parts: Sequence[tuple[str, Config]]) -> N
         raise _wrong((*path, "poisoned"), poisoned_too, cure, parts)
 
 
-def _check_paths(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
+def _check_paths(config: Config, parts: Sequence[tuple[str, Config]]) -> None:
     """Check that there are the minima that paths are to join, two of a kind at least."""
-    for name, paths in experiments["paths"].items():
-        there = experiments[name]
+    made = config["experiments"]
+    if not joined(config):
+        cure = "join the minima of one data set at least, or leave paths out (null)"
+        raise _wrong(("experiments", "paths"), made["paths"], cure, parts)
+    for name in joined(config):
+        paths, there = made["paths"][name], made[name]
+        if there is None:
+            cure = f"paths.{name} joins its minima; leave paths.{name} out too (null)"
+            raise _wrong(("experiments", name), None, cure, parts)
         seeds, points = there["training"]["seeds"], there["data"]["train_points"]
         if seeds < 2:
             where: KeyPath = ("experiments", name, "training", "seeds")

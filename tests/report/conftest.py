@@ -52,7 +52,8 @@ EXPERIMENTS = (
     "rings",
     "random_labels",
     "surfaces",
-    "paths",
+    "paths.swiss_roll",
+    "paths.images",
 )
 STEMS = (
     "margins",
@@ -544,6 +545,8 @@ def made_up_paths():
             "learning_rate": 0.01,
             "hold": 0.5,
             "gradient_clip": 8.0,
+            "plane_points": 61 if dataset == "swiss_roll" else None,
+            "train_points": 200 if dataset == "swiss_roll" else 400,
         }
     return {"found": found, "settings": settings}
 

@@ -120,6 +120,19 @@ def test_fewer_networks_directions_or_steps_is_a_smaller_scale():
         assert found == (expected, "holds")
 
 
+def test_paths_are_of_as_many_points_as_their_own_data_set_has():
+    claim = {"dataset": "paths.images", "measurement": "paths.images.x"}
+    claim |= {"original": {"dataset": "cifar10", "train_points": 50_000}}
+    name = "paths.images.setting.train_points"
+    for points, expected in ((25_000, "measured at smaller scale"), (50_000, "reproduced")):
+        found = {
+            "paths.images.x": Measurement(1.0, "fraction", "cifar10"),
+            name: Measurement(points, "count", "cifar10"),
+            "paths.swiss_roll.setting.train_points": Measurement(200, "count", "swiss_roll"),
+        }
+        assert verdict(None, others=found, **claim) == (expected, "holds")
+
+
 def test_a_scale_for_tests_reproduces_nothing():
     assert verdict(1.0, scale="smoke") == ("measured at smaller scale", "holds")
     assert verdict(0.0, scale="smoke") == ("measured at smaller scale", "fails")
@@ -154,7 +167,10 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
         judge(claims, wrong, scale="laptop")
 
 
-ELSEWHERE = ("images", "architectures", "optimizers", "random_labels", "surfaces", "paths")
+ELSEWHERE = (
+    *("images", "architectures", "optimizers", "random_labels", "surfaces"),
+    *("paths.swiss_roll", "paths.images"),
+)
 """Experiments whose data are not their own: what the settings name, or the swiss roll."""
 
 

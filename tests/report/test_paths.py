@@ -60,6 +60,8 @@ def test_the_heading_and_the_words_follow_the_outcome(compose, measurements):
     assert "A bad minimum is connected to a good one" in text
     assert "Between a good and a bad minimum it is the same" in text
     assert "leads through good ones" in text
+    assert "As the bad end has the higher loss, a curve that only falls from there" in text
+    assert "The same, without planes, for convolutional networks" in text
     assert "there is no high wall between a good and a bad minimum" in text
 
     def walled(arrays):
@@ -80,6 +82,40 @@ def test_the_heading_and_the_words_follow_the_outcome(compose, measurements):
 
     text = visible_text(compose(measurements=with_paths(measurements, lower)))
     assert "lowers the barrier but does not take it away" in text
+
+    def alike(arrays):
+        arrays["curve_loss"][0] = 0.2 * arrays["line_loss"][0]
+        arrays["curve_loss"][1] = 1e-5
+        arrays["curve_test_accuracy"][2, :, 20] = 0.6
+
+    text = visible_text(compose(measurements=with_paths(measurements, alike)))
+    assert "A bad minimum is connected to a good one" in text
+    assert "it is the same" not in text
+    assert "leads through far better ones" in text
+    assert "From there the clean loss can fall" not in text
+    assert "As the bad end has the higher loss" not in text
+
+
+def test_the_heading_rests_on_every_data_set_whose_minima_were_joined(compose, measurements):
+    made = copy.deepcopy(made_up_paths())
+    made["found"]["images"]["curve_loss"][1] = made["found"]["images"]["line_loss"][1]
+    numbers = measurements | measure(**made)
+    text = visible_text(compose(measurements=numbers))
+    assert "Is a bad minimum connected to a good one?" in text
+    assert "On images most of the barrier is left" in text
+    left = {name: found for name, found in numbers.items() if not name.startswith("paths.images")}
+    others = ("swiss_roll", "images", "paths.swiss_roll")
+    text = visible_text(compose(measurements=left, experiments=others))
+    assert "A bad minimum is connected to a good one" in text
+    assert "Curves between good and bad minima of images" not in text
+
+
+def test_minima_of_images_alone_can_be_joined(compose, measurements):
+    left = {n: found for n, found in measurements.items() if not n.startswith("paths.swiss_roll")}
+    text = visible_text(compose(measurements=left, experiments=("images", "paths.images")))
+    assert "A bad minimum is connected to a good one" in text
+    assert "On images a good and a bad minimum are joined:" in text
+    assert "Curves between good and bad minima of the swiss roll" not in text
 
 
 def test_a_run_without_paths_does_not_speak_of_them(compose):

@@ -88,8 +88,11 @@ def test_contrasts_are_differences_of_means_and_their_powers(made_up):
     found, survey, summary = measure(**made_up), made_up["survey"], made_up["summary"]
     strongest = (survey["way"] == 0) & (survey["strength"] == 4)
     fitted = strongest & survey["converged"]
+    control = (survey["way"] == 0) & (survey["strength"] == 0) & survey["converged"]
     gap = found["random_labels.gap_difference"]
-    assert gap.value == pytest.approx(gap_of(survey)[fitted].mean() - summary["gap"][0].mean())
+    assert gap.value == pytest.approx(
+        gap_of(survey)[fitted].mean() - gap_of(survey)[control].mean()
+    )
     assert gap.low < gap.value < gap.high
     radius = found["random_labels.radius_ratio"]
     expected = np.log(summary["median_radius"][0, :, -1]).mean()
@@ -132,7 +135,7 @@ def test_words_follow_what_was_found(compose, measurements, made_up):
     told = visible_text(compose())
     assert "Random labels leave a mark" in told
     assert "Small basins without poison" in told
-    assert "Neither the length of training nor the optimizers are the cause" in told
+    assert "neither the length of training nor the optimizers are the cause" in told
     made_up["survey"]["median_radius"][:] = made_up["survey"]["median_radius"][::-1]
     against = visible_text(compose(measurements=measurements | measure(**made_up)))
     assert "Small basins without poison" not in against
@@ -147,5 +150,5 @@ def test_nothing_is_said_of_networks_that_fit_nothing(compose, measurements, mad
     assert "How volume and gap go together among bad minima could not be measured" in told
     section = told[told.index("A poisoned network is a bad minimum of") :]
     section = section[: section.index("Does it scale to images?")]
-    assert "points wider than that of natural networks" not in section
-    assert "Neither the length" not in section
+    assert "points wider than that of networks with true labels" not in section
+    assert "neither the length" not in section

@@ -65,14 +65,28 @@ def test_arrays_that_are_missing_are_named():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, ("the picture of the source comes back:", "It takes depth", "Convex it is not, or")),
+        (
+            {},
+            (
+                "the picture of the source comes back:",
+                "It takes depth",
+                "the deep surface bends down in places:",
+            ),
+        ),
         (
             {"surfaces.without.deep.refreshed.falling_share": 0.0},
             ("there is no chaos to be seen",),
         ),
         ({"surfaces.with.deep.refreshed.falling_share": 0.2}, ("rough with skip connections",)),
-        ({"surfaces.with.deep.refreshed.concave_share": 0.05}, ("it is nearly convex:",)),
-        ({"surfaces.with.deep.refreshed.concave_share": 0.6}, ("skip connections or no:",)),
+        (
+            {"surfaces.with.deep.refreshed.concave_share": 0.05},
+            ("surface bends down hardly anywhere:",),
+        ),
+        (
+            {"surfaces.with.deep.refreshed.concave_share": 0.6},
+            ("not convex, skip connections or no: it bends down on",),
+        ),
+        ({"surfaces.without.deep.frozen.highest_loss": None}, ("it falls outwards on",)),
         ({"surfaces.without.shallow.refreshed.falling_share": 0.3}, ("At 20 layers the surface",)),
         ({"surfaces.without.deep.frozen.falling_share": 0.2}, ("is chaotic too:",)),
         ({"surfaces.without.deep.frozen.falling_share": 0.0}, ("there is no chaos on this",)),
@@ -87,9 +101,30 @@ def test_sentences_follow_the_numbers(compose, measurements, values, words):
 
 def test_the_heading_says_what_was_found(compose, measurements):
     smooth = "Skip connections keep the surface of the loss smooth"
-    assert smooth in visible_text(compose())
-    rough = changed(measurements, **{"surfaces.with.deep.refreshed.falling_share": 0.2})
-    assert smooth not in visible_text(compose(measurements=rough))
+    halfway = "With refreshed statistics, the surface without skip connections is rough"
+    text = visible_text(compose())
+    assert halfway in text
+    assert smooth not in text
+    frozen = changed(measurements, **{"surfaces.without.deep.frozen.falling_share": 0.2})
+    assert smooth in visible_text(compose(measurements=frozen))
+    rough = changed(frozen, **{"surfaces.with.deep.refreshed.falling_share": 0.2})
+    text = visible_text(compose(measurements=rough))
+    assert smooth not in text
+    assert halfway not in text
+
+
+def test_verdicts_say_how_well_networks_without_skip_connections_were_trained(claims):
+    made = made_up_surfaces()
+    found = measure(**made, seed=0, resamples=100)
+    judged = {r["id"]: r for r in judge(claims.of(["surfaces"]), found, scale="laptop")}
+    for name in ("chaos", "chaos-frozen", "generalize"):
+        note = judged[f"skip-connections.{name}"]["note"]
+        assert note == "the networks without skip connections fit 45% of their training images"
+    assert judged["skip-connections.smooth"]["note"] == ""
+    # The source evaluates by frozen statistics alone.
+    for name in ("chaos", "smooth", "shallow", "convex"):
+        assert judged[f"skip-connections.{name}"]["verdict"] == "tested here alone"
+    assert judged["skip-connections.smooth-frozen"]["verdict"] == "measured on other data"
 
 
 def test_without_measurements_there_is_a_labelled_gap(compose, measurements, claims):

@@ -29,8 +29,11 @@ except UserError as error:
 # What the run is made of; an overlay may leave experiments out.
 EXPERIMENTS = configuration.experiments(config)
 
+# What its report has a part for.
+REPORTED = configuration.reported(config)
+
 # Published runs, which the report shows beside this one.
-PUBLISHED = shown_runs(Path(), EXPERIMENTS)
+PUBLISHED = shown_runs(Path(), REPORTED)
 
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)

@@ -1,5 +1,5 @@
 # The data sets whose minima are joined.
-JOINED = list(config["experiments"]["paths"])
+JOINED = configuration.joined(config)
 
 
 rule paths:

@@ -76,9 +76,11 @@ def draw(data: Data, look: Look) -> Figure:
             axes = page.panel(figure, column, len(QUANTITIES))
             filled = _plane(axes, data, column, look)
             if column == 0:
-                axes.set_ylabel("distance\nacross")
+                axes.set_ylabel("distance across\n(weight space)")
                 axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
-            axes.set_xlabel("distance along" if not look.narrow else "along")
+            # Narrow panels share one label, below the middle one.
+            if not look.narrow or column == 1:
+                axes.set_xlabel("distance along (weight space)")
     if planes:
         _bar(page, figure, filled)
     style.name_source(figure, data, look)
@@ -129,7 +131,8 @@ class _Page:
         self.narrow = narrow
         self.left, self.label = (0.66, 0.36) if narrow else (0.72, 0.42)
         self.between = 0.16 if narrow else 0.22
-        self.width = 0.77 if narrow else 1.72
+        # Without planes there is no colour bar at the right.
+        self.width = 0.77 if narrow else 1.72 if planes else 1.98
         self.rows = [0.95 if narrow else 1.1] * len(QUANTITIES)
         self.space = 0.14
         self.top = 0.76 if narrow else 0.52

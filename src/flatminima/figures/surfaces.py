@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
@@ -51,8 +53,11 @@ class _Page:
     height: float
 
 
-_WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.1, 5.9), 9.25, 1.6, 11.2)
-_NARROW = _Page(0.6, 1.24, 0.16, 0.98, 1.25, (2.35, 4.72), 7.42, 1.15, 8.9)
+_WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.2, 6.1), 9.45, 1.6, 11.4)
+_NARROW = _Page(0.6, 1.24, 0.16, 0.98, 1.25, (2.5, 5.12), 8.05, 1.15, 9.7)
+
+_NOWHERE: dict[str, Any] = {"facecolor": "none", "hatch": "xxxx", "linewidth": 0}
+"""How a place looks at which the loss is not finite."""
 
 _REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
 
@@ -101,18 +106,21 @@ def draw(data: Data, look: Look) -> Figure:
             page.panel / look.width,
             page.solid / page.height,
         )
-        _solid(figure.add_axes(place, projection="3d"), data, refreshed[column], levels[0], look)
+        relief = figure.add_axes(place, projection="3d")
+        labelled = column == 0 or not look.narrow
+        _solid(relief, data, refreshed[column], levels[0], look, labelled=labelled)
         for row, (axis, loss) in enumerate(
             ((data["axis"], refreshed), (data["coarse_axis"], _logarithm(frozen, levels[1])))
         ):
             axes = style.place(figure, left, page.rows[row], page.panel, page.panel)
             _flat(axes, axis, loss[column], levels[row], look)
             axes.tick_params(labelleft=column == 0, labelbottom=row == 1 or look.narrow)
+            break_ = "\n" if look.narrow else " "
             if row == 1 or look.narrow:
-                axes.set_xlabel("direction 1" if look.narrow else "along direction 1")
+                axes.set_xlabel(f"along direction 1{break_}(filter norms)")
             if column == 0:
-                words = ("direction 2", "\n") if look.narrow else ("along direction 2", ", ")
-                axes.set_ylabel(words[0] + words[1] + ("refreshed", "frozen")[row], labelpad=0)
+                axes.set_ylabel(f"along direction 2{break_}(filter norms)", labelpad=0)
+                axes.set_title(style.BATCH_NORM[SURFACES_BY[row]])
         for by, statistics in enumerate(SURFACES_BY):
             if by == column:
                 axes = style.place(figure, left, page.shares, page.panel, page.low)
@@ -120,13 +128,16 @@ def draw(data: Data, look: Look) -> Figure:
     right = page.left + 2 * page.panel + page.between
     for row, each in enumerate(levels):
         if look.narrow:
-            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.45, 2.5, 0.09)
+            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.56, 2.5, 0.09)
         else:
             bar = style.place(figure, right + 0.15, page.rows[row], 0.12, page.panel)
         _bar(figure, bar, each, look, decades=row == 1)
-    corner = (0.08, page.shares - 0.3) if look.narrow else (right + 0.12, page.shares)
+    corner = (0.08, page.shares - 0.3) if look.narrow else (right + 0.05, page.shares)
     figure.legend(
-        handles=_handles(look),
+        handles=_handles(
+            look,
+            everywhere=bool(np.isfinite(np.concatenate([refreshed.ravel(), frozen.ravel()])).all()),
+        ),
         loc="lower left" if look.narrow else "upper left",
         bbox_to_anchor=(corner[0] / look.width, 1 - corner[1] / page.height),
         borderaxespad=0,
@@ -134,6 +145,7 @@ def draw(data: Data, look: Look) -> Figure:
         ncols=3 if look.narrow else 1,
         columnspacing=0.8,
         handlelength=1,
+        handletextpad=0.5,
     )
     _say(figure, data, look)
     return figure
@@ -157,10 +169,19 @@ def alt(data: Data) -> str:
                 f"accuracy, and {shares[0]} of the surface falls on the way outwards by "
                 f"refreshed, {shares[1]} by frozen statistics"
             )
+    heights = [
+        " and ".join(
+            f"{style.nats(_highest(loss[column]))} {kind}" for column, kind in enumerate(KINDS)
+        )
+        for loss in (_refreshed(data), _frozen(data))
+    ]
     return (
         f"The loss on a plane of two random directions around residual networks with and without "
-        f"skip connections on {style.images(data)}, as means over "
-        f"{data['converged'].shape[2]} networks each: {'; '.join(parts)}."
+        f"skip connections on {style.images(data)}. For one network of depth "
+        f"{int(data['depth'][-1])} of each kind a relief and contours by refreshed statistics, "
+        f"which reach {heights[0]} skip connections, and contours by frozen ones, which reach "
+        f"{heights[1]}. Below, the share that falls on the way outwards, a mark a network; as "
+        f"means over {data['converged'].shape[2]} networks each: {'; '.join(parts)}."
     )
 
 
@@ -179,6 +200,11 @@ def _frozen(data: Data) -> np.ndarray:
     shown = [int(number) for number in data["shown"].ravel()]
     each = [data["coarse_loss"][column, -1, number, _FROZEN] for column, number in enumerate(shown)]
     return np.stack(each)
+
+
+def _highest(loss: np.ndarray) -> float:
+    """The highest loss that is finite."""
+    return float(np.max(loss, where=np.isfinite(loss), initial=0.0))
 
 
 def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
@@ -204,7 +230,13 @@ def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def _solid(
-    axes: Any, data: Data, loss: np.ndarray, levels: Float[np.ndarray, " levels"], look: Look
+    axes: Any,
+    data: Data,
+    loss: np.ndarray,
+    levels: Float[np.ndarray, " levels"],
+    look: Look,
+    *,
+    labelled: bool,
 ) -> None:
     palette, axis = look.palette, data["axis"]
     heights = np.where(np.isfinite(loss), loss, np.nan)
@@ -221,6 +253,9 @@ def _solid(
     axes.set_yticks([])
     axes.zaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
+    if labelled:
+        axes.zaxis.set_rotate_label(False)
+        axes.set_zlabel(style.LOSS, rotation=90, labelpad=-6, size=7 if look.narrow else 8)
     for each in (axes.xaxis, axes.yaxis, axes.zaxis):
         each.set_pane_color((0, 0, 0, 0))
         each.line.set_color(palette.faint)
@@ -292,8 +327,13 @@ def _flat(
     )
     axes.set_rasterization_zorder(0)
     axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
-    # The colour of what has no height: losses that are not finite.
-    axes.set_facecolor(look.palette.models[2] if np.isnan(known).any() else "none")
+    if np.isnan(known).any():
+        whole: dict[str, Any] = {
+            "transform": axes.transAxes,
+            "edgecolor": look.palette.muted,
+            "zorder": -3,
+        }
+        axes.add_patch(Rectangle((0, 0), 1, 1, **whole, **_NOWHERE))
     axes.spines[["top", "right"]].set_visible(True)
     end = float(axis[-1])
     ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
@@ -342,7 +382,8 @@ def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
         axes.tick_params(labelleft=False)
 
 
-def _handles(look: Look) -> list[Line2D]:
+def _handles(look: Look, *, everywhere: bool) -> list[Artist]:
+    """Marks of networks, and unless the loss is finite ``everywhere`` what stands for that."""
     labels = {kind: f"{kind} skips" for kind in KINDS}
     marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(KINDS)]
     handles = [
@@ -352,7 +393,8 @@ def _handles(look: Look) -> list[Line2D]:
     hollow: dict[str, Any] = {"color": look.palette.muted, "markerfacecolor": "none"}
     label = "below 100% train" if look.narrow else "hollow: below\n100% train"
     last = Line2D([], [], linestyle="none", marker="o", markersize=4, label=label, **hollow)
-    return [*handles, last]
+    nowhere = Patch(edgecolor=look.palette.muted, label="not finite", **_NOWHERE)
+    return [*handles, last, *([] if everywhere else [nowhere])]
 
 
 def _say(figure: Figure, data: Data, look: Look) -> None:

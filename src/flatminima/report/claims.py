@@ -53,8 +53,8 @@ class Claim:
         statement: what is claimed, in this project's words.
         expected: what the source reports.
         figure: stem of the figure that shows it here.
-        dataset: the experiment that measures it here, with which the names of its numbers begin;
-            the measurements say on what data.
+        dataset: the experiment that measures it here, of paths with the data set behind a dot; the
+            names of its numbers begin so, and the measurements say on what data.
         original: where the source measured it; None if it did not, and the claim is what must
             follow from what it says.
         measurement: name of the number that decides.
@@ -169,20 +169,18 @@ def judge(
         ConfigError: if a claim names a measurement that is unknown although its data set was
             measured.
     """
-    sources = {name.partition(".")[0]: found.dataset for name, found in measurements.items()}
     records = []
     for claim in claims.claims:
         measurement = measurements.get(claim.measurement)
         if measurement is None:
-            if claim.dataset in sources:
+            if any(name.startswith(f"{claim.dataset}.") for name in measurements):
                 raise ConfigError(
                     f"the claim {claim.id} rests on {claim.measurement}, which is not measured; "
                     "name a measurement of results/<scale>/measurements.json"
                 )
             measurement = Measurement(None, "", "", note=FAILED)
         found, why = outcome(claim, measurement)
-        # Paths join minima on several data.
-        source = measurement.dataset or sources.get(claim.dataset, claim.dataset)
+        source = measurement.dataset or claim.dataset.rpartition(".")[-1]
         smaller = _smaller(claim, measurements, scale in claims.small_scales)
         records.append(
             {

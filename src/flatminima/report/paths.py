@@ -18,7 +18,8 @@ def measure(found: Mapping[str, Arrays], settings: Mapping[str, Mapping[str, Any
     Args:
         found: by data set the arrays of :func:`flatminima.geometry.connections.connections`; the
             first and last places are the ends.
-        settings: by data set how paths were trained, and ``source``, what the data are.
+        settings: by data set how paths were trained, ``source``, what the data are, and
+            ``train_points``, how many of them the networks were trained on.
     """
     measured: Measurements = {}
     for dataset, arrays in found.items():
@@ -97,6 +98,7 @@ def _of_kind(arrays: Arrays, source: str) -> Measurements:
         "line_lowest_accuracy": (arrays["line_accuracy"].min(axis=-1), "fraction"),
         "peak_place": (peak, ""),
         "middle_loss": (arrays["curve_loss"][:, test.shape[1] // 2], "nats"),
+        "first_loss": (arrays["curve_loss"][:, 0], "nats"),
         "last_loss": (arrays["curve_loss"][:, -1], "nats"),
         "length_ratio": (arrays["curve_length"] / arrays["line_length"], "ratio"),
         "first_test_accuracy": (test[:, 0], "fraction"),
@@ -119,9 +121,10 @@ def _over_pairs(values: Float[np.ndarray, " pairs"], unit: str, source: str) -> 
 def _settings(settings: Mapping[str, Any]) -> Measurements:
     source = settings["source"]
     units = {"learning_rate": "per step", "hold": "fraction", "gradient_clip": ""}
+    names = ("train_points", "bends", "samples", "batch", "steps", "plane_points")
     found = {
         name: Measurement(settings[name], units.get(name, "count"), source)
-        for name in ("bends", "samples", "batch", "steps", "learning_rate", "hold", "gradient_clip")
+        for name in (*names, "learning_rate", "hold", "gradient_clip")
     }
     kind = {f"kind.{settings['kind']}": Measurement(1.0, "", source)}
     return {f"setting.{name}": entry for name, entry in (found | kind).items()}

@@ -79,10 +79,8 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "rings-gap": rings_gap.alt,
     },
     "random_labels": {"second-way": second_way.alt},
-    "paths": {
-        "paths-swiss_roll": paths.alt,
-        "paths-images": paths.alt,
-    },
+    "paths.swiss_roll": {"paths-swiss_roll": paths.alt},
+    "paths.images": {"paths-images": paths.alt},
 }
 """The pictures of the article by experiment, and how each is put into words."""
 

@@ -206,11 +206,8 @@ def _contrasts(
         return Measurement(value, unit, DATA, low, high, BOOTSTRAP, runs)
 
     gap, fitted = every["gap"], np.where(every["converged"] > 0, every["gap"], np.nan)
-    found = {
-        # Of a network that misses training points there is no telling how it would generalize.
-        "gap_difference": difference("gap", fitted, "fraction", ("strongest", "natural")),
-        "gap_difference.control": difference("control", gap, "fraction", ("control", "natural")),
-    }
+    # Of a network that misses training points there is no telling how it would generalize.
+    found = {"gap_difference": difference("gap", fitted, "fraction", ("strongest", "control"))}
     log_radius = np.log(np.where(every["median_radius"] > 0, every["median_radius"], np.nan))
     matched = np.log(every["matched_median_radius"])
     for name, column, pair in (

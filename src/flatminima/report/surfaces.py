@@ -19,6 +19,7 @@ from flatminima.report.measurements import (
     percentiles,
     span,
 )
+from flatminima.report.numerals import format_of, written
 from flatminima.storage import Arrays
 
 KINDS = ("with", "without")
@@ -95,6 +96,9 @@ def measure(
                 bootstrap,
                 f"surfaces {end} {statistics}",
             )
+        names = [f"without.{end}.{statistics}.falling_share" for statistics in SURFACES_BY]
+        for name in (*names, f"{end}.test_difference"):
+            found[name] = _with_fit(found[name], found[f"without.{end}.train_accuracy"])
     return {f"surfaces.{name}": entry for name, entry in found.items()}
 
 
@@ -130,6 +134,15 @@ def _settings(surface: Arrays, trained: Arrays, settings: Mapping[str, Any]) -> 
     found |= {name: Measurement(float(value), "", source) for name, value in plain.items()}
     chance = Measurement(float(trained["chance"][0]), "fraction", source)
     return {f"setting.{name}": entry for name, entry in found.items()} | {"chance": chance}
+
+
+def _with_fit(measurement: Measurement, fit: Measurement) -> Measurement:
+    """The measurement with a note of how well the networks were trained that it is about."""
+    if fit.value is None:
+        return measurement
+    share = written(fit.value, format_of(fit.unit))
+    own = f"the networks without skip connections fit {share} of their training images"
+    return replace(measurement, note="; ".join(filter(None, (measurement.note, own))))
 
 
 def _difference(

@@ -158,7 +158,7 @@ def test_measurements_of_other_times_leave_dashes(finished, pictures, measuremen
     folder = publish_made_up(finished, pictures, measurements, claims)
     rewrite(folder, as_records({n: f for n, f in older.items() if n.startswith("images.")}))
     text = whole(finished)
-    assert "–; –" in text
+    assert "– – –" in text
     assert "Measured elsewhere" in text
 
 

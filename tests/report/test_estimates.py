@@ -61,7 +61,7 @@ def test_every_factor_says_what_its_estimates_rest_on(volumes):
     shares = [volumes[f"{region}_recrossing_shares"][-1].max() for region in ("loss", "divergence")]
     assert measured[here + "recrossing"].value == max(shares)
     assert measured["paper.last_doubling"].value == pytest.approx(10)
-    assert measured["setting.directions"].value == 1024
+    assert measured["setting.mass_directions"].value == 1024
 
 
 def test_splitting_is_compared_where_rays_can_be_trusted(volumes):

@@ -98,7 +98,12 @@ def _of_networks(dataset: str, volumes: Arrays, bootstrap: Bootstrap) -> Measure
     factors = volumes["poison_factor"]
     ends = {"natural": int(factors.argmin()), "most_poisoned": int(factors.argmax())}
     n = int(volumes["weights"][0])
-    counts = {"networks": gap.size, "seeds": gap.shape[1], "directions": volumes["directions"][0]}
+    counts = {
+        "networks": gap.size,
+        "factors": len(factors),
+        "seeds": gap.shape[1],
+        "directions": volumes["directions"][0],
+    }
     found = {
         **{name: Measurement(float(count), "count", dataset) for name, count in counts.items()},
         "cutoff": Measurement(float(volumes["cutoff"][0]), "nats", dataset),
@@ -194,13 +199,9 @@ def _of_factors(dataset: str, volumes: Arrays) -> Measurements:
 
 def _settings(dataset: str, volumes: Arrays) -> Measurements:
     """How rays were shaped and particles moved."""
-    counts = {"pilots": "pilots"} | {
-        name: f"mass_{name}" for name in ("directions", "particles", "moves", "runs")
-    }
-    names = {"directions": "mass_directions"}
+    counts = ("pilots", *(f"mass_{name}" for name in ("directions", "particles", "moves", "runs")))
     found = {
-        f"setting.{names.get(name, name)}": Measurement(float(volumes[array][0]), "count", dataset)
-        for name, array in counts.items()
+        f"setting.{name}": Measurement(float(volumes[name][0]), "count", dataset) for name in counts
     }
     ends = {"damping.least": volumes["tried"].min(), "damping.most": volumes["tried"].max()}
     ends |= {

@@ -57,7 +57,8 @@ def test_every_factor_says_what_its_estimates_rest_on(volumes):
     last = len(volumes["poison_factor"]) - 1
     here = f"poison_{last}."
     assert measured[here + "factor"].value == volumes["poison_factor"][-1]
-    assert measured[here + "preconditioned.lower_bounds"].value == 3
+    assert measured[here + "ball.effective_sample_size"].value < 2
+    assert measured["ball.lower_bounds"].value == 18
     shares = [volumes[f"{region}_recrossing_shares"][-1].max() for region in ("loss", "divergence")]
     assert measured[here + "recrossing"].value == max(shares)
     assert measured["paper.last_doubling"].value == pytest.approx(10)
@@ -93,3 +94,13 @@ def test_minima_without_a_basin_are_left_out(volumes):
 def test_without_trustworthy_rays_there_is_nothing_to_compare(volumes):
     few = volumes | {"mass_uniform_effective_sample_size": np.ones((2, 3))}
     assert found(few)["mass.disagreement"].value is None
+
+
+@pytest.mark.parametrize("gone", ["most poisoned", "all"])
+def test_the_page_speaks_of_poisoned_minima_without_a_basin(volumes, compose, measurements, gone):
+    lost = {name: array.copy() for name, array in volumes.items()}
+    for name, array in lost.items():
+        if name.startswith("loss_"):
+            array[-1 if gone == "most poisoned" else slice(None)] = np.nan
+    changed = measurements | measure("swiss_roll", lost, seed=3, resamples=300)
+    assert 'id="estimates"' in compose(measurements=changed)

@@ -181,16 +181,10 @@ def _of_factors(dataset: str, volumes: Arrays) -> Measurements:
     for number, factor in enumerate(volumes["poison_factor"]):
         here = f"poison_{number}"
         found[f"{here}.factor"] = Measurement(float(factor), "", dataset)
-        for name in ("paper", "preconditioned", "ball"):
+        for name in ("preconditioned", "ball"):
             size = volumes[f"{MEAN_EXP[name]}_effective_sample_size"][number]
             found[f"{here}.{name}"] = span(volumes[VOLUMES[name]][number], "decades", dataset)
             found[f"{here}.{name}.effective_sample_size"] = span(size, "", dataset, centre="median")
-            found[f"{here}.{name}.lower_bounds"] = Measurement(
-                float((size < ENOUGH_SAMPLES).sum()), "count", dataset, runs=size.size
-            )
-        found[f"{here}.measured"] = Measurement(
-            float(np.isfinite(volumes[VOLUMES["paper"]][number]).sum()), "count", dataset
-        )
         found[f"{here}.recrossing"] = Measurement(
             _largest(volumes, "recrossing_shares", number), "fraction", dataset
         )

@@ -94,8 +94,27 @@ def test_minima_without_a_basin_are_drawn_without_marks(data, layout):
     assert "no finite value" in estimators.alt(data)
 
 
+def test_sure_masses_have_bars_and_others_arrows(data):
+    data["mass_uniform_effective_sample_size"] = np.array([[50.0, 1.0], [50.0, 1.0]])
+    data["mass_preconditioned_effective_sample_size"] = np.ones((2, 2))
+    axes = estimators.draw(data, Look()).axes[2]
+    arrows = [text for text in axes.texts if text.arrow_patch is not None]
+    assert len(arrows) == 2 + 4
+    assert len(axes.containers) == 2 * 3
+
+
+def test_a_mass_of_one_is_seen(data):
+    for name in ("mass_splitting", "mass_splitting_low", "mass_splitting_high"):
+        data[name] = np.array([[0.0, -3.0], [-0.3, -30.0]])
+    axes = estimators.draw(data, Look()).axes[2]
+    bottom, top = axes.get_ylim()
+    assert top < 0
+    assert bottom > 30
+
+
 def test_words_come_from_the_data(data):
     words = estimators.alt(data)
     assert "3,457 dimensions whose log10 volume is −400 decades" in words
     assert "8 rays give −434 by log-mean-exp and −437 by mean-log" in words
     assert "by splitting −3 and −30 decades" in words
+    assert "adds 1 decades on average along plain rays" in words

@@ -68,7 +68,13 @@ def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
         network, pair, inputs, labels, cutoff=0.8, widths=(0.8, 1.2), directions=400, pilots=4,
         particles=Particles(particles=400, moves=4, runs=3), seed=0,
     )  # fmt: skip
-    assert all(array.shape == (2, 2) for name, array in found.items() if name != "mass_widths")
+    settings = {"widths", "directions", "kept", "particles", "moves", "runs"}
+    assert all(
+        array.shape == (2, 2)
+        for name, array in found.items()
+        if name.removeprefix("mass_") not in settings
+    )
+    assert found["mass_directions"] == 400
     sure = found["mass_uniform_effective_sample_size"] >= 10
     assert sure.any()
     apart = np.abs(found["mass_uniform"] - found["mass_splitting"])

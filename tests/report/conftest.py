@@ -578,10 +578,16 @@ def made_up_volumes(summary):
         "weights": np.array([3457]),
         "cutoff": np.array([0.5]),
         "divergence": np.array([0.1]),
+        "pilots": np.array([16]),
+        "tried": np.array([1.0, 0.1, 0.01]),
         "density": 20 * volume,
     }
     shifts = {"uniform": 0, "preconditioned": 2000, "gaussian": -5e4, "gaussian_uniform": -6e4}
     for region in ("loss", "divergence"):
+        found |= {
+            f"{region}_{kind}_curve": (volume + shift)[..., None] + np.array([-200, -100, -10.0, 0])
+            for kind, shift in shifts.items()
+        }
         found |= {
             f"{region}_{kind}_{name}": volume + shift + more
             for kind, shift in shifts.items()
@@ -608,6 +614,16 @@ def made_up_volumes(summary):
     split = np.array([[-0.3, -1.0, -3.7], [-0.3, -4.0, -13.3]])
     found |= {
         "mass_widths": np.array([1.0, 2.0, 4.0]),
+        **{
+            f"mass_{name}": np.array([value])
+            for name, value in {
+                "directions": 1024,
+                "kept": 0.25,
+                "particles": 200,
+                "moves": 5,
+                "runs": 3,
+            }.items()
+        },
         "mass_splitting": split,
         "mass_splitting_low": split - 0.1,
         "mass_splitting_high": split + 0.1,

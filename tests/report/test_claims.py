@@ -149,7 +149,8 @@ def test_records_have_the_agreed_fields(claims, measurements):
         assert record["interval"] is None or (
             record["interval"][0] <= record["measured"] <= record["interval"][1]
         )
-        assert record["runs"] > 0
+        # A basin that is known is of no network.
+        assert record["runs"] > 0 or record["dataset"] == "quadratic_basin"
         assert record["outcome"] in ("holds", "partly", "fails")
 
 
@@ -195,7 +196,8 @@ def test_the_project_s_own_claims(claims):
     for claim in claims.claims:
         assert claim.figure in STEMS
         if claim.original is not None:
-            assert (claim.original.dataset == claim.dataset) == (claim.dataset not in ELSEWHERE)
+            away = claim.dataset in ELSEWHERE or claim.cite == "scherlis2025"
+            assert (claim.original.dataset == claim.dataset) == (not away)
     (steps,) = {c.original.steps for c in claims.claims if c.original and c.dataset == "rings"}
     assert steps == claims.quoted["rings_steps"].value
     decades, weights = claims.quoted["svhn_decades"].value, claims.quoted["svhn_weights"].value

@@ -16,7 +16,7 @@ def main(job: Job) -> None:
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
     minima = [read_arrays(path) for path in job.inputs["minima"]]
-    count, rays = config["networks"], {key: config[key] for key in ("directions", "pilots")}
+    count, pilots = config["networks"], config["pilots"]
     inputs, labels = (
         torch.from_numpy(array).to(job.device)
         for array in (dataset.train_inputs, dataset.train_labels)
@@ -28,8 +28,8 @@ def main(job: Job) -> None:
     measured = volumes(
         network,
         *at_minima(np.stack([part["parameters"][:count] for part in minima])),
-        **rays,
-        **{key: config[key] for key in ("cutoff", "divergence", "decades")},
+        **{key: config[key] for key in ("cutoff", "divergence", "directions", "decades")},
+        pilots=pilots,
         seed=seed,
         report=job.progress("volumes"),
     )
@@ -42,8 +42,9 @@ def main(job: Job) -> None:
     measured |= beside_splitting(
         network,
         *at_minima(shown_pair(job.record("selection"), [part["parameters"] for part in minima])),
-        **rays,
         cutoff=config["cutoff"],
+        directions=config["mass_directions"],
+        pilots=pilots,
         widths=config["widths"],
         decades=config["decades"],
         particles=Particles(**{key: config[key] for key in ("particles", "moves", "runs")}),

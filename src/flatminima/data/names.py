@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 NAMES: Mapping[str, str] = {
     "swiss_roll": "swiss roll",
+    "quadratic_basin": "quadratic basin",
     "minefield": "minefield",
     "rings": "rings",
     "digits": "handwritten digits (scikit-learn)",

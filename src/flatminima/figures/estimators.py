@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -21,6 +21,7 @@ TAKEN = (
     *("loss_uniform_curve", "loss_preconditioned_curve"),
     *("loss_preconditioned_value", "loss_preconditioned_high"),
     "loss_preconditioned_effective_sample_size",
+    *("loss_uniform_bound_low", "loss_uniform_bound_high"),
     *("loss_preconditioned_low", "loss_uniform_low", "loss_uniform_high"),
     *("divergence_gaussian_value", "divergence_gaussian_low", "divergence_gaussian_high"),
     "divergence_gaussian_effective_sample_size",
@@ -45,9 +46,19 @@ class Estimator:
     marker: str
     colour: int
 
+    @property
+    def low(self) -> str:
+        """The array of the lower ends of its intervals."""
+        return f"{self.value.removesuffix('_value')}_low"
+
+    @property
+    def high(self) -> str:
+        """The array of the upper ends."""
+        return f"{self.value.removesuffix('_value')}_high"
+
 
 ESTIMATORS = (
-    Estimator("paper’s, log-mean-exp", "loss_uniform_value", "o", 0),
+    Estimator("log-mean-exp", "loss_uniform_value", "o", 0),
     Estimator("mean-log", "loss_uniform_bound", "v", 1),
     Estimator("preconditioned", "loss_preconditioned_value", "D", 2),
 )
@@ -69,7 +80,8 @@ def collect(volumes: Data) -> dict[str, np.ndarray]:
 def draw(data: Data, look: Look) -> Figure:
     """Five panels: a known basin, real minima by number of rays, a mass, volumes, masses.
 
-    Arrows say that a value rests on fewer than ten rays in effect and is a lower bound.
+    Arrows say that a value rests on fewer than ten rays in effect, or is by mean-log, and is a
+    lower bound; elsewhere bars are intervals.
     """
     figure = style.figure(look, 13.4 if look.narrow else 6.1)
     if look.narrow:
@@ -103,10 +115,12 @@ def alt(data: Data) -> str:
         f"Five panels. On a quadratic in {dimension:,} dimensions whose log10 volume is "
         f"{style.number(truth)} decades, {samples:,} rays give {style.number(best)} by "
         f"log-mean-exp and {style.number(low)} by mean-log; preconditioned they give "
-        f"{style.number(float(data['known_preconditioned_curve'][-1]))}. At real minima every "
-        "estimate still grows with the number of rays. The mass of a Gaussian around a good and a "
-        f"bad minimum, by splitting {' and '.join(_ends(data['mass_splitting']))} decades at the "
-        f"widest, is {' and '.join(_ends(data['mass_uniform']))} by rays. Mean log10 volume "
+        f"{style.number(float(data['known_preconditioned_curve'][-1]))}. At real minima the "
+        f"last doubling of the rays adds {_gain(data, 'uniform')} decades on average along plain "
+        f"rays and {_gain(data, 'preconditioned')} along preconditioned ones. The mass of a "
+        f"Gaussian around a good and a bad minimum, by splitting "
+        f"{' and '.join(_ends(data['mass_splitting']))} decades at the "
+        f"widest, is {' and '.join(_ends(data['mass_uniform']))} by plain rays. Mean log10 volume "
         "without poison and at the largest poison factor: " + "; ".join(volumes) + " decades. "
         "Mean log10 Gaussian mass of the ball of functions: "
         + " and ".join(style.number(_mean(data["divergence_gaussian_value"])[f]) for f in ends)
@@ -116,6 +130,13 @@ def alt(data: Data) -> str:
 
 def _mean(values: Float[np.ndarray, "factors networks"]) -> Float[np.ndarray, " factors"]:
     return style.spread(values)[0]
+
+
+def _gain(data: Data, rays: str) -> str:
+    curve = data[f"loss_{rays}_curve"]
+    gain = curve[..., -1] - curve[..., max(curve.shape[-1] - 2, 0)]
+    known = gain[np.isfinite(gain)]
+    return style.number(float(known.mean())) if known.size else "an unknown number of"
 
 
 def _ends(masses: Float[np.ndarray, "2 widths"]) -> list[str]:
@@ -167,29 +188,45 @@ def _samples(axes: Axes, samples: np.ndarray, title: str) -> None:
 
 
 def _masses(axes: Axes, data: Data, look: Look) -> None:
-    """Losses of decades on a symmetric log axis: near zero they are told apart too."""
+    """Losses of decades on a symmetric log axis, on which zero is seen too."""
     widths = data["mass_widths"]
+    axes.set_yscale("symlog", linthresh=1, linscale=0.5)
     for role, colour in enumerate((look.palette.good, look.palette.bad)):
-        found = -data["mass_splitting"][role]
-        spread = np.abs(
-            np.stack([-data["mass_splitting_high"][role], -data["mass_splitting_low"][role]])
-            - found
-        )
-        axes.errorbar(widths, found, spread, color=colour, marker="s", markersize=4, linewidth=1.4)
-        for name, marker in (("uniform", "o"), ("preconditioned", "D")):
-            values = -data[f"mass_{name}"][role]
+        for name, marker, line in (
+            ("splitting", "s", "-"),
+            ("uniform", "o", (0, (4, 2))),
+            ("preconditioned", "D", (0, (1, 1.5))),
+        ):
+            found = -data[f"mass_{name}"][role]
+            ends = np.stack([-data[f"mass_{name}_{end}"][role] for end in ("high", "low")])
+            sure = np.isfinite(ends).all(axis=0)
+            if name != "splitting":
+                sure &= data[f"mass_{name}_effective_sample_size"][role] >= ENOUGH_SAMPLES
             axes.plot(
-                widths, values, color=colour, marker=marker, markersize=4, linewidth=0.9,
-                linestyle=(0, (4, 2)), markerfacecolor="none",
+                widths, found, color=colour, marker=marker, markersize=4,
+                linewidth=1.4 if name == "splitting" else 0.9, linestyle=line,
+                markerfacecolor=colour if name == "splitting" else "none",
             )  # fmt: skip
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.set_ylim(high, low)
-    style.decades(axes.yaxis, low, high)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "−" + style.decade(value)))
-    axes.set_xticks(np.unique(np.round(widths)))
+            spread = np.maximum(np.abs(ends - found), 0)[:, sure]
+            axes.errorbar(
+                widths[sure], found[sure], spread, color=colour, linestyle="none", linewidth=1.1,
+                capsize=2, label="_interval",
+            )  # fmt: skip
+            for width, value in zip(widths[~sure], found[~sure], strict=True):
+                if np.isfinite(value):
+                    _arrow(axes, width, value, colour)
+    deepest = max(1.0, *(float(top) for top in [axes.dataLim.y1] if np.isfinite(top)))
+    ticks = [0.0, *(10.0**n for n in range(int(np.floor(np.log10(deepest))) + 1))]
+    axes.set_ylim(deepest * 1.8, -0.15)
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: "−" + style.decade(value) if value else "0")
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.margins(x=0.08)
     axes.set_title("c  One mass, three ways")
-    axes.set_xlabel("width of the Gaussian")
+    axes.set_xlabel("width (median radii / √n)")
     axes.set_ylabel(MASS)
 
 
@@ -200,7 +237,8 @@ def _volumes(axes: Axes, data: Data, look: Look) -> None:
     for one, offset, bound in zip(
         ESTIMATORS, offsets, (few, np.ones_like(few), shaped), strict=True
     ):
-        _marks(axes, data[one.value], bound, offset, (look.palette.models[one.colour], one.marker))
+        values = (data[one.value], data[one.low], data[one.high])
+        _marks(axes, values, bound, offset, (look.palette.models[one.colour], one.marker))
     _factors(axes, data)
     axes.set_title(f"d  Volume, loss below {style.nats(float(data['cutoff'][0]))}")
     axes.set_ylabel(VOLUME)
@@ -214,7 +252,8 @@ def _balls(axes: Axes, data: Data, look: Look) -> None:
         markeredgewidth=3, alpha=0.6,
     )  # fmt: skip
     ink = look.palette.models[2]
-    _marks(axes, data["divergence_gaussian_value"], few, 0.0, (ink, "D"))
+    ball = Estimator("Gaussian", "divergence_gaussian_value", "D", 2)
+    _marks(axes, (data[ball.value], data[ball.low], data[ball.high]), few, 0.0, (ink, "D"))
     _factors(axes, data)
     axes.set_title(f"e  Mass, divergence below {style.nats(float(data['divergence'][0]))}")
     axes.set_ylabel(MASS)
@@ -222,27 +261,35 @@ def _balls(axes: Axes, data: Data, look: Look) -> None:
 
 def _marks(
     axes: Axes,
-    values: Float[np.ndarray, "factors networks"],
+    numbers: tuple[np.ndarray, np.ndarray, np.ndarray],
     bound: np.ndarray,
     offset: float,
     mark: tuple[str, str],
 ) -> None:
-    """A mark for every network, with an arrow upwards where it is a lower bound."""
+    """A mark for every network, with an arrow upwards where it is a lower bound, else a bar."""
     colour, marker = mark
+    values, lows, highs = numbers
     networks = values.shape[1]
     for (factor, network), value in np.ndenumerate(values):
         if not np.isfinite(value):
             continue
         x = factor + offset + 0.05 * (network - (networks - 1) / 2)
         axes.plot([x], [value], marker=marker, markersize=3.2, color=colour, linestyle="none")
+        ends = (lows[factor, network], highs[factor, network])
         if bound[factor, network]:
-            axes.annotate(
-                "", (x, value), xytext=(0, 11), textcoords="offset points",
-                arrowprops={
-                    "arrowstyle": "<-", "color": colour, "linewidth": 0.7,
-                    "shrinkA": 0, "shrinkB": 2, "mutation_scale": 5,
-                },
-            )  # fmt: skip
+            _arrow(axes, x, value, colour)
+        elif np.isfinite(ends).all():
+            axes.plot([x, x], ends, color=colour, linewidth=0.9)
+
+
+def _arrow(axes: Axes, x: float, value: float, colour: str) -> None:
+    axes.annotate(
+        "", (x, value), xytext=(0, 11), textcoords="offset points",
+        arrowprops={
+            "arrowstyle": "<-", "color": colour, "linewidth": 0.7,
+            "shrinkA": 0, "shrinkB": 2, "mutation_scale": 5,
+        },
+    )  # fmt: skip
 
 
 def _factors(axes: Axes, data: Data) -> None:
@@ -267,11 +314,14 @@ def _handles(look: Look) -> list[Line2D]:
         Line2D([], [], color=palette.good, label="without poison (b, c)"),
         Line2D([], [], color=palette.bad, label="most poison (b, c)"),
         Line2D([], [], color=muted, linestyle="none", marker=r"$\uparrow$", markersize=7,
-               label="a lower bound"),
-        Line2D([], [], color=muted, linestyle=dashed, label="b: plain rays; solid: preconditioned"),
+               label="a lower bound (c, d, e)"),
+        Line2D([], [], color=muted, linestyle=dashed, label="b: plain rays"),
+        Line2D([], [], color=muted, label="b: preconditioned rays"),
         Line2D([], [], color=muted, marker="s", markersize=4, label="c: by splitting"),
         Line2D([], [], color=muted, marker="o", markersize=4, markerfacecolor="none",
-               linestyle=dashed, label="c: plain rays; ◇ preconditioned"),
+               linestyle=dashed, label="c: plain rays"),
+        Line2D([], [], color=muted, marker="D", markersize=4, markerfacecolor="none",
+               linestyle=(0, (1, 1.5)), label="c: preconditioned rays"),
         Line2D([], [], color=muted, marker="_", markersize=14, markeredgewidth=3, alpha=0.6,
                linestyle="none", label="e: share of the length of the weights"),
     ]  # fmt: skip

@@ -1,8 +1,8 @@
 """How large the basin of a minimum is, by four estimators, with what is needed to judge each.
 
-All are about one region around the minimum, as far as it can be seen from there in a straight line:
-where the mean loss is below a cutoff, or where the mean KL divergence from the minimum's own
-predictions is below a bound. Only the weights in filters move; biases stay.
+Each is of either of two regions around the minimum, as far as it can be seen from there in a
+straight line: where the mean loss is below a cutoff, and where the mean KL divergence from the
+minimum's own predictions is below a bound. Only the weights in filters move; biases stay.
 
 * paper: log-mean-exp of r^n along uniform directions (Huang et al. 2020, section 4);
 * mean-log of the same radii, a lower bound;
@@ -13,7 +13,7 @@ predictions is below a bound. Only the weights in filters move; biases stay.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
-from flatminima.geometry.directions import Directions
 from flatminima.geometry.preconditioning import (
     Preconditioner,
     draw_preconditioned,
@@ -346,56 +345,95 @@ def follow(
         ValueError: if the minimum itself lies above the level, a filter of it has norm zero, or
             there are no directions.
     """
+    options: dict[str, Any] = {"indices": indices, "seed": seed, "decades": decades}
+    crossed = crossings(landscape, level, preconditioner, **options, memory=memory)
+    return weigh(crossed, measure or initial_measure(landscape.network.layout))
+
+
+@dataclass(frozen=True, eq=False)
+class Crossings:
+    """Where some rays leave a region, before they are weighed by a measure.
+
+    Attributes:
+        place: of the weights that move at the minimum, float64.
+        steps: the directions, of the same weights.
+        dimension: n.
+        radii: along each direction; the limit of the search where a ray does not leave.
+        constant: ln V_n + ln |det S P|.
+        recrossing_share, censored_share: as of ``Rays``.
+    """
+
+    place: Float[Tensor, " weights"]
+    steps: Float[Tensor, "rays weights"]
+    dimension: int
+    radii: Float[np.ndarray, " rays"]
+    constant: float
+    recrossing_share: float
+    censored_share: float
+
+
+def crossings(
+    landscape: Landscape,
+    level: float,
+    preconditioner: Preconditioner,
+    *,
+    indices: range,
+    seed: int,
+    decades: float = 0.1,
+    memory: int = _MEMORY,
+) -> Iterator[Crossings]:
+    """Follow rays, in as many parts as memory takes; arguments and errors as of ``follow``."""
     layout, minimum = landscape.network.layout, landscape.minimum
     if not len(indices):
         raise ValueError("a region is measured along at least one direction")
     if not landscape.at_minimum() < level:
         raise ValueError(f"the minimum itself lies above {level}, so it has no such region")
-    measure = measure or initial_measure(layout)
+    moving = positions(layout).to(minimum.device)
     size = max(1, memory // (_PER_NUMBER * layout.size))
-    parts = []
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
-        around = replace(landscape, directions=drawn.vectors)
-        parts.append(_rays(around, drawn, level, measure, decades))
-    return _together(parts)
+        n = drawn.dimension
+        tolerance = max(log_radius_tolerance(n, decades), torch.finfo(minimum.dtype).eps)
+        basin = first_crossings(
+            replace(landscape, directions=drawn.vectors).along,
+            len(some),
+            [level],
+            start=_START * drawn.reach,
+            limit=_LIMIT * drawn.reach,
+            tolerance=tolerance,
+        )
+        yield Crossings(
+            place=minimum[moving].double(),
+            steps=drawn.vectors[:, moving],
+            dimension=n,
+            radii=np.minimum(basin.radii[0], basin.limit),
+            constant=log_unit_ball(n) + drawn.log_determinant,
+            recrossing_share=float(basin.recrossing_share[0]),
+            censored_share=float(np.isinf(basin.radii[0]).mean()),
+        )
 
 
-def _rays(
-    landscape: Landscape,
-    directions: Directions,
-    level: float,
-    measure: GaussianMeasure,
-    decades: float,
-) -> Rays:
-    minimum, n = landscape.minimum, directions.dimension
-    tolerance = max(log_radius_tolerance(n, decades), torch.finfo(minimum.dtype).eps)
-    basin = first_crossings(
-        landscape.along,
-        len(directions.vectors),
-        [level],
-        start=_START * directions.reach,
-        limit=_LIMIT * directions.reach,
-        tolerance=tolerance,
-    )
-    radii = np.minimum(basin.radii[0], basin.limit)
-    moving = positions(landscape.network.layout).to(minimum.device)
-    deviation = measure.deviation.to(minimum.device)
-    place = minimum[moving].double()
+def weigh(crossed: Iterable[Crossings], measure: GaussianMeasure) -> Rays:
+    """What rays add to the volume of their region and to its mass by a Gaussian measure."""
+    return _together([_weighed(part, measure) for part in crossed])
+
+
+def _weighed(part: Crossings, measure: GaussianMeasure) -> Rays:
+    place, n = part.place, part.dimension
+    deviation = measure.deviation.to(place.device)
     if measure.centre is not None:
-        place = place - measure.centre.to(minimum.device)
-    place, steps = place / deviation, directions.vectors[:, moving].double() / deviation
+        place = place - measure.centre.to(place.device)
+    place, steps = place / deviation, part.steps.double() / deviation
     linear, quadratic = (steps @ place).cpu().numpy(), steps.square().sum(dim=1).cpu().numpy()
-    constant = log_unit_ball(n) + directions.log_determinant
     peak = -float(deviation.log().sum()) - n / 2 * math.log(2 * math.pi)
     return Rays(
-        volumes=n * np.log(radii),
-        masses=log_gaussian_integrals(radii, linear, quadratic, n),
-        volume_constant=constant,
-        mass_constant=constant + math.log(n) + peak - float(place.square().sum()) / 2,
-        recrossing_share=float(basin.recrossing_share[0]),
-        censored_share=float(np.isinf(basin.radii[0]).mean()),
+        volumes=n * np.log(part.radii),
+        masses=log_gaussian_integrals(part.radii, linear, quadratic, n),
+        volume_constant=part.constant,
+        mass_constant=part.constant + math.log(n) + peak - float(place.square().sum()) / 2,
+        recrossing_share=part.recrossing_share,
+        censored_share=part.censored_share,
     )
 
 

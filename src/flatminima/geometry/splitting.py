@@ -20,6 +20,9 @@ from flatminima.seeding import generator
 Height = Callable[[Float[np.ndarray, "particles n"]], Float[np.ndarray, " particles"]]
 """What is to lie below the level, at standard normal coordinates."""
 
+KEPT = 0.25
+"""Share of the particles below the next level, by default."""
+
 # Moves are made longer above this share of accepted ones and shorter below it.
 _ACCEPTED = 0.3
 _LEVELS = 1000
@@ -53,7 +56,7 @@ def split(
     level: float,
     *,
     particles: int = 500,
-    kept: float = 0.25,
+    kept: float = KEPT,
     moves: int = 10,
     runs: int = 4,
     seed: int = 0,

@@ -6,7 +6,7 @@ Tensors in, named arrays out; the loss is the clean training loss, without poiso
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,17 +14,19 @@ from torch import Tensor
 
 from flatminima.geometry.directions import metric
 from flatminima.geometry.estimators import (
+    DAMPINGS,
     GaussianMeasure,
     Region,
     basin_volume,
     candidates,
-    fittest,
-    follow,
+    crossings,
     initial_measure,
     split_region,
+    weigh,
 )
-from flatminima.geometry.preconditioning import identity, positions
+from flatminima.geometry.preconditioning import positions
 from flatminima.geometry.quadratic import log_ellipsoid, log_radii, lognormal_spectrum, shortfall
+from flatminima.geometry.splitting import KEPT
 from flatminima.geometry.surface import Landscape
 from flatminima.geometry.volume import LogMean, log_mean, log_unit_ball
 from flatminima.models.evaluation import with_statistics
@@ -82,7 +84,8 @@ def volumes(
         Gaussian rays last, and ``dampings`` of the preconditioners for volume and mass.
         ``minimum_loss``; ``density``, the log10 of the Gaussian density at the minimum relative to
         that at zero, by which the length of the weights counts in a mass; and, of shape (1,),
-        ``weights``, the dimension n, ``cutoff``, ``divergence`` and ``directions``.
+        ``weights``, the dimension n, ``cutoff``, ``divergence``, ``directions`` and ``pilots``;
+        ``tried``, the dampings among which the preconditioners were chosen.
     """
     factors, networks = minima.shape[:2]
     lots = 2 ** np.arange(int(math.log2(directions)) + 1)
@@ -111,6 +114,8 @@ def volumes(
         "cutoff": np.array([cutoff]),
         "divergence": np.array([divergence]),
         "directions": np.array([directions]),
+        "pilots": np.array([pilots]),
+        "tried": np.array(DAMPINGS),
     }
 
 
@@ -170,8 +175,9 @@ def beside_splitting(
         ``_high`` over the runs, ``mass_seen``, the share of it that rays could see,
         ``mass_levels`` and ``mass_accepted``; ``mass_uniform`` and ``mass_preconditioned``, each
         with ``_low``, ``_high`` and ``_effective_sample_size``; ``mass_volume``, the log10 of a
-        lower bound of the volume, since the density of a Gaussian is highest at its centre; and
-        ``mass_widths`` (widths,).
+        lower bound of the volume, since the density of a Gaussian is highest at its centre;
+        ``mass_widths`` (widths,); and, of shape (1,), ``mass_directions``, ``mass_particles``,
+        ``mass_moves``, ``mass_runs`` and ``mass_kept``, the share of particles below a level.
     """
     network = with_statistics(network)
     rows = []
@@ -179,18 +185,29 @@ def beside_splitting(
         landscape = Landscape(network, minimum, minimum[None], inputs, labels)
         moving = positions(network.layout).to(minimum.device)
         filters = metric(network.layout, minimum, "exact")[moving].double()
-        drawn: dict[str, Any] = {"seed": seed, "decades": decades}
-        plain = follow(landscape, cutoff, identity(), indices=range(directions), **drawn)
-        n = len(moving)
-        unit = math.exp(float(np.median(plain.volumes)) / n) / math.sqrt(n)
         tried = candidates(network, minimum, inputs)
-        for number, width in enumerate(widths):
+        n = len(moving)
+        some, apart = range(directions), range(directions, directions + pilots)
+        cross = partial(crossings, landscape, cutoff, decades=decades, seed=seed)
+        # The first is none.
+        along = {0: list(cross(tried[0], indices=some))}
+        unit = float(np.median(np.concatenate([part.radii for part in along[0]]))) / math.sqrt(n)
+        measures = [
+            GaussianMeasure(width * unit * filters, minimum[moving].double()) for width in widths
+        ]
+        # As ``fittest`` chooses, but with every ray followed once for all widths.
+        pilot = [list(cross(by, indices=apart)) for by in tried]
+        best = np.argmax(
+            [[weigh(rays, measure).masses.mean() for measure in measures] for rays in pilot], axis=0
+        )
+        along |= {
+            which: list(cross(tried[which], indices=some)) for which in {*best.tolist()} - {0}
+        }
+        for number, measure in enumerate(measures):
             if report is not None:
                 report(role * len(widths) + number, 2 * len(widths), "masses beside splitting")
-            deviation = width * unit * filters
-            measure = GaussianMeasure(deviation, minimum[moving].double())
             split, seen = split_region(landscape, cutoff, measure, seed=seed, **vars(particles))
-            peak = n / 2 * math.log10(2 * math.pi) + float(deviation.log10().sum())
+            peak = n / 2 * math.log10(2 * math.pi) + float(measure.deviation.log10().sum())
             row = {
                 "splitting": split.log10_probability,
                 "splitting_low": split.low,
@@ -200,10 +217,8 @@ def beside_splitting(
                 "accepted": split.accepted,
                 "volume": split.log10_probability + peak,
             }
-            apart = range(directions, directions + pilots)
-            by = fittest(tried, landscape, cutoff, measure, of="masses", indices=apart, **drawn)
-            for name, shape in (("uniform", identity()), ("preconditioned", by)):
-                rays = follow(landscape, cutoff, shape, measure, indices=range(directions), **drawn)
+            for name, which in (("uniform", 0), ("preconditioned", int(best[number]))):
+                rays = weigh(along[which], measure)
                 mean = log_mean(rays.masses, rays.mass_constant, seed=seed)
                 row[name] = mean.value
                 for key in ("low", "high", "effective_sample_size"):
@@ -215,6 +230,9 @@ def beside_splitting(
             for name in rows[0]
         },
         "mass_widths": np.asarray(widths, dtype=np.float64),
+        "mass_directions": np.array([directions]),
+        "mass_kept": np.array([KEPT]),
+        **{f"mass_{name}": np.array([value]) for name, value in vars(particles).items()},
     }
 
 

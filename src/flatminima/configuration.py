@@ -290,6 +290,9 @@ def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Co
         return {"source": source_of(config, wildcards["dataset"])}
     if rule in ("figure_architectures", "figure_optimizers", "figure_surfaces"):
         return {"source": source_of(config, "images")}
+    if rule == "figure_measures":
+        # Its correlations are those of the text, resample by resample.
+        return {"seed": config["seed"]}
     return {}
 
 

@@ -12,6 +12,15 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.training.losses import negative_log_likelihoods
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Products of small matrices by the thousand: threads only get in each other's way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def points(outputs, count=30, features=3):
     rng = np.random.default_rng(outputs)
     inputs = torch.from_numpy(rng.normal(size=(count, features)))
@@ -88,7 +97,7 @@ def test_eigenvalues_trace_and_counts_are_those_of_the_dense_matrix(make, output
     truth = np.linalg.eigvalsh(full)[::-1]
 
     found = curvature(
-        network, minimum, inputs, labels, matrix=matrix, top=4, probes=40, steps=len(full)
+        network, minimum, inputs, labels, matrix=matrix, top=4, probes=12, steps=len(full)
     )
 
     np.testing.assert_allclose(found.eigenvalues, truth[:4], rtol=1e-9)
@@ -114,12 +123,12 @@ def test_intervals_of_the_trace_hold_it_nineteen_times_in_twenty():
     inputs, labels = points(3)
     truth = np.trace(dense(network, minimum, inputs, labels, "hessian"))
     held = 0
-    for seed in range(30):
+    for seed in range(20):
         trace = curvature(
             network, minimum, inputs, labels, top=3, probes=6, steps=2, seed=seed
         ).trace
         held += trace.low <= truth <= trace.high
-    assert held >= 25  # of 30: fewer have a probability of 0.3% if it is 95%
+    assert held >= 16  # of 20: fewer have a probability of 0.3% if it is 95%
 
 
 def test_the_trace_is_nearer_than_that_of_curvlinops_with_as_many_products():

@@ -14,9 +14,9 @@ import yaml
 from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
-from flatminima.figures import invariance as drawn
 from flatminima.figures import living
 from flatminima.geometry import survey
+from flatminima.geometry.readings import ROWS
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
@@ -671,7 +671,7 @@ def made_up_flatness(summary):
             f"{case}.eigenvalues": 100 * ends[:, None] * np.array([1, 0.5]),
         }
     invariance = {}
-    for row in drawn.ROWS:
+    for row in ROWS:
         layers = {"raw": 6.0, "filter": 1.0, "kl": 1.0}[row.group]
         units = 1.0 if row.group == "kl" else 5.0
         moved = np.array([1.0, layers, units])

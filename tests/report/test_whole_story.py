@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from flatminima.geometry.readings import gap_correlations
+from flatminima.ranks import Bootstrap
 from flatminima.report.whole_story import measure
 
 from .conftest import made_up_flatness, made_up_inputs
@@ -55,3 +57,12 @@ def test_what_rescaling_moves():
     assert found["rescaled.contrast.most"].value == pytest.approx(1.1)
     assert found["rescaled.layers.volume_moved.size"].value == pytest.approx(190)
     assert found["rescaled.units.volume_error"].value == pytest.approx(566)
+
+
+def test_figure_and_text_give_the_same_correlations_and_intervals():
+    found = measured()
+    drawn = gap_correlations("d", made_up_flatness(SUMMARY)[0], SUMMARY, Bootstrap(0, 50))
+    for key, bounded in drawn.items():
+        loss = "matched" if f"matched.{key}.vs_gap" in found else "own"
+        entry = found[f"{loss}.{key}.vs_gap"]
+        assert (entry.value, entry.low, entry.high) == tuple(bounded)

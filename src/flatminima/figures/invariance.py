@@ -1,10 +1,8 @@
 """By what factor each measure moves when parameters are rescaled and the function stays."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,65 +10,39 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.comparisons import RESCALINGS
+from flatminima.geometry.readings import GROUPS, ROWS, Row
 from flatminima.training.selection import KINDS
 
-GROUPS = ("raw", "filter", "kl")
 HEADINGS = {"raw": "Raw", "filter": "Filter-normalised", "kl": "KL ball"}
+NAMES = {"raw": "raw measures", "filter": "filter-normalised ones", "kl": "those in the KL ball"}
+
+TITLES = {
+    "fisher_trace": "trace",
+    "hessian_top": "top eigenvalue",
+    "regret": "local measure",
+    "contrast": "contrast",
+    "radius.paper": "radius, paper's",
+    "radius.exact": "radius, exact",
+    "log10_volume.raw": "volume, per dim.",
+    "log10_volume.filter": "volume, per dim.",
+    "matched.kl.fisher_trace": "free predictions",
+}
+"""What the rows are called, by their keys or the ends of these."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measure: its array, what it is called, and whether it is a logarithm of a volume."""
-
-    key: str
-    title: str
-    group: str
-    volume: bool = False
-
-
-ROWS = (
-    Row("matched.raw.fisher_trace", "trace", "raw"),
-    Row("matched.raw.hessian_top", "top eigenvalue", "raw"),
-    Row("matched.raw.regret", "local measure", "raw"),
-    Row("matched.raw.contrast", "contrast", "raw"),
-    Row("radius.paper", "radius, paper's", "raw"),
-    Row("log10_volume.raw", "volume, per dim.", "raw", volume=True),
-    Row("matched.filter.fisher_trace", "trace", "filter"),
-    Row("matched.filter.hessian_top", "top eigenvalue", "filter"),
-    Row("matched.filter.regret", "local measure", "filter"),
-    Row("matched.filter.contrast", "contrast", "filter"),
-    Row("radius.exact", "radius, exact", "filter"),
-    Row("log10_volume.filter", "volume, per dim.", "filter", volume=True),
-    Row("matched.kl.regret", "local measure", "kl"),
-    Row("matched.kl.fisher_trace", "free predictions", "kl"),
-)
-"""In the order of the figure. Radii along the paper's directions are Euclidean distances."""
-
-
-def moves(data: Data, row: Row) -> Float[np.ndarray, "minima rescalings"]:
-    """The factor by which a measure of each minimum moves under each rescaling.
-
-    Of volumes that of the per-dimension radius, V^(1/n), which can be set beside the others.
-    """
-    values = np.asarray(data[row.key], dtype=np.float64)
-    if row.volume:
-        return np.asarray(10 ** ((values[:, 1:] - values[:, :1]) / float(data["weights"][0])))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(values[:, 1:] / values[:, :1])
-
-
-def collect(invariance: Data) -> dict[str, np.ndarray]:
+def collect(moves: Data, invariance: Data) -> dict[str, np.ndarray]:
     """Select what is drawn from the rescaled minima of one data set.
 
     Args:
-        invariance: arrays of ``invariance/<dataset>``, (2, 3), the good minimum first, and as
-            trained first.
+        moves: what ``geometry.readings.moves`` gave: by row the factors (minima, rescalings), the
+            good minimum first.
+        invariance: arrays of ``invariance/<dataset>``, for the settings.
 
     Raises:
         KeyError: if an array is missing.
     """
-    taken = (*(row.key for row in ROWS), "weights", "factor", "level")
-    return {name: invariance[name] for name in taken}
+    settings = {name: invariance[name] for name in ("factor", "level")}
+    return {row.key: moves[row.key] for row in ROWS} | settings
 
 
 @style.styled
@@ -85,7 +57,7 @@ def draw(data: Data, look: Look) -> Figure:
         f"b  Every unit by a factor of its own,\n1/{factor} to {factor}",
     )
     heights, ticks, names = _places()
-    every = np.stack([moves(data, row) for row in ROWS])
+    every = np.stack([data[row.key] for row in ROWS])
     finite = every[np.isfinite(every) & (every > 0)]
     reach = 1.25 * float(np.exp(np.abs(np.log(finite)).max())) if finite.size else 10.0
     for column, (axes, title) in enumerate(zip(panels, titles, strict=True)):
@@ -124,17 +96,22 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
+    factor = style.number(float(data["factor"][0]))
+    ways = {
+        "layers": f"One layer multiplied by {factor} and the next divided by it",
+        "units": f"Every unit multiplied by a factor of its own from 1/{factor} to {factor}",
+    }
     sentences = []
     for column, rescaling in enumerate(RESCALINGS[1:]):
         parts = []
         for group in GROUPS:
             factors = np.concatenate(
-                [moves(data, row)[:, column] for row in ROWS if row.group == group]
+                [data[row.key][:, column] for row in ROWS if row.group == group]
             )
             known = factors[np.isfinite(factors) & (factors > 0)]
             most = math.exp(float(np.abs(np.log(known)).max())) if known.size else math.nan
-            parts.append(f"{HEADINGS[group]} ones by up to a factor of {style.number(most)}")
-        sentences.append(f"Rescaling {rescaling} moves measures as follows: {style.names(parts)}.")
+            parts.append(f"{NAMES[group]} by up to a factor of {style.number(most)}")
+        sentences.append(f"{ways[rescaling]} moves {style.names(parts)}.")
     return (
         f"A row for each of {len(ROWS)} measures of a good and a bad minimum, with the factor by "
         f"which it moves under two rescalings that leave the function as it is. "
@@ -150,7 +127,11 @@ def _places() -> tuple[list[float], list[float], list[str]]:
         if before is not None:
             at += 1.0 if before.group == row.group else 2.0
         heights.append(at)
-    return heights, heights, [row.title for row in ROWS]
+    return heights, heights, [_title(row) for row in ROWS]
+
+
+def _title(row: Row) -> str:
+    return TITLES.get(row.key) or TITLES[row.key.rpartition(".")[2]]
 
 
 def _marks(axes: Axes, height: float, values: np.ndarray, look: Look) -> None:

@@ -11,10 +11,11 @@ from flatminima.figures.style import Data, Look
 from flatminima.training.selection import KINDS
 
 CASES = (
-    ("own.raw", "a  Raw, each at its own loss"),
-    ("matched.raw", "b  Raw, at the same loss"),
-    ("matched.filter", "c  Filter-normalised,\nat the same loss"),
+    ("own.raw", "Raw, each\nat its own loss"),
+    ("matched.raw", "Raw, both\nat a loss of {level}"),
+    ("matched.filter", "Filter-normalised,\nboth at a loss of {level}"),
 )
+"""What is drawn, and over it, with the loss that the two share."""
 
 LOWEST = 0.7
 """The least count that is drawn."""
@@ -32,7 +33,7 @@ def collect(spectra: Data) -> dict[str, np.ndarray]:
     Raises:
         KeyError: if an array of a case is missing.
     """
-    data: dict[str, np.ndarray] = {}
+    data = {"level": spectra["level"]}
     for case, _ in CASES:
         if f"{case}.threshold" in spectra:
             data |= {f"{case}.{name}": spectra[f"{case}.{name}"] for name in TAKEN}
@@ -49,8 +50,8 @@ def draw(data: Data, look: Look) -> Figure:
     panels = figure.subplots(
         *((3, 1) if look.narrow else (1, 3)), sharey=True, squeeze=False
     ).ravel()
-    for axes, (case, title) in zip(panels, CASES, strict=True):
-        axes.set_title(title)
+    for letter, axes, (case, title) in zip("abc", panels, CASES, strict=True):
+        axes.set_title(f"{letter}  {title.format(level=_level(data))}")
         if f"{case}.threshold" in data:
             _panel(axes, data, case, look)
         else:
@@ -68,17 +69,24 @@ def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     sentences = [
         "Three panels count how many eigenvalues of the Hessian exceed a curvature, on logarithmic "
-        "axes, for a good and a bad minimum; those of the Gauss-Newton matrix are drawn beside it."
+        "axes, for a good and a bad minimum, and how many are negative and larger in size; "
+        "eigenvalues of the Gauss-Newton matrix are drawn beside them."
     ]
     for case, title in CASES:
+        name = title.format(level=_level(data)).replace("\n", " ").lower()
         if f"{case}.threshold" in data:
             good, bad = (style.number(float(top[0])) for top in data[f"{case}.eigenvalues"])
-            name = " ".join(title.split()[1:]).lower()
             sentences.append(
-                f"The largest eigenvalue, {name}, is {good} at the good minimum and {bad} at the "
-                f"bad one."
+                f"The largest eigenvalue, {name}, is {good} nats per squared distance at the good "
+                f"minimum and {bad} at the bad one."
             )
+        else:
+            sentences.append(f"The panel {name} is empty: the two have no common loss.")
     return " ".join(sentences)
+
+
+def _level(data: Data) -> str:
+    return style.nats(float(data["level"][0]))
 
 
 def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:

@@ -135,11 +135,11 @@ def spectra(
         (2, points·outputs), all eigenvalues of the Gauss-Newton matrix that can differ from zero,
         falling; ``eigenvalues`` and ``residuals`` (2, top); ``trace``, ``trace_low`` and
         ``trace_high`` (2,), and
-        ``gauss_newton_trace`` (2,). And ``dimension``, ``probes`` and ``steps`` (1,).
+        ``gauss_newton_trace`` (2,). And ``dimension``, ``probes``, ``steps`` and ``level`` (1,).
     """
     cases: list[tuple[str, Units]] = [(loss, ball) for loss in LOSSES for ball in ("raw", "filter")]
-    counts = {"dimension": network.trainable, "probes": probes, "steps": steps}
-    arrays: Arrays = {name: np.array([float(count)]) for name, count in counts.items()}
+    settings = {"dimension": network.trainable, "probes": probes, "steps": steps, "level": level}
+    arrays: Arrays = {name: np.array([float(value)]) for name, value in settings.items()}
     linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
     temperatures = {
         "own": [1.0] * len(pair),

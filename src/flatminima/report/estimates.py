@@ -7,15 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
     correlation,
     finite,
-    percentiles,
     span,
 )
 from flatminima.storage import Arrays

@@ -11,13 +11,12 @@ from flatminima.errors import DamagedFileError
 from flatminima.figures.architectures import LABELS as MODELS
 from flatminima.figures.optimizers import LABELS as OPTIMIZERS
 from flatminima.figures.optimizers import LIMIT
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
-    percentiles,
     span,
 )
 from flatminima.storage import Arrays

@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.geometry.margins import LOW
-from flatminima.ranks import rank_correlation
+from flatminima.ranks import Bootstrap, rank_correlation
 from flatminima.report.measurements import (
     WITHIN,
-    Bootstrap,
     Measurement,
     Measurements,
     correlation,

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.errors import DamagedFileError
-from flatminima.ranks import rank_correlation
-from flatminima.seeding import generator
+from flatminima.ranks import Bootstrap, bounded_correlation
 
 RANGE = "lowest to highest"
 BOOTSTRAP = "95% bootstrap over networks"
@@ -75,19 +74,6 @@ def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measu
         ) from error
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Addressed resampling, the same for a number whatever else is measured."""
-
-    seed: int
-    resamples: int
-
-    def rows(self, address: str, *sizes: int) -> list[np.ndarray]:
-        """Indices drawn with replacement from each of several groups, (resamples, size)."""
-        draw = generator(self.seed, f"bootstrap {address}")
-        return [draw.integers(size, size=(self.resamples, size)) for size in sizes]
-
-
 def absent(dataset: str) -> Measurement:
     """What stands in for a number whose job failed."""
     return Measurement(None, "", dataset, note=FAILED)
@@ -127,12 +113,10 @@ def correlation(
     note: str = "",
 ) -> Measurement:
     """Spearman's ρ over networks, with a percentile bootstrap over them drawn at ``address``."""
-    rho = float(rank_correlation(x, y))
+    rho, low, high = bounded_correlation(x, y, bootstrap, address)
     measurement = Measurement(finite(rho), "correlation", dataset, runs=len(x), note=note)
-    if measurement.value is None:
+    if low is None:
         return measurement
-    (rows,) = bootstrap.rows(address, len(x))
-    low, high = percentiles(rank_correlation(x[rows], y[rows]), rho)
     return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
 
 
@@ -149,15 +133,3 @@ def weakest(dataset: str, correlations: Sequence[Measurement], population: int) 
             None, "correlation", dataset, note="too few networks lie below the cutoffs"
         )
     return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
-
-
-def percentiles(resampled: np.ndarray, value: float) -> tuple[float | None, float | None]:
-    """The middle 95% of the resamples that gave a number, widened to hold the value itself.
-
-    Resampled ranks are tied, which moves the correlations a little.
-    """
-    known = resampled[np.isfinite(resampled)]
-    if not known.size:
-        return None, None
-    low, high = np.percentile(known, [2.5, 97.5])
-    return min(float(low), value), max(float(high), value)

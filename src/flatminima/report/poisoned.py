@@ -13,18 +13,17 @@ from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
 from flatminima.models.statistics import STATISTICS
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     DIRECTIONS,
     FEWEST,
     RANGE,
-    Bootstrap,
     Measurement,
     Measurements,
     absent,
     correlation,
     finite,
-    percentiles,
     span,
     weakest,
 )

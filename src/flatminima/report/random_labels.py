@@ -8,15 +8,14 @@ import numpy as np
 from jaxtyping import Bool
 
 from flatminima.geometry.volume import ENOUGH_SAMPLES
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
     correlation,
     finite,
-    percentiles,
     span,
     weakest,
 )

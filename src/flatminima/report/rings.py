@@ -13,15 +13,14 @@ from flatminima.circles import narrowest_gap, polygon_sides
 from flatminima.data.rings import INNER
 from flatminima.geometry.circle import FOUND
 from flatminima.geometry.volume import per_dimension
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
     correlation,
     finite,
-    percentiles,
     span,
 )
 from flatminima.storage import Arrays

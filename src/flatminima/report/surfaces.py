@@ -10,13 +10,12 @@ from jaxtyping import Float
 
 from flatminima.errors import DamagedFileError
 from flatminima.models.statistics import SURFACES_BY
+from flatminima.ranks import Bootstrap, percentiles
 from flatminima.report.measurements import (
     BOOTSTRAP,
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
-    percentiles,
     span,
 )
 from flatminima.report.numerals import format_of, written

@@ -7,12 +7,19 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from flatminima.figures import invariance as drawn
-from flatminima.figures.measures import SHOWN
 from flatminima.geometry.comparisons import LOSSES, RESCALINGS
+from flatminima.geometry.readings import (
+    BASINS,
+    GROUPS,
+    MEASURES,
+    ROWS,
+    address,
+    gap_of,
+    moves,
+)
+from flatminima.ranks import Bootstrap
 from flatminima.report.measurements import (
     FEWEST,
-    Bootstrap,
     Measurement,
     Measurements,
     correlation,
@@ -79,7 +86,7 @@ def _settings(dataset: str, measures: Arrays, spectra: Arrays, invariance: Array
 def _against_gap(
     dataset: str, measures: Arrays, summary: Arrays, bootstrap: Bootstrap
 ) -> Measurements:
-    gap = (measures["train_accuracy"] - measures["test_accuracy"]).astype(np.float64)
+    gap = gap_of(measures)
     poisoned = np.broadcast_to(
         (measures["poison_factor"] > measures["poison_factor"].min())[:, None], gap.shape
     )
@@ -96,7 +103,7 @@ def _against_gap(
                 values[kept],
                 gap[kept],
                 dataset,
-                address=f"{dataset} flatness {name}{suffix}",
+                address=address(dataset, f"{name}{suffix}"),
                 bootstrap=bootstrap,
                 note=f"{left_out} networks have no such number" if left_out else "",
             )
@@ -105,12 +112,10 @@ def _against_gap(
             entries[f"{name}.{end}"] = span(values[factor], "", dataset)
         return entries
 
-    for shown in SHOWN:
-        if shown.basin:
-            found |= of(f"own.{shown.key}", summary[shown.key][..., -1])
-            continue
-        for loss in LOSSES:
-            found |= of(f"{loss}.{shown.key}", measures[f"{loss}.{shown.key}"])
+    for key in BASINS:
+        found |= of(f"own.{key}", summary[key][..., -1])
+    for name in (f"{loss}.{key}" for key in MEASURES for loss in LOSSES):
+        found |= of(name, measures[name])
     found |= of("train_loss", measures["train_loss"])
     found |= _weakest(found, dataset)
     found["jensen"] = span(
@@ -161,7 +166,7 @@ def _within(
         ranks[0],
         ranks[1],
         dataset,
-        address=f"{dataset} flatness {name} within",
+        address=address(dataset, f"{name} within"),
         bootstrap=bootstrap,
         note="ranks within each poison factor",
     )
@@ -208,11 +213,12 @@ def _rescaled(dataset: str, invariance: Arrays) -> Measurements:
         "logits_moved": Measurement(float(invariance["logits_moved"].max()), "", dataset, runs=2),
         "alike_factor": Measurement(finite(float(invariance["alike_factor"][0])), "ratio", dataset),
     }
+    moved = moves(invariance)
     for column, rescaling in enumerate(RESCALINGS[1:], start=1):
         prefix = f"rescaled.{rescaling}"
-        extents: dict[str, list[float]] = {group: [] for group in drawn.GROUPS}
-        for row in drawn.ROWS:
-            factors = drawn.moves(invariance, row)[:, column - 1]
+        extents: dict[str, list[float]] = {group: [] for group in GROUPS}
+        for row in ROWS:
+            factors = moved[row.key][:, column - 1]
             entry = span(factors, "ratio", dataset)
             name = f"{prefix}.{row.key.removeprefix('matched.')}"
             found[name] = replace(entry, interval="good and bad minimum" if entry.interval else "")

@@ -1,0 +1,68 @@
+"""Drawn counts of eigenvalues are those in the arrays."""
+
+import numpy as np
+import pytest
+
+from flatminima.figures import spectrum as figures
+from flatminima.figures.style import Look
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def spectra():
+    top = np.array([2.0, 500.0])
+    threshold = np.outer(top, np.geomspace(1.5, 1e-4, 21))
+    counts = np.round(np.geomspace(0.1, 90, 21))[None] * np.ones((2, 1))
+    case = {
+        "threshold": threshold,
+        "above": counts,
+        "above_low": 0.8 * counts,
+        "above_high": 1.2 * counts,
+        "below": 0.2 * counts,
+        "gauss_newton": np.outer(top, [1.0, 0.5, 0.1, 0.0]),
+        "eigenvalues": np.outer(top, [1.0, 0.5]),
+    }
+    every = {f"{name}.{part}": a for name, _ in figures.CASES for part, a in case.items()}
+    return every | {"level": np.array([0.25])}
+
+
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+def test_curves_are_the_counts(spectra, layout):
+    figure = figures.draw(figures.collect(spectra), Look("light", layout))
+    figure.draw_without_rendering()
+    for axes, (case, _) in zip(figure.axes, figures.CASES, strict=True):
+        lines = iter(axes.lines)
+        for row in range(2):
+            for name in ("above", "below"):
+                line, counts = next(lines), spectra[f"{case}.{name}"][row]
+                seen = counts >= figures.LOWEST
+                assert (line.get_xdata() == spectra[f"{case}.threshold"][row]).all()
+                np.testing.assert_array_equal(line.get_ydata()[seen], counts[seen])
+                assert np.isnan(line.get_ydata()[~seen]).all()
+            exact = next(lines)
+            some = spectra[f"{case}.gauss_newton"][row] > 0
+            drawn = np.asarray(exact.get_xdata())[some]
+            np.testing.assert_array_equal(drawn, spectra[f"{case}.gauss_newton"][row][some])
+            assert list(exact.get_ydata()) == [1, 2, 3, 4]
+            band = axes.collections[row].get_paths()[0].vertices[:, 1]
+            assert band.max() == pytest.approx(1.2 * spectra[f"{case}.above"][row].max())
+
+
+def test_panels_and_words_name_the_loss_and_the_largest_eigenvalues(spectra):
+    data = figures.collect(spectra)
+    titles = [axes.get_title("left") for axes in figures.draw(data, Look()).axes]
+    assert titles[0] == "a  Raw, each\nat its own loss"
+    assert titles[1] == "b  Raw, both\nat a loss of 0.25 nats"
+    words = figures.alt(data)
+    assert "raw, both at a loss of 0.25 nats, is 2 nats per squared distance" in words
+    assert "and 500 at the bad one" in words
+
+
+def test_without_a_common_loss_two_panels_are_empty_and_said_to_be(spectra):
+    data = figures.collect({k: a for k, a in spectra.items() if not k.startswith("matched")})
+    figure = figures.draw(data, Look())
+    figure.draw_without_rendering()
+    assert [len(axes.lines) for axes in figure.axes] == [6, 0, 0]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no common loss"]
+    assert figures.alt(data).count("is empty: the two have no common loss") == 2

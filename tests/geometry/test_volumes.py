@@ -66,7 +66,7 @@ def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
     pair = torch.stack([minima[0, 0], 1.2 * minima[0, 0]])
     found = beside_splitting(
         network, pair, inputs, labels, cutoff=0.8, widths=(0.8, 1.2), directions=400, pilots=4,
-        particles=Particles(particles=400, moves=4, runs=3), seed=0,
+        particles=Particles(particles=400, moves=4, runs=3), decades=0.1, seed=0,
     )  # fmt: skip
     settings = {"widths", "directions", "kept", "particles", "moves", "runs"}
     assert all(

@@ -18,6 +18,8 @@ experiments:
       {{ source: svhn, folder: {folder}, checksums: {checksums}, train_points: 20, test_points: 15,
         poison_points: 20 }}
     training: {{ poison_factors: [0, 0.5] }}
+  surfaces: null
+  paths: null
 """
 
 

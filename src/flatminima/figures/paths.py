@@ -45,7 +45,8 @@ def collect(paths: Data, dataset: str) -> dict[str, np.ndarray]:
     names = ["t", "polychain"]
     names += [f"{way}_{name}" for way in ("curve", "line") for name in (*QUANTITIES, "test_loss")]
     names += ["curve_length", "line_length"]
-    names += [name for name in paths if name.startswith("plane_") or name == "batch_norm"]
+    # Sorted, since a file gives its arrays in no order of its own.
+    names += sorted(name for name in paths if name.startswith("plane_") or name == "batch_norm")
     return {"dataset": np.array(dataset), **{name: paths[name] for name in names}}
 
 

@@ -58,6 +58,19 @@ class Dataset:
         """Number of network outputs: one for two classes, else one a class."""
         return 1 if self.classes == 2 else self.classes
 
+    @property
+    def counts(self) -> dict[str, float]:
+        """By what accuracies are to be read: points, classes, and the share of the most frequent.
+
+        That share, ``chance``, is among the test points: what always giving one answer gets right.
+        """
+        return {
+            "train_points": len(self.train_labels),
+            "test_points": len(self.test_labels),
+            "classes": self.classes,
+            "chance": np.bincount(self.test_labels).max() / len(self.test_labels),
+        }
+
     def train_part(
         self, points: int | None
     ) -> tuple[Float32[np.ndarray, "part ..."], Int64[np.ndarray, " part"]]:

@@ -172,7 +172,7 @@ def hessian_product(
     is differentiated by running statistics. The gradient is computed once and differentiated at
     every call.
     """
-    parameters, vector = _differentiable(network, minimum)
+    parameters, vector = differentiable(network, minimum)
     loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
@@ -196,7 +196,7 @@ def gauss_newton_product(
     linear; for cross-entropy it is the Fisher information of the predictions, and labels do not
     enter (they are taken to stand in for :func:`hessian_product`). Vectors as there.
     """
-    parameters, vector = _differentiable(network, minimum)
+    parameters, vector = differentiable(network, minimum)
     logits = underlying(network).logits(vector[None], inputs.double())[0]
     # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
     weights = torch.zeros_like(logits, requires_grad=True)
@@ -235,8 +235,10 @@ def roots(logits: Float[Tensor, "points outputs"]) -> Float[Tensor, "points outp
     return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
 
 
-def _differentiable(network: Network, minimum: Tensor) -> tuple[Tensor, Tensor]:
-    """The trainable part of a vector, to differentiate by, and the vector that rests on it."""
+def differentiable(
+    network: Network, minimum: Float[Tensor, " parameters"]
+) -> tuple[Float[Tensor, " trainable"], Float[Tensor, " parameters"]]:
+    """The trainable part of a vector, to differentiate by, and the vector on it, both float64."""
     values = minimum.detach().double()
     parameters = values[: network.trainable].clone().requires_grad_()
     return parameters, torch.cat([parameters, values[network.trainable :]])

@@ -100,7 +100,7 @@ def draw_units(layout: Layout, *, kind: Kind, seed: int, indices: range) -> Unit
     """
     if kind not in ("paper", "exact"):
         raise ValueError(f"direction kind is {kind!r}; it is either 'paper' or 'exact'")
-    weights, sizes = _weights(layout)
+    weights, sizes = weights_of_filters(layout)
     starts = np.cumsum(sizes) - sizes
     vectors = np.zeros((len(indices), layout.size), dtype=np.float32)
     for vector, index in zip(vectors, indices, strict=True):
@@ -125,7 +125,7 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
         raise ValueError(
             f"minimum has shape {tuple(minimum.shape)}; expected ({layout.size},), one vector"
         )
-    weights, sizes = _weights(layout)
+    weights, sizes = weights_of_filters(layout)
     norms = _norms(layout, minimum)
     if not norms.all():
         name = _filter_name(layout, int(np.flatnonzero(norms == 0)[0]))
@@ -160,7 +160,7 @@ def filter_norms(
     In the dtype of the minimum. A filter of norm zero is no error: it is one that nothing scaled by
     it moves.
     """
-    weights, sizes = _weights(layout)
+    weights, sizes = weights_of_filters(layout)
     full = np.zeros(layout.size)
     full[weights] = np.repeat(_norms(layout, minimum), sizes)
     return torch.from_numpy(full).to(minimum)
@@ -177,7 +177,9 @@ def metric(
     return scale(UnitDirections(torch.zeros(0, layout.size), layout, kind), minimum).metric
 
 
-def _weights(layout: Layout) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarray, " filters"]]:
+def weights_of_filters(
+    layout: Layout,
+) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarray, " filters"]]:
     """Positions of the weights in a vector, filter after filter, and the size of each filter."""
     spans = layout.filters
     positions = np.concatenate([np.arange(start, stop) for start, stop in spans])
@@ -186,7 +188,7 @@ def _weights(layout: Layout) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarra
 
 def _norms(layout: Layout, minimum: Tensor) -> Float[np.ndarray, " filters"]:
     """Euclidean norm of each filter, float64."""
-    weights, sizes = _weights(layout)
+    weights, sizes = weights_of_filters(layout)
     values = minimum.detach().cpu().double().numpy()[weights]
     norms: np.ndarray = np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes))
     return norms

@@ -11,7 +11,6 @@ the other, in units of the norms of their filters; biases do not move.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -19,8 +18,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import roots
-from flatminima.geometry.directions import Directions, draw_units, metric, scale
+from flatminima.geometry.curvature import differentiable, roots
+from flatminima.geometry.directions import (
+    Directions,
+    draw_units,
+    metric,
+    scale,
+    weights_of_filters,
+)
 from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
@@ -220,8 +225,7 @@ def draw_preconditioned(
 
 def positions(layout: Layout) -> Int[Tensor, " weights"]:
     """Where the weights that move lie in a vector, filter after filter."""
-    spans = [torch.arange(start, stop) for start, stop in layout.filters]
-    return torch.cat(spans)
+    return torch.from_numpy(weights_of_filters(layout)[0])
 
 
 def jacobian(
@@ -252,7 +256,7 @@ def jacobian(
         point, column = some // outputs, some % outputs
         cotangents = torch.zeros(len(some), points, outputs).to(logits)
         cotangents[torch.arange(len(some)), point] = seeds[point, :, column]
-        rows += [part[:, moving] for part in _derivatives(vector, logits, cotangents)]
+        rows.append(_derivatives(vector, logits, cotangents)[:, moving])
     return torch.cat(rows) * scale
 
 
@@ -274,8 +278,7 @@ def second_moment(
     total = torch.zeros(len(moving), dtype=torch.float64, device=minimum.device)
     for some in torch.split(torch.arange(len(losses)), _ROWS):
         picked = torch.nn.functional.one_hot(some, len(losses)).double()
-        for part in _derivatives(vector, losses, picked):
-            total += part[:, moving].square().sum(dim=0)
+        total += _derivatives(vector, losses, picked)[:, moving].square().sum(dim=0)
     return total / len(losses) * _scale(network, minimum).square()
 
 
@@ -314,17 +317,18 @@ def hessian(
     (gradient,) = torch.autograd.grad(loss, vector, create_graph=True)
     moving = positions(network.layout).to(minimum.device)
     units = torch.eye(len(moving), dtype=torch.float64)
-    rows = _derivatives(vector, gradient[moving], units)
+    rows = [
+        _derivatives(vector, gradient[moving], some)[:, moving]
+        for some in torch.split(units, _ROWS)
+    ]
     scale = _scale(network, minimum)
-    dense = torch.cat([part[:, moving] for part in rows]) * scale * scale[:, None]
+    dense = torch.cat(rows) * scale * scale[:, None]
     return (dense + dense.T) / 2
 
 
 def _logits(network: Network, minimum: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """The parameters to differentiate by, and the logits there with the statistics as they are."""
-    exact = minimum.detach().double()
-    vector = exact[: network.trainable].clone().requires_grad_()
-    whole = torch.cat([vector, exact[network.trainable :]])
+    vector, whole = differentiable(network, minimum)
     return vector, underlying(network).logits(whole[None], inputs.double())[0]
 
 
@@ -344,10 +348,9 @@ def _output_rows(logits: Tensor, weighted: OutputMetric) -> Float[Tensor, "point
 
 def _derivatives(
     vector: Tensor, values: Tensor, cotangents: Float[Tensor, "rows ..."]
-) -> Iterator[Float[Tensor, "some parameters"]]:
-    """Derivatives by the vector of each combination of the values, some rows at a time."""
-    for some in torch.split(cotangents, _ROWS):
-        (rows,) = torch.autograd.grad(
-            values, vector, some.to(values), retain_graph=True, is_grads_batched=True
-        )
-        yield rows
+) -> Float[Tensor, "rows parameters"]:
+    """Derivatives by the vector of each combination of the values, all in one batch."""
+    (rows,) = torch.autograd.grad(
+        values, vector, cotangents.to(values), retain_graph=True, is_grads_batched=True
+    )
+    return rows

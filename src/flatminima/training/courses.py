@@ -62,12 +62,6 @@ def follow(
         checkpoints=checkpoints,
         report=report,
     )
-    counts = {
-        "trainable": network.trainable,
-        "train_points": len(dataset.train_labels),
-        "test_points": len(dataset.test_labels),
-        "classes": dataset.classes,
-    }
     kept = {name: array for name, array in minima.arrays().items() if name != "parameters"}
-    chance = np.bincount(dataset.test_labels).max() / len(dataset.test_labels)
-    return kept | {name: np.array([it]) for name, it in (counts | {"chance": chance}).items()}
+    counts = {"trainable": network.trainable, **dataset.counts}
+    return kept | {name: np.array([count]) for name, count in counts.items()}

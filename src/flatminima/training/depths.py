@@ -86,13 +86,6 @@ def train_depths(
         )
         for depth, network in built.items()
     }
-    labels = dataset.test_labels
-    counts = {
-        "train_points": len(dataset.train_labels),
-        "test_points": len(labels),
-        "classes": dataset.classes,
-        "chance": np.bincount(labels).max() / len(labels),
-    }
     return {
         **{f"parameters_{depth}": each.parameters for depth, each in minima.items()},
         **{
@@ -101,5 +94,5 @@ def train_depths(
         },
         "depth": np.array(list(built), dtype=np.int64),
         "trainable": np.array([each.trainable for each in built.values()], dtype=np.int64),
-        **{name: np.array([it]) for name, it in counts.items()},
+        **{name: np.array([it]) for name, it in dataset.counts.items()},
     }

@@ -13,8 +13,16 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/volumes.smk"
-include: "workflow/rules/measures.smk"
+
+
+if "volumes" in EXPERIMENTS:
+
+    include: "workflow/rules/volumes.smk"
+
+
+if "flatness" in EXPERIMENTS:
+
+    include: "workflow/rules/flatness.smk"
 
 
 if "minefield" in EXPERIMENTS:
@@ -42,14 +50,14 @@ if "random_labels" in EXPERIMENTS:
     include: "workflow/rules/random_labels.smk"
 
 
-if "surfaces" in EXPERIMENTS:
+if "skip_connections" in EXPERIMENTS:
 
-    include: "workflow/rules/surfaces.smk"
+    include: "workflow/rules/skip_connections.smk"
 
 
-if "paths" in EXPERIMENTS:
+if "mode_connectivity" in EXPERIMENTS:
 
-    include: "workflow/rules/paths.smk"
+    include: "workflow/rules/mode_connectivity.smk"
 
 
 include: "workflow/rules/report.smk"

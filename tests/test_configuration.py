@@ -14,7 +14,7 @@ from flatminima.configuration import (
     poisoned,
 )
 from flatminima.errors import ConfigError
-from flatminima.figures.surfaces import KINDS
+from flatminima.figures.skip_connections import KINDS
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "config.yaml"
@@ -108,7 +108,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: experiments.swiss_roll is None; random_labels rest on it; "
          "leave random_labels out too (null)"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null, random_labels: null, surfaces: null, paths: null}",
+         "architectures: null, optimizers: null, random_labels: null, skip_connections: null, paths: null}",
          "experiments is {"),
         ("experiments: {random_labels: {poisoned: 7}}",
          "over.yaml: experiments.random_labels.poisoned is 7; there are 6 networks at each"),
@@ -120,15 +120,15 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: geometry.volumes.networks is 7; there are 6 networks at each poison factor"),
         ("experiments: {swiss_roll: {training: {seeds: 1}}, random_labels: null}",
          "over.yaml: experiments.swiss_roll.training.seeds is 1; a path joins two networks"),
-        ("experiments: {images: null, architectures: null, optimizers: null, surfaces: null}",
-         "over.yaml: experiments.images is None; paths.images joins its minima; "
-         "leave paths.images out too (null)"),
-        ("experiments: {paths: {images: null, swiss_roll: null}}",
+        ("experiments: {images: null, architectures: null, optimizers: null, skip_connections: null}",
+         "over.yaml: experiments.images is None; mode_connectivity.images joins its minima; "
+         "leave mode_connectivity.images out too (null)"),
+        ("experiments: {mode_connectivity: {images: null, swiss_roll: null}}",
          "join the minima of one data set at least, or leave paths out (null)"),
-        ("experiments: {paths: {images: {batch: 500}}}",
-         "over.yaml: experiments.paths.images.batch is 500; there are 400 training points"),
-        ("experiments: {paths: {images: {kind: line}}}",
-         "experiments.paths.images.kind is 'line'; the kind of the paths is bezier or polychain"),
+        ("experiments: {mode_connectivity: {images: {batch: 500}}}",
+         "over.yaml: experiments.mode_connectivity.images.batch is 500; there are 400 training points"),
+        ("experiments: {mode_connectivity: {images: {kind: line}}}",
+         "experiments.mode_connectivity.images.kind is 'line'; the kind of the paths is bezier or polychain"),
         ("experiments: {rings: 3}",
          "over.yaml: experiments.rings is 3; the rings have data, network"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
@@ -195,32 +195,34 @@ def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
     assert block(config(), rule, wildcards)
     with pytest.raises(KeyError):
         # What rests on the swiss roll goes with it.
-        block(left_out(tmp_path, *{name, "random_labels", "paths"}), rule, wildcards)
+        block(left_out(tmp_path, *{name, "random_labels", "mode_connectivity"}), rule, wildcards)
 
 
 def test_paths_read_their_own_settings_and_the_network_they_join():
-    jobs = [("paths", {"dataset": name}) for name in ("swiss_roll", "images")]
+    jobs = [("mode_connectivity", {"dataset": name}) for name in ("swiss_roll", "images")]
 
     def moved(change):
         changed = overlay(config(), {"experiments": change})
         return [job for job in jobs if block(config(), *job) != block(changed, *job)]
 
-    assert moved({"paths": {"images": {"steps": 3}}}) == jobs[1:]
+    assert moved({"mode_connectivity": {"images": {"steps": 3}}}) == jobs[1:]
     assert moved({"swiss_roll": {"network": {"hidden": [3]}}}) == jobs[:1]
     assert moved({"swiss_roll": {"training": {"seeds": 9}}}) == []
     assert moved({"images": {"survey": {"directions": 9}}}) == []
-    source = block(config(), "figure_paths", {"dataset": "images"})
+    source = block(config(), "figure_mode_connectivity", {"dataset": "images"})
     assert source == {"source": "digits"}
 
 
 def test_paths_of_one_data_set_can_be_left_out(tmp_path):
-    (tmp_path / "over.yaml").write_text("scale: less\nexperiments: {paths: {images: null}}")
+    (tmp_path / "over.yaml").write_text(
+        "scale: less\nexperiments: {mode_connectivity: {images: null}}"
+    )
     less = load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
     assert joined(config()) == ["swiss_roll", "images"]
-    assert joined(less) == list(block(less, "claims", {})["paths"]) == ["swiss_roll"]
-    assert block(less, "report", {})["experiments"][-1] == "paths.swiss_roll"
+    assert joined(less) == list(block(less, "claims", {})["mode_connectivity"]) == ["swiss_roll"]
+    assert block(less, "report", {})["experiments"][-1] == "mode_connectivity.swiss_roll"
     with pytest.raises(KeyError):
-        block(less, "paths", {"dataset": "images"})
+        block(less, "mode_connectivity", {"dataset": "images"})
 
 
 def test_overlays_merge_mappings_and_replace_lists():
@@ -387,13 +389,13 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
-    jobs = [(f"surfaces_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
+    jobs = [(f"skip_connections_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
     before = [block(config(), *job) for job in jobs]
     assert [each["skips"] for each in before] == [True, False, True, False]
 
     def moved(**settings):
         changed = config()
-        surfaces = changed["experiments"]["surfaces"]
+        surfaces = changed["experiments"]["skip_connections"]
         surfaces |= {name: value for name, value in settings.items() if name in surfaces}
         surfaces["survey"] |= {n: v for n, v in settings.items() if n in surfaces["survey"]}
         pairs = zip(before, (block(changed, *job) for job in jobs), strict=True)
@@ -402,19 +404,30 @@ def test_training_with_skips_and_surveys_read_what_is_theirs():
     assert moved(epochs=1) == [True, True, False, False]
     assert moved(places=7) == [False, False, True, True]
     assert moved(depths=[8, 14]) == [True] * 4
-    assert block(config(), "figure_surfaces", {}) == {"source": "digits"}
+    assert block(config(), "figure_skip_connections", {}) == {"source": "digits"}
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{depths: [44, 20]}", "surfaces.depths is [44, 20]; list the depths in rising order"),
-        ("{survey: {places: 24}}", "surfaces.survey.places is 24; a number of places is odd"),
-        ("{survey: {points: 500}}", "surfaces.survey.points is 500; there are 400 training"),
+        (
+            "{depths: [44, 20]}",
+            "skip_connections.depths is [44, 20]; list the depths in rising order",
+        ),
+        (
+            "{survey: {places: 24}}",
+            "skip_connections.survey.places is 24; a number of places is odd",
+        ),
+        (
+            "{survey: {points: 500}}",
+            "skip_connections.survey.points is 500; there are 400 training",
+        ),
     ],
 )
 def test_surfaces_that_cannot_be_made_are_told(tmp_path, settings, message):
-    (tmp_path / "over.yaml").write_text(f"scale: over\nexperiments: {{surfaces: {settings}}}\n")
+    (tmp_path / "over.yaml").write_text(
+        f"scale: over\nexperiments: {{skip_connections: {settings}}}\n"
+    )
     with pytest.raises(ConfigError) as caught:
         load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
     assert message in str(caught.value)

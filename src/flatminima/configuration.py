@@ -28,7 +28,9 @@ Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] 
 _NEEDS = {
     "architectures": ("images",),
     "optimizers": ("images",),
-    "surfaces": ("images",),
+    "skip_connections": ("images",),
+    "flatness": ("swiss_roll",),
+    "volumes": ("swiss_roll",),
     "random_labels": ("swiss_roll",),
 }
 """The experiments that rest on the data or the networks of others, and these."""
@@ -85,7 +87,7 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         ConfigError: for the first violation, in the order of the keys.
     """
     parts = [(str(file), read_mapping(file)) for file in files]
-    validator = _Validator(read_mapping(schema))
+    validator = _Validator(read_schema(schema))
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(errors[0], parts))
@@ -104,10 +106,10 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         _check_gaps(config["experiments"]["rings"], parts)
     if "random_labels" in made:
         _check_copies(config["experiments"], parts)
-    if "surfaces" in made:
-        _check_survey("surfaces", config, parts)
-        _check_depths(config["experiments"]["surfaces"], parts)
-    if "paths" in made:
+    if "skip_connections" in made:
+        _check_survey("skip_connections", config, parts)
+        _check_depths(config["experiments"]["skip_connections"], parts)
+    if "mode_connectivity" in made:
         _check_paths(config, parts)
     if "swiss_roll" in made:
         _check_flatness(config, parts)
@@ -121,6 +123,21 @@ def check(config: Config, schema: Path | str, files: Sequence[Path | str]) -> No
         raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
 
 
+def read_schema(path: Path | str) -> Config:
+    """Read the schema of a configuration; that of each experiment is a file of its own beside it."""
+    schema = read_mapping(path)
+    parts = sorted((Path(path).parent / "experiments").glob("*.yaml"))
+    schema["properties"]["experiments"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [part.stem for part in parts],
+        "description": "an experiment that is null is left out",
+        "properties": {part.stem: read_mapping(part) for part in parts},
+    }
+    schema["required"].append("experiments")
+    return schema
+
+
 def experiments(config: Config) -> list[str]:
     """The experiments of a run, in order: those that no overlay has left out, by null."""
     return [name for name, settings in config["experiments"].items() if settings is not None]
@@ -128,17 +145,17 @@ def experiments(config: Config) -> list[str]:
 
 def joined(config: Config) -> list[str]:
     """The data sets whose minima are joined by paths, in order."""
-    paths = config["experiments"]["paths"] or {}
+    paths = config["experiments"]["mode_connectivity"] or {}
     return [name for name, settings in paths.items() if settings is not None]
 
 
 def reported(config: Config) -> list[str]:
-    """What a report has a part for: the experiments, and of paths each data set, ``paths.images``.
+    """What a report has a part for: the experiments, and of paths each data set, ``mode_connectivity.images``.
 
     Names of measurements begin so.
     """
-    others = [name for name in experiments(config) if name != "paths"]
-    return [*others, *(f"paths.{name}" for name in joined(config))]
+    others = [name for name in experiments(config) if name != "mode_connectivity"]
+    return [*others, *(f"mode_connectivity.{name}" for name in joined(config))]
 
 
 def poisoned(config: Config) -> list[str]:
@@ -186,8 +203,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "architectures": _trained_block,
         "optimizers": _trained_block,
         "random": _random_labels_block,
-        "surfaces": _surfaces_block,
-        "paths": _paths_block,
+        "skip": _surfaces_block,
+        "mode": _paths_block,
     }.get(rule.partition("_")[0])
     if own is not None:
         return own(config, rule, wildcards)
@@ -267,16 +284,19 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             **seed,
             **network,
             **geometry("decades"),
-            **config["geometry"]["volumes"],
+            **_experiment(config, "volumes"),
             "poison_factors": training["poison_factors"],
         },
         "margins": lambda: (
             network | {"poison_factors": training["poison_factors"]} | geometry("margin_points")
         ),
-        "measures": lambda: (
+        "flatness": lambda: (
             seed
             | network
-            | {"poison_factors": training["poison_factors"], "measures": experiment["measures"]}
+            | {
+                "poison_factors": training["poison_factors"],
+                "flatness": _experiment(config, "flatness"),
+            }
             | geometry("excess", "decades")
         ),
         "summary": lambda: {"poison_factors": training["poison_factors"]},
@@ -286,11 +306,11 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
 
 def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """Figures that name what their data are read that; what else they show is in their inputs."""
-    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_paths"):
+    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_mode_connectivity"):
         return {"source": source_of(config, wildcards["dataset"])}
-    if rule in ("figure_architectures", "figure_optimizers", "figure_surfaces"):
+    if rule in ("figure_architectures", "figure_optimizers", "figure_skip_connections"):
         return {"source": source_of(config, "images")}
-    if rule == "figure_measures":
+    if rule == "figure_flatness":
         # Its correlations are those of the text, resample by resample.
         return {"seed": config["seed"]}
     return {}
@@ -330,14 +350,17 @@ def _claims_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> 
     for name in ("architectures", "optimizers"):
         if made[name] is not None:
             block[name] = _told(config, name)
-    if made["surfaces"] is not None:
-        block["surfaces"] = {"source": source_of(config, "images"), **made["surfaces"]}
-    if made["paths"] is not None:
-        block["paths"] = {
+    if made["skip_connections"] is not None:
+        block["skip_connections"] = {
+            "source": source_of(config, "images"),
+            **made["skip_connections"],
+        }
+    if made["mode_connectivity"] is not None:
+        block["mode_connectivity"] = {
             name: {
                 "source": source_of(config, name),
                 "train_points": made[name]["data"]["train_points"],
-                **made["paths"][name],
+                **made["mode_connectivity"][name],
             }
             for name in joined(config)
         }
@@ -443,11 +466,11 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
 
 def _surfaces_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """What networks with or without skip connections are, and how they are trained or measured."""
-    surfaces = _experiment(config, "surfaces")
+    surfaces = _experiment(config, "skip_connections")
     network = {key: surfaces[key] for key in ("width", "depths")}
     own = {
-        "surfaces_train": _without(surfaces, "survey"),
-        "surfaces_survey": network | surfaces["survey"],
+        "skip_connections_train": _without(surfaces, "survey"),
+        "skip_connections_survey": network | surfaces["survey"],
     }[rule]
     return {"seed": config["seed"], "skips": wildcards["skips"] == "with", **own}
 
@@ -458,7 +481,7 @@ def _paths_block(config: Config, _rule: str, wildcards: Mapping[str, str]) -> Co
     network = _experiment(config, name)["network"]
     if name not in joined(config):
         raise KeyError(name)
-    paths: Config = _experiment(config, "paths")[name]
+    paths: Config = _experiment(config, "mode_connectivity")[name]
     return {"seed": config["seed"], "network": network, **paths}
 
 
@@ -546,7 +569,7 @@ def _check_survey(name: str, config: Config, parts: Sequence[tuple[str, Config]]
 
 
 def _check_depths(surfaces: Config, parts: Sequence[tuple[str, Config]]) -> None:
-    path: KeyPath = ("experiments", "surfaces", "depths")
+    path: KeyPath = ("experiments", "skip_connections", "depths")
     if surfaces["depths"] != sorted(surfaces["depths"]):
         raise _wrong(path, surfaces["depths"], "list the depths in rising order", parts)
 
@@ -595,19 +618,19 @@ def _check_gaps(rings: Config, parts: Sequence[tuple[str, Config]]) -> None:
 def _check_flatness(config: Config, parts: Sequence[tuple[str, Config]]) -> None:
     """Check what volumes and measures of flatness ask of the networks and points there are."""
     roll = config["experiments"]["swiss_roll"]
-    measures, hidden = roll["measures"], roll["network"]["hidden"]
-    path: KeyPath = ("experiments", "swiss_roll", "measures")
+    made, hidden = config["experiments"], roll["network"]["hidden"]
     half, seeds = roll["data"]["train_points"] // 2, roll["training"]["seeds"]
-    if measures["batch"] > half:
+    flatness, volumes = made["flatness"], made["volumes"]
+    path: KeyPath = ("experiments", "flatness")
+    if flatness and flatness["batch"] > half:
         cure = f"two disjoint minibatches of the training points hold {half} at most"
-        raise _wrong((*path, "batch"), measures["batch"], cure, parts)
-    if measures["layer"] >= len(hidden):
+        raise _wrong((*path, "batch"), flatness["batch"], cure, parts)
+    if flatness and flatness["layer"] >= len(hidden):
         cure = f"there are {len(hidden)} hidden layers, counted from 0"
-        raise _wrong((*path, "layer"), measures["layer"], cure, parts)
-    networks = config["geometry"]["volumes"]["networks"]
-    if networks > seeds:
+        raise _wrong((*path, "layer"), flatness["layer"], cure, parts)
+    if volumes and volumes["networks"] > seeds:
         cure = f"there are {seeds} networks at each poison factor"
-        raise _wrong(("geometry", "volumes", "networks"), networks, cure, parts)
+        raise _wrong(("experiments", "volumes", "networks"), volumes["networks"], cure, parts)
 
 
 def _check_copies(experiments: Config, parts: Sequence[tuple[str, Config]]) -> None:
@@ -627,11 +650,11 @@ def _check_paths(config: Config, parts: Sequence[tuple[str, Config]]) -> None:
     made = config["experiments"]
     if not joined(config):
         cure = "join the minima of one data set at least, or leave paths out (null)"
-        raise _wrong(("experiments", "paths"), made["paths"], cure, parts)
+        raise _wrong(("experiments", "mode_connectivity"), made["mode_connectivity"], cure, parts)
     for name in joined(config):
-        paths, there = made["paths"][name], made[name]
+        paths, there = made["mode_connectivity"][name], made[name]
         if there is None:
-            cure = f"paths.{name} joins its minima; leave paths.{name} out too (null)"
+            cure = f"mode_connectivity.{name} joins its minima; leave mode_connectivity.{name} out too (null)"
             raise _wrong(("experiments", name), None, cure, parts)
         seeds, points = there["training"]["seeds"], there["data"]["train_points"]
         if seeds < 2:
@@ -640,7 +663,9 @@ def _check_paths(config: Config, parts: Sequence[tuple[str, Config]]) -> None:
             raise _wrong(where, seeds, cure, parts)
         if (paths["batch"] or 0) > points:
             cure = f"there are {points} training points; null takes all"
-            raise _wrong(("experiments", "paths", name, "batch"), paths["batch"], cure, parts)
+            raise _wrong(
+                ("experiments", "mode_connectivity", name, "batch"), paths["batch"], cure, parts
+            )
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from flatminima.geometry.curvature import top_eigenvalue
-from flatminima.geometry.flatness import flatness, invariance, spectra
+from flatminima.geometry.flatness import flatness, reparametrisation, spectra
 from flatminima.geometry.measures import measures
 from flatminima.geometry.reparametrisation import layer_factors, rescale_units
 from flatminima.models.mlp import MLP
@@ -46,7 +46,7 @@ def test_the_factor_that_makes_two_minima_alike_does():
     # The same function, sharper by another layer.
     sharp = rescale_units(NETWORK.layout, PAIR[:1], layer_factors(NETWORK.layout, 1, 9.0))
     pair = torch.cat([PAIR[:1], sharp])
-    found = invariance(
+    found = reparametrisation(
         NETWORK, pair, INPUTS, LABELS,
         **COMMON, layer=0, factor=2.0, excess=0.1, directions=4, decades=0.1,
     )  # fmt: skip

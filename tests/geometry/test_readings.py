@@ -43,8 +43,8 @@ def test_networks_without_a_measure_are_left_out_of_its_correlation(arrays):
 
 
 def test_moves_are_factors_and_of_volumes_those_of_the_radius_per_dimension():
-    invariance = {row.key: np.array([[2.0, 6, 1], [4.0, 2, np.nan]]) for row in ROWS}
-    found = moves(invariance | {"weights": np.array([2.0])})
+    reparametrisation = {row.key: np.array([[2.0, 6, 1], [4.0, 2, np.nan]]) for row in ROWS}
+    found = moves(reparametrisation | {"weights": np.array([2.0])})
     for row in ROWS:
         expected = [[3, 0.5], [0.5, np.nan]]
         if row.volume:

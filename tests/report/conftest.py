@@ -22,16 +22,16 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
 from flatminima.report import (
     article,
-    estimates,
+    flatness,
     generalization,
     margins,
     minefield,
-    paths,
+    mode_connectivity,
     perturbation,
     random_labels,
     rings,
-    surfaces,
-    whole_story,
+    skip_connections,
+    volumes,
 )
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
@@ -51,9 +51,11 @@ EXPERIMENTS = (
     "minefield",
     "rings",
     "random_labels",
-    "surfaces",
-    "paths.swiss_roll",
-    "paths.images",
+    "skip_connections",
+    "flatness",
+    "volumes",
+    "mode_connectivity.swiss_roll",
+    "mode_connectivity.images",
 )
 STEMS = (
     "margins",
@@ -63,7 +65,7 @@ STEMS = (
     "gap-swiss_roll",
     "boundaries",
     "basins-swiss_roll",
-    "estimators",
+    "volumes",
     "slices-images",
     "gap-images",
     "basins-images",
@@ -74,13 +76,13 @@ STEMS = (
     "rings-gap",
     "architectures",
     "optimizers",
-    "second-way",
-    "surfaces",
-    "paths-swiss_roll",
-    "paths-images",
+    "random-labels",
+    "skip-connections",
+    "mode-connectivity-swiss_roll",
+    "mode-connectivity-images",
     "spectrum",
-    "measures",
-    "invariance",
+    "flatness",
+    "reparametrisation",
 )
 
 
@@ -670,7 +672,7 @@ def made_up_flatness(summary):
             f"{case}.gauss_newton_trace": 301 * ends,
             f"{case}.eigenvalues": 100 * ends[:, None] * np.array([1, 0.5]),
         }
-    invariance = {}
+    reparametrisation = {}
     for row in ROWS:
         layers = {"raw": 6.0, "filter": 1.0, "kl": 1.0}[row.group]
         units = 1.0 if row.group == "kl" else 5.0
@@ -679,8 +681,8 @@ def made_up_flatness(summary):
             moved = np.array([1.0, 1.05 if row.group == "raw" else 1.0, 1.1])
         if row.volume:
             moved = np.array([-3000.0, -3000 - 190 * (row.group == "raw"), -3600])
-        invariance[row.key] = np.stack([moved, moved])
-    invariance |= {
+        reparametrisation[row.key] = np.stack([moved, moved])
+    reparametrisation |= {
         "logits_moved": np.array([[0, 0, 1e-13]] * 2),
         "log10_jacobian": np.array([0.0, -190.0, -34.0]),
         "alike_factor": np.array([15.0]),
@@ -690,7 +692,7 @@ def made_up_flatness(summary):
         "directions": np.array([64.0]),
         "level": np.array([0.1]),
     }
-    return measures, spectra, invariance
+    return measures, spectra, reparametrisation
 
 
 def made_up_perturbations():
@@ -901,14 +903,14 @@ def measure_all(inputs, *, resamples=200):
     return (
         measure(**inputs, seed=1906, resamples=resamples)
         | margins.measure(dataset, widths, selections[dataset], seed=1906, resamples=resamples)
-        | estimates.measure(
+        | volumes.measure(
             dataset,
             made_up_volumes(inputs["summaries"][dataset]),
             seed=1906,
             resamples=resamples,
         )
         | perturbation.measure(dataset, made_up_perturbations())
-        | whole_story.measure(
+        | flatness.measure(
             dataset,
             *made_up_flatness(inputs["summaries"][dataset]),
             inputs["summaries"][dataset],
@@ -924,8 +926,8 @@ def measure_all(inputs, *, resamples=200):
             **made_up_architectures(), seed=1906, resamples=resamples
         )
         | generalization.measure_optimizers(**made_up_optimizers())
-        | surfaces.measure(**made_up_surfaces(), seed=1906, resamples=resamples)
-        | paths.measure(**made_up_paths())
+        | skip_connections.measure(**made_up_surfaces(), seed=1906, resamples=resamples)
+        | mode_connectivity.measure(**made_up_paths())
     )
 
 

@@ -459,8 +459,8 @@ def test_a_run_of_images_alone_speaks_of_nothing_else(compose, pictures, measure
     assert "This figure is missing" not in text
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
-    assert 'id="sharp"' not in page
-    assert 'id="volume"' not in page
+    assert 'id="rings"' not in page
+    assert 'id="basins"' not in page
     assert page.count("<script") == 1
     claims = re.findall(r'id="claim-([^"]+)"', page)
     assert claims

@@ -121,14 +121,16 @@ def test_fewer_networks_directions_or_steps_is_a_smaller_scale():
 
 
 def test_paths_are_of_as_many_points_as_their_own_data_set_has():
-    claim = {"dataset": "paths.images", "measurement": "paths.images.x"}
+    claim = {"dataset": "mode_connectivity.images", "measurement": "mode_connectivity.images.x"}
     claim |= {"original": {"dataset": "cifar10", "train_points": 50_000}}
-    name = "paths.images.setting.train_points"
+    name = "mode_connectivity.images.setting.train_points"
     for points, expected in ((25_000, "measured at smaller scale"), (50_000, "reproduced")):
         found = {
-            "paths.images.x": Measurement(1.0, "fraction", "cifar10"),
+            "mode_connectivity.images.x": Measurement(1.0, "fraction", "cifar10"),
             name: Measurement(points, "count", "cifar10"),
-            "paths.swiss_roll.setting.train_points": Measurement(200, "count", "swiss_roll"),
+            "mode_connectivity.swiss_roll.setting.train_points": Measurement(
+                200, "count", "swiss_roll"
+            ),
         }
         assert verdict(None, others=found, **claim) == (expected, "holds")
 
@@ -169,8 +171,16 @@ def test_a_data_set_that_failed_is_not_measured_and_a_misspelt_name_is_an_error(
 
 
 ELSEWHERE = (
-    *("images", "architectures", "optimizers", "random_labels", "surfaces"),
-    *("paths.swiss_roll", "paths.images"),
+    *(
+        "images",
+        "architectures",
+        "optimizers",
+        "random_labels",
+        "skip_connections",
+        "flatness",
+        "volumes",
+    ),
+    *("mode_connectivity.swiss_roll", "mode_connectivity.images"),
 )
 """Experiments whose data are not their own: what the settings name, or the swiss roll."""
 
@@ -183,8 +193,8 @@ def test_the_project_s_own_claims(claims):
         *(
             "linear-vs-net",
             "optimizers",
-            "second-way",
-            "estimates",
+            "random-labels",
+            "volumes",
             "skip-connections",
             "mode-connectivity",
         ),

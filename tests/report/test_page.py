@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flatminima.provenance.published import published_runs
-from flatminima.report import article, elsewhere
+from flatminima.provenance import published
+from flatminima.report import article, published_runs
 
 from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
 
@@ -203,7 +203,7 @@ def published(tmp_path, measurements, claims, pictures):
     note = "From copies. " + HOSTILE
     for name in ("cifar10", "svhn"):
         publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
-    return published_runs(tmp_path)
+    return published.published_runs(tmp_path)
 
 
 def test_published_runs_are_shown_with_links_that_lead_somewhere(
@@ -211,14 +211,14 @@ def test_published_runs_are_shown_with_links_that_lead_somewhere(
 ):
     runs = published
     stems = {stem: lambda path: path.stem for stem in STEMS if stem.endswith("-images")}
-    shown = [elsewhere.load(tmp_path, run, stems) for run in runs]
+    shown = [published_runs.load(tmp_path, run, stems) for run in runs]
     report = tmp_path / "report"
     shutil.copytree(pictures.parent, report)
-    elsewhere.copy(tmp_path, runs, report)
+    published_runs.copy(tmp_path, runs, report)
     (report / "index.html").write_text(compose(elsewhere=shown))
     page, log = visit((report / "index.html").as_uri(), viewport=PHONE)
     assert log.complaints == []
-    section = page.locator("#elsewhere")
+    section = page.locator("#published-runs")
     assert section.locator("figure img").count() == 2 * len(stems)
     assert section.inner_text().count(HOSTILE) == 2
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

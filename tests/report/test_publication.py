@@ -12,9 +12,9 @@ from flatminima.provenance.manifest import manifest_path, write_manifest
 from flatminima.provenance.published import RECORD, identify, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge
-from flatminima.report.elsewhere import shown_runs
 from flatminima.report.measurements import as_records
 from flatminima.report.publication import LIVING, publish, publish_partial
+from flatminima.report.published_runs import shown_runs
 from flatminima.storage import write_bytes, write_json
 
 from .conftest import (
@@ -178,7 +178,7 @@ def test_a_run_without_one_upstream_manifest_is_published_in_part(finished):
     assert "numbers and verdicts below come from an earlier run" in text
     assert (
         "Figures of an earlier run, out of date: slices-images, gap-images, basins-images, "
-        "paths-images." in text
+        "mode-connectivity-images." in text
     )
     recorded = json.loads((finished / "results/laptop/report/provenance.json").read_text())
     assert "results/laptop/minima/images/0.1.safetensors" not in recorded["manifests"]

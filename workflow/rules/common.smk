@@ -9,7 +9,7 @@ from flatminima.errors import UserError
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
 from flatminima.provenance.published import RECORD
-from flatminima.report.elsewhere import shown_runs
+from flatminima.report.published_runs import shown_runs
 
 # As the manifests record them: relative to the project.
 CONFIG_FILES = [

@@ -14,10 +14,12 @@ FIGURES_OF = {
         *expand(rules.figure_gap.output, dataset=PLANAR),
         *expand(rules.figure_basins.output, dataset=PLANAR),
         *rules.figure_living.output,
-        *rules.figure_estimators.output,
+    ],
+    "volumes": lambda: rules.figure_volumes.output,
+    "flatness": lambda: [
         *rules.figure_spectrum.output,
-        *rules.figure_measures.output,
-        *rules.figure_invariance.output,
+        *rules.figure_flatness.output,
+        *rules.figure_reparametrisation.output,
     ],
     IMAGES: lambda: [
         *expand(rules.figure_slices.output, dataset=IMAGES),
@@ -26,10 +28,10 @@ FIGURES_OF = {
     ],
     "architectures": lambda: rules.figure_architectures.output,
     "optimizers": lambda: rules.figure_optimizers.output,
-    "surfaces": lambda: rules.figure_surfaces.output,
+    "skip_connections": lambda: rules.figure_skip_connections.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
-    "random_labels": lambda: rules.figure_second_way.output,
-    "paths": lambda: expand(rules.figure_paths.output, dataset=JOINED),
+    "random_labels": lambda: rules.figure_random_labels.output,
+    "mode_connectivity": lambda: expand(rules.figure_mode_connectivity.output, dataset=JOINED),
 }
 MEASURED_OF = {
     "minefield": lambda: {
@@ -43,10 +45,16 @@ MEASURED_OF = {
             rules.perturbations.output.perturbations, dataset=PLANAR
         ),
         "margins": expand(rules.margins.output.margins, dataset=PLANAR),
+    },
+    "volumes": lambda: {
         "volumes": expand(rules.volumes.output.volumes, dataset=PLANAR),
-        "measures": expand(rules.measures.output.measures, dataset=PLANAR),
-        "spectra": expand(rules.measures.output.spectra, dataset=PLANAR),
-        "invariance": expand(rules.measures.output.invariance, dataset=PLANAR),
+    },
+    "flatness": lambda: {
+        "measures": expand(rules.flatness.output.measures, dataset=PLANAR),
+        "spectra": expand(rules.flatness.output.spectra, dataset=PLANAR),
+        "reparametrisation": expand(
+            rules.flatness.output.reparametrisation, dataset=PLANAR
+        ),
     },
     "architectures": lambda: {
         "architectures": expand(
@@ -58,9 +66,9 @@ MEASURED_OF = {
             rules.optimizers_train.output.course, optimizer=OPTIMIZERS
         ),
     },
-    "surfaces": lambda: {
-        "surfaces_minima": expand(rules.surfaces_train.output.minima, skips=SKIPS),
-        "surfaces": expand(rules.surfaces_survey.output.surfaces, skips=SKIPS),
+    "skip_connections": lambda: {
+        "surfaces_minima": expand(rules.skip_connections_train.output.minima, skips=SKIPS),
+        "surfaces": expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
     "rings": lambda: {
@@ -70,7 +78,7 @@ MEASURED_OF = {
     "random_labels": lambda: {
         "random_labels": rules.random_labels_survey.output.survey,
     },
-    "paths": lambda: {"paths": expand(rules.paths.output.paths, dataset=JOINED)},
+    "mode_connectivity": lambda: {"paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)},
 }
 
 

@@ -23,20 +23,20 @@ rule volumes:
         "../scripts/volumes.py"
 
 
-rule figure_estimators:
+rule figure_volumes:
     input:
-        recipe=recipe("figure_estimators"),
+        recipe=recipe("figure_volumes"),
         volumes=of_dataset(rules.volumes.output.volumes, PLANAR),
     output:
         **pictures(f"{FIGURES}/estimators"),
     log:
-        f"{RESULTS}/logs/figure_estimators.log",
+        f"{RESULTS}/logs/figure_volumes.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figure_estimators.tsv"
+        f"{RESULTS}/benchmarks/figure_volumes.tsv"
     threads: 1
     params:
         config_files=CONFIG_FILES,
     message:
         "Drawing how far each estimator of volume is off"
     script:
-        "../scripts/figure_estimators.py"
+        "../scripts/figure_volumes.py"

@@ -5,16 +5,16 @@ from typing import Any
 from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
 from flatminima.report import (
-    estimates,
+    flatness,
     generalization,
     margins,
     minefield,
-    paths,
+    mode_connectivity,
     perturbation,
     random_labels,
     rings,
-    surfaces,
-    whole_story,
+    skip_connections,
+    volumes,
 )
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import as_records
@@ -67,17 +67,19 @@ def main(job: Job) -> None:
         subsets=by_dataset("subsets", read_arrays),
         seed=config["seed"],
     )
-    flat = [by_dataset(name, read_arrays) for name in ("measures", "spectra", "invariance")]
-    for name in flat[0]:
-        parts = (part[name] for part in flat)
-        measurements |= whole_story.measure(name, *parts, summaries[name], seed=config["seed"])
+    flatness_parts = [
+        by_dataset(name, read_arrays) for name in ("measures", "spectra", "reparametrisation")
+    ]
+    for name in flatness_parts[0]:
+        parts = (part[name] for part in flatness_parts)
+        measurements |= flatness.measure(name, *parts, summaries[name], seed=config["seed"])
     if "minefield" in config:
         found = map(job.arrays, ("minefield", "iterates", "bad_minima", "embedding"))
         measurements |= minefield.measure(*found, config["minefield"])
     for name, arrays in by_dataset("margins", read_arrays).items():
         measurements |= margins.measure(name, arrays, selections[name], seed=config["seed"])
     for name, arrays in by_dataset("volumes", read_arrays).items():
-        measurements |= estimates.measure(name, arrays, seed=config["seed"])
+        measurements |= volumes.measure(name, arrays, seed=config["seed"])
     for name, arrays in by_dataset("perturbations", read_arrays).items():
         measurements |= perturbation.measure(name, arrays)
     if "rings" in config:
@@ -106,15 +108,17 @@ def main(job: Job) -> None:
         measurements |= generalization.measure_optimizers(
             by_dataset("optimizers", read_arrays), config["optimizers"]
         )
-    if "surfaces" in config:
-        measurements |= surfaces.measure(
+    if "skip_connections" in config:
+        measurements |= skip_connections.measure(
             by_dataset("surfaces", read_arrays),
             by_dataset("surfaces_minima", read_arrays),
-            config["surfaces"],
+            config["skip_connections"],
             seed=config["seed"],
         )
-    if "paths" in config:
-        measurements |= paths.measure(by_dataset("paths", read_arrays), config["paths"])
+    if "mode_connectivity" in config:
+        measurements |= mode_connectivity.measure(
+            by_dataset("paths", read_arrays), config["mode_connectivity"]
+        )
     claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))

@@ -178,7 +178,7 @@ def spectra(
     return arrays
 
 
-def invariance(
+def reparametrisation(
     network: Network,
     pair: Float[Tensor, "2 parameters"],
     inputs: Float[Tensor, "points ..."],

@@ -97,20 +97,20 @@ def gap_correlations(
     return found
 
 
-def moves(invariance: Arrays) -> dict[str, Float[np.ndarray, "minima rescalings"]]:
+def moves(reparametrisation: Arrays) -> dict[str, Float[np.ndarray, "minima rescalings"]]:
     """By which factor each measure of each minimum moves under each rescaling.
 
     Of volumes that of the per-dimension radius, V^(1/n), which can be set beside the others.
 
     Args:
-        invariance: what ``geometry.flatness.invariance`` gave.
+        reparametrisation: what ``geometry.flatness.reparametrisation`` gave.
     """
     found = {}
     for row in ROWS:
-        values = np.asarray(invariance[row.key], dtype=np.float64)
+        values = np.asarray(reparametrisation[row.key], dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             found[row.key] = (
-                10 ** ((values[:, 1:] - values[:, :1]) / float(invariance["weights"][0]))
+                10 ** ((values[:, 1:] - values[:, :1]) / float(reparametrisation["weights"][0]))
                 if row.volume
                 else values[:, 1:] / values[:, :1]
             )

@@ -17,31 +17,31 @@ from flatminima.figures import (
     architectures,
     basins,
     boundaries,
-    estimators,
+    flatness,
     gap,
-    invariance,
     margin_widths,
     margins,
-    measures,
     minefield,
     minefield_distances,
     minefield_embeddings,
+    mode_connectivity,
     optimizers,
-    paths,
     perturbation,
+    random_labels,
+    reparametrisation,
     rings,
     rings_gap,
-    second_way,
+    skip_connections,
     slices,
     spectrum,
-    surfaces,
+    volumes,
 )
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import manifest_path
-from flatminima.report import article, elsewhere
+from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
@@ -61,10 +61,12 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
         "boundaries": boundaries.alt,
         "gap-swiss_roll": gap.alt,
         "basins-swiss_roll": basins.alt,
-        "estimators": estimators.alt,
+    },
+    "volumes": {"volumes": volumes.alt},
+    "flatness": {
         "spectrum": spectrum.alt,
-        "measures": measures.alt,
-        "invariance": invariance.alt,
+        "flatness": flatness.alt,
+        "reparametrisation": reparametrisation.alt,
     },
     "images": {
         "slices-images": slices.alt,
@@ -73,14 +75,14 @@ ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
     },
     "architectures": {"architectures": architectures.alt},
     "optimizers": {"optimizers": optimizers.alt},
-    "surfaces": {"surfaces": surfaces.alt},
+    "skip_connections": {"skip-connections": skip_connections.alt},
     "rings": {
         "rings": rings.alt,
         "rings-gap": rings_gap.alt,
     },
-    "random_labels": {"second-way": second_way.alt},
-    "paths.swiss_roll": {"paths-swiss_roll": paths.alt},
-    "paths.images": {"paths-images": paths.alt},
+    "random_labels": {"random-labels": random_labels.alt},
+    "mode_connectivity.swiss_roll": {"mode-connectivity-swiss_roll": mode_connectivity.alt},
+    "mode_connectivity.images": {"mode-connectivity-images": mode_connectivity.alt},
 }
 """The pictures of the article by experiment, and how each is put into words."""
 
@@ -244,14 +246,14 @@ class _Pages:
     def _elsewhere(self) -> list[article.Elsewhere]:
         """The published runs that the page shows; a damaged one is left out of a partial page."""
 
-        def words(alt: Callable[[Any], str]) -> elsewhere.Alt:
+        def words(alt: Callable[[Any], str]) -> published_runs.Alt:
             return lambda path: _alt(path, alt, forgiving=True)
 
         stems = {stem: words(alt) for stem, alt in ALTS["images"].items()}
         runs = []
-        for run in elsewhere.shown_runs(self.root, self.experiments):
+        for run in published_runs.shown_runs(self.root, self.experiments):
             try:
-                runs.append(elsewhere.load(self.root, run, stems))
+                runs.append(published_runs.load(self.root, run, stems))
             except UserError:
                 if not self.partial:
                     raise
@@ -269,7 +271,7 @@ class _Pages:
         write_json(folder / RECORDS[0], page.measurements)
         write_json(folder / RECORDS[1], page.claims)
         write_json(folder / PROVENANCE, page.provenance)
-        elsewhere.copy(self.root, [Path(run) for run in page.elsewhere], folder)
+        published_runs.copy(self.root, [Path(run) for run in page.elsewhere], folder)
         write_bytes(folder / PAGE, page.html.encode())
         return folder / PAGE
 

@@ -1,0 +1,178 @@
+"""Typed records: what one kind of file holds, declared once for whoever writes and reads it.
+
+A record is a frozen dataclass. Its annotations say everything about the file: an array with its
+dtype and the names of its axes (``Float64[np.ndarray, "networks cutoffs"]``), a number (``int``,
+``float`` or ``bool``, stored as an array of one), a family of arrays of one shape
+(``Mapping[str, Float64[np.ndarray, " networks"]]``, stored as ``<field>.<key>``), or, with
+``| None``, something that not every file has.
+"""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from flatminima.errors import DamagedFileError
+from flatminima.storage import Arrays, read_arrays, write_arrays
+
+_SCALARS: Mapping[type, str] = {bool: "bool", int: "int64", float: "float64"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one field of a record is stored.
+
+    Attributes:
+        name: of the field, and of its array.
+        dtypes: the names of the dtypes it may have, such as ``float64``.
+        axes: the names of its axes, or their lengths; ``"..."`` in front stands for any others.
+        scalar: the type of a number, None of an array.
+        family: whether there are many arrays, ``<name>.<key>``.
+        optional: whether a file may lack it.
+    """
+
+    name: str
+    dtypes: tuple[str, ...]
+    axes: tuple[str, ...]
+    scalar: type | None = None
+    family: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """The base of all records."""
+
+    @classmethod
+    def stored(cls) -> tuple[Field, ...]:
+        """How each field is stored, in the order of the fields."""
+        return _fields(cls)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], source: object) -> Self:
+        """The record that ``arrays`` hold; arrays that it does not name are passed over.
+
+        Args:
+            arrays: as they are stored.
+            source: the file, for errors.
+
+        Raises:
+            DamagedFileError: if an array is missing, or has another dtype or shape than declared.
+        """
+        values: dict[str, Any] = {}
+        for field in cls.stored():
+            held: Any = _held(field, arrays)
+            if held is None and not field.optional:
+                raise DamagedFileError(
+                    f"{source}: has no {field.name}, which a {cls.__name__} holds; "
+                    "delete it and run snakemake again"
+                )
+            values[field.name] = held
+        record = cls(**values)
+        record.check(source)
+        return record
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a file.
+
+        Raises:
+            UserError: if it is missing.
+            DamagedFileError: if it is not such a file.
+        """
+        return cls.of(read_arrays(path), path)
+
+    def write(self, path: Path | str) -> None:
+        """Write the file, whole or not at all; equal records give equal bytes.
+
+        Raises:
+            DamagedFileError: if an array has another dtype or shape than declared.
+        """
+        self.check(path)
+        write_arrays(path, self.arrays())
+
+    def arrays(self) -> Arrays:
+        """The arrays by the names under which they are stored."""
+        return {name: array for _, name, array in self._each()}
+
+    def check(self, source: object) -> None:
+        """Make sure that dtypes and axes are as declared; an axis has one length throughout.
+
+        Raises:
+            DamagedFileError: naming the array and what was expected.
+        """
+        lengths: dict[str, int] = {}
+        for field, name, array in self._each():
+            expected = f"{' or '.join(field.dtypes)} of ({', '.join(field.axes)})"
+            shape = array.shape
+            axes = field.axes
+            if axes[:1] == ("...",):
+                axes = axes[1:]
+                shape = shape[len(shape) - len(axes) :] if len(shape) >= len(axes) else shape
+            sizes = [int(axis) if axis.isdecimal() else lengths.get(axis) for axis in axes]
+            fits = len(shape) == len(axes) and all(
+                size in (None, length) for size, length in zip(sizes, shape, strict=True)
+            )
+            if str(array.dtype) not in field.dtypes or not fits:
+                known = {axis: lengths[axis] for axis in axes if axis in lengths}
+                told = f", where {known}" if known else ""
+                raise DamagedFileError(
+                    f"{source}: {name} is {array.dtype} of {array.shape}; a "
+                    f"{type(self).__name__} holds {expected}{told}; "
+                    "delete it and run snakemake again"
+                )
+            lengths |= {
+                axis: length
+                for axis, length in zip(axes, shape, strict=True)
+                if not axis.isdecimal()
+            }
+
+    def _each(self) -> Iterator[tuple[Field, str, np.ndarray]]:
+        """Every field with the name and the value of each of its arrays, in order."""
+        for field in self.stored():
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if field.family:
+                for key, array in value.items():
+                    yield field, f"{field.name}.{key}", np.asarray(array)
+            elif field.scalar is not None:
+                yield field, field.name, np.array([value], dtype=field.dtypes[0])
+            else:
+                yield field, field.name, np.asarray(value)
+
+
+def _held(field: Field, arrays: Mapping[str, np.ndarray]) -> Any:
+    if field.family:
+        prefix = f"{field.name}."
+        family = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        return family or (None if field.optional else {})
+    array = arrays.get(field.name)
+    if array is None or field.scalar is None:
+        return array
+    return field.scalar(array[0]) if array.shape == (1,) else array
+
+
+def _fields(record: Any) -> tuple[Field, ...]:
+    hints = get_type_hints(record)
+    return tuple(
+        _field(entry.name, hints[entry.name], entry.default is not MISSING)
+        for entry in fields(record)
+    )
+
+
+def _field(name: str, hint: Any, optional: bool) -> Field:
+    if get_origin(hint) in (Union, types.UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not type(None))
+        optional = True
+    if hint in _SCALARS:
+        return Field(name, (_SCALARS[hint],), ("1",), scalar=hint, optional=optional)
+    family = get_origin(hint) is not None and not hasattr(hint, "dtypes")
+    if family:
+        hint = get_args(hint)[1]
+    return Field(
+        name, tuple(hint.dtypes), tuple(hint.dim_str.split()), family=family, optional=optional
+    )

@@ -1,0 +1,101 @@
+"""Every network is a mark at its gap and its measure, and ρ is the one that was computed."""
+
+import numpy as np
+import pytest
+
+from flatminima.figures import flatness as figures
+from flatminima.figures import style
+from flatminima.figures.style import Look
+from flatminima.geometry.readings import BASINS, MEASURES
+
+pytestmark = pytest.mark.filterwarnings("error")
+FACTORS, SEEDS = 3, 4
+
+
+@pytest.fixture
+def arrays():
+    random = np.random.default_rng(0)
+    shape = (FACTORS, SEEDS)
+    converged = np.ones(shape, dtype=bool)
+    converged[2, 3] = False
+    measures = {
+        "poison_factor": np.array([0.0, 0.1, 0.3]),
+        "train_accuracy": np.where(converged, 1.0, 0.995),
+        "test_accuracy": np.sort(random.random(shape).ravel())[::-1].reshape(shape),
+        "converged": converged,
+        "level": np.array([0.1]),
+    }
+    measures |= {f"matched.{key}": np.exp(5 * random.random(shape)) for key in MEASURES}
+    measures["matched.raw.regret"][2, 3] = np.nan
+    summary = {key: random.random((*shape, 2)) for key in BASINS} | {"exact": np.array([True])}
+    keys = (*MEASURES, *BASINS)
+    correlations = {
+        key: np.array([0.999, 0.9, 1.0]) - 0.1 * place for place, key in enumerate(keys)
+    }
+    correlations["raw.contrast"] = np.full(3, np.nan)
+    return measures, summary, correlations
+
+
+@pytest.fixture
+def data(arrays):
+    return figures.collect(*arrays)
+
+
+def test_the_panels_are_the_measures_that_are_read():
+    assert tuple(figures.SHOWN) == (*MEASURES, *BASINS)
+
+
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+def test_every_network_has_its_mark_in_every_panel(arrays, data, layout):
+    measures, summary, _ = arrays
+    panels = figures.draw(data, Look("dark", layout)).axes
+    gap = 100 * (measures["train_accuracy"] - measures["test_accuracy"])
+    for axes, key in zip(panels, figures.SHOWN, strict=True):
+        values = summary[key][..., -1] if key in BASINS else measures[f"matched.{key}"]
+        for label, chosen in (
+            ("_filled", measures["converged"]),
+            ("_hollow", ~measures["converged"]),
+        ):
+            lines = [line for line in axes.lines if line.get_label() == label]
+            within = axes.get_xaxis_transform()
+            drawn = [
+                point
+                for line in lines
+                if line.get_transform() != within
+                for point in line.get_xydata()
+            ]
+            shown = chosen & np.isfinite(values)
+            expected = sorted(zip(gap[shown], values[shown], strict=True))
+            np.testing.assert_allclose(sorted(map(tuple, drawn)), expected)
+            edge = [x for line in lines if line.get_transform() == within for x in line.get_xdata()]
+            np.testing.assert_allclose(edge, gap[chosen & np.isnan(values)])
+
+
+def test_panels_have_the_correlation_with_its_interval_and_their_units(data):
+    panels = dict(zip(figures.SHOWN, figures.draw(data, Look()).axes, strict=True))
+    said = {key: axes.texts[-1].get_text() for key, axes in panels.items()}
+    assert said["raw.fisher_trace"] == "ρ = 0.99\n0.90–1.00"  # not rounded to a perfect order
+    assert said["raw.contrast"] == "ρ unknown"
+    assert said["log10_volume_mean_log"] == "ρ = −0.10\n−0.20 to −0.10"
+    assert panels["raw.hessian_top"].get_ylabel() == "nats / distance²"
+    assert panels["filter.regret"].get_ylabel() == "nats / distance"
+    assert all(axes.get_ylabel() for axes in panels.values())
+    for key in list(figures.SHOWN)[-4:]:
+        assert panels[key].get_xlabel().replace("\n", " ") == style.GAP
+    assert panels["median_radius"].get_title("left") == "Basin radius\nfilter-normalised"
+
+
+def test_words_give_every_correlation(data):
+    words = figures.alt(data)
+    assert "of 12 networks" in words
+    assert "at a common loss of 0.1 nats" in words
+    assert "Trace, raw, ρ = 0.99, 0.90–1.00;" in words
+    assert "Contrast, raw, ρ unknown" in words
+    assert words.count("ρ") == len(figures.SHOWN)
+
+
+def test_measures_that_none_has_are_drawn_empty(data):
+    nothing = {key: np.full((FACTORS, SEEDS), np.nan) for key in figures.SHOWN}
+    figure = figures.draw(data | nothing, Look())
+    figure.draw_without_rendering()
+    assert all(axes.texts for axes in figure.axes)

@@ -1,0 +1,82 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from jaxtyping import Bool, Float, Float64, Int64
+
+from flatminima.errors import DamagedFileError
+from flatminima.records import Record
+from flatminima.storage import read_arrays, write_arrays
+
+
+@dataclass(frozen=True)
+class Basins(Record):
+    radii: Float64[np.ndarray, "networks cutoffs"]
+    converged: Bool[np.ndarray, " networks"]
+    planes: Float[np.ndarray, "... cutoffs 2"]
+    weights: int
+    measures: Mapping[str, Float64[np.ndarray, " networks"]]
+    resolution: Int64[np.ndarray, " networks"] | None = None
+
+
+def record(**changes):
+    arrays = {
+        "radii": np.arange(6.0).reshape(3, 2),
+        "converged": np.array([True, False, True]),
+        "planes": np.zeros((5, 4, 2, 2), np.float32),
+        "weights": 3457,
+        "measures": {"raw.trace": np.ones(3), "kl.trace": np.zeros(3)},
+    }
+    return Basins(**arrays | changes)
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "basins.safetensors"
+    record().write(path)
+    names = {"radii", "converged", "planes", "weights", "measures.raw.trace", "measures.kl.trace"}
+    assert read_arrays(path).keys() == names
+    read = Basins.read(path)
+    assert (read.radii == record().radii).all()
+    assert read.weights == 3457
+    assert type(read.weights) is int
+    assert read.resolution is None
+    assert (read.measures["raw.trace"] == 1).all()
+    assert all((read.arrays()[name] == array).all() for name, array in record().arrays().items())
+
+
+def test_optional_arrays_are_kept(tmp_path):
+    record(resolution=np.arange(3)).write(tmp_path / "x")
+    assert (Basins.read(tmp_path / "x").resolution == [0, 1, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"radii": np.zeros((3, 2), np.float32)}, "x: radii is float32 of (3, 2); a Basins holds"),
+        ({"radii": np.zeros(3)}, r"float64 of (networks, cutoffs)"),
+        ({"converged": np.ones(4, bool)}, r"converged is bool of (4,)"),
+        ({"converged": np.ones(4, bool)}, r"where {'networks': 3}"),
+        ({"planes": np.zeros((2, 3))}, "planes is float64 of (2, 3)"),
+        ({"planes": np.zeros(2)}, "planes is float64 of (2,)"),
+        ({"measures": {"raw": np.zeros(2)}}, "measures.raw is float64 of (2,)"),
+    ],
+)
+def test_what_is_not_as_declared_is_refused(tmp_path, change, message):
+    with pytest.raises(DamagedFileError) as refused:
+        record(**change).write(tmp_path / "x")
+    assert message in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["radii", "weights"])
+def test_a_file_that_lacks_an_array_is_named(tmp_path, name):
+    write_arrays(tmp_path / "x", {k: v for k, v in record().arrays().items() if k != name})
+    with pytest.raises(DamagedFileError, match=f"x: has no {name}, which a Basins holds"):
+        Basins.read(tmp_path / "x")
+
+
+def test_a_number_that_is_no_number_is_refused(tmp_path):
+    write_arrays(tmp_path / "x", record().arrays() | {"weights": np.array([1, 2])})
+    with pytest.raises(DamagedFileError, match=r"weights is int64 of"):
+        Basins.read(tmp_path / "x")

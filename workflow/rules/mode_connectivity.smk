@@ -1,0 +1,47 @@
+# The data sets whose minima are joined.
+JOINED = configuration.joined(config)
+
+
+rule mode_connectivity:
+    input:
+        recipe=recipe("mode_connectivity"),
+        dataset=rules.dataset.output.dataset,
+        minima=extreme_factors(rules.train.output.minima),
+    output:
+        **recorded(paths=f"{RESULTS}/paths/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/mode_connectivity/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/mode_connectivity/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(JOINED),
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Joining minima of {wildcards.dataset} by curves of low loss"
+    script:
+        "../scripts/mode_connectivity.py"
+
+
+rule figure_mode_connectivity:
+    input:
+        recipe=recipe("figure_mode_connectivity"),
+        paths=rules.mode_connectivity.output.paths,
+    output:
+        **pictures(f"{FIGURES}/mode-connectivity-{{dataset}}"),
+    log:
+        f"{RESULTS}/logs/figure_mode_connectivity/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_mode_connectivity/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(JOINED),
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Drawing curves of low loss between minima of {wildcards.dataset}"
+    script:
+        "../scripts/figure_mode_connectivity.py"

@@ -4,16 +4,18 @@ import pytest
 import yaml
 
 from flatminima.configuration import (
+    RENAMED,
     block,
     experiments,
-    factor_name,
     image_files,
-    joined,
     load,
     overlay,
     poisoned,
 )
 from flatminima.errors import ConfigError
+from flatminima.experiments import EXPERIMENTS
+from flatminima.experiments.experiment import factor_name
+from flatminima.experiments.mode_connectivity import connected
 from flatminima.figures.skip_connections import KINDS
 
 ROOT = Path(__file__).parents[1]
@@ -98,39 +100,49 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {images: {survey: {points: 500}}}",
          "survey.points is 500; there are 400 training points; null takes all"),
         ("experiments: {images: null}",
-         "over.yaml: experiments.images is None; architectures rest on it; "
-         "leave architectures out too (null)"),
+         "over.yaml: experiments.images is None; architectures rests on it; "
+         "leave architectures out too"),
         ("experiments: {random_labels: {copies: [1, 2]}}",
          "random_labels.copies is [1, 2]; list the copies in rising order from 0"),
         ("experiments: {random_labels: {second: {step: 3}}}",
          "random_labels.second.step is not a known key; did you mean steps?"),
         ("experiments: {swiss_roll: null}",
-         "over.yaml: experiments.swiss_roll is None; random_labels rest on it; "
-         "leave random_labels out too (null)"),
+         "over.yaml: experiments.swiss_roll is None; random_labels rests on it; "
+         "leave random_labels out too"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null, random_labels: null, skip_connections: null, paths: null}",
+         "architectures: null, optimizers: null, random_labels: null, skip_connections: null, flatness: null, "
+         "volumes: null, mode_connectivity: null}",
          "experiments is {"),
         ("experiments: {random_labels: {poisoned: 7}}",
          "over.yaml: experiments.random_labels.poisoned is 7; there are 6 networks at each"),
-        ("experiments: {swiss_roll: {measures: {batch: 101}}}",
-         "over.yaml: experiments.swiss_roll.measures.batch is 101; two disjoint minibatches of"),
-        ("experiments: {swiss_roll: {measures: {layer: 6}}}",
-         "over.yaml: experiments.swiss_roll.measures.layer is 6; there are 6 hidden layers"),
-        ("geometry: {volumes: {networks: 7}}",
-         "over.yaml: geometry.volumes.networks is 7; there are 6 networks at each poison factor"),
-        ("experiments: {swiss_roll: {training: {seeds: 1}}, random_labels: null}",
-         "over.yaml: experiments.swiss_roll.training.seeds is 1; a path joins two networks"),
+        ("experiments: {flatness: {batch: 101}}",
+         "over.yaml: experiments.flatness.batch is 101; two disjoint minibatches of"),
+        ("experiments: {flatness: {layer: 6}}",
+         "over.yaml: experiments.flatness.layer is 6; there are 6 hidden layers"),
+        ("experiments: {volumes: {networks: 7}}",
+         "over.yaml: experiments.volumes.networks is 7; there are 6 networks at each poison factor"),
+        ("experiments: {swiss_roll: {training: {seeds: 1}}, random_labels: null, volumes: null}",
+         "over.yaml: experiments.swiss_roll.training.seeds is 1; a curve connects two networks"),
         ("experiments: {images: null, architectures: null, optimizers: null, skip_connections: null}",
-         "over.yaml: experiments.images is None; mode_connectivity.images joins its minima; "
-         "leave mode_connectivity.images out too (null)"),
+         "over.yaml: experiments.images is None; mode_connectivity.images connects its minima; "
+         "leave that out too (null)"),
         ("experiments: {mode_connectivity: {images: null, swiss_roll: null}}",
-         "join the minima of one data set at least, or leave paths out (null)"),
+         "connect the minima of one data set at least, or leave mode_connectivity"),
         ("experiments: {mode_connectivity: {images: {batch: 500}}}",
          "over.yaml: experiments.mode_connectivity.images.batch is 500; there are 400 training points"),
         ("experiments: {mode_connectivity: {images: {kind: line}}}",
          "experiments.mode_connectivity.images.kind is 'line'; the kind of the paths is bezier or polychain"),
+        ("experiments: {paths: {images: {steps: 3}}}",
+         "over.yaml: experiments.paths is not a known key; "
+         "it is called experiments.mode_connectivity now"),
+        ("experiments: {random_labels: {matched_loss: 0.1}}",
+         "it is called experiments.random_labels.common_loss now"),
+        ("geometry: {volumes: {networks: 7}}", "it is called experiments.volumes now"),
+        ("only: [sharp]", "over.yaml: only[0] is 'sharp'; the experiments are architectures, "),
+        ("only: [flatness]",
+         "over.yaml: only is ['flatness']; flatness rests on swiss_roll; list swiss_roll too"),
         ("experiments: {rings: 3}",
-         "over.yaml: experiments.rings is 3; the rings have data, network"),
+         "over.yaml: experiments.rings is 3; the keys here are data, network, training"),
         ("seed: 3", "over.yaml: scale is still 'laptop'; an overlay names a scale of its own"),
         ("a: [", "over.yaml: not valid YAML"),
         ("- a", "over.yaml: holds ['a']; expected a mapping"),
@@ -165,17 +177,38 @@ def left_out(tmp_path, *names):
     return load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
 
 
+def test_only_what_is_listed_is_kept(tmp_path):
+    (tmp_path / "over.yaml").write_text("scale: less\nonly: [images, skip_connections]")
+    few = load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
+    assert few == left_out(tmp_path, *EXPERIMENTS.keys() - {"images", "skip_connections"})
+    assert experiments(few) == ["images", "skip_connections"]
+
+
+@pytest.mark.parametrize("key", RENAMED)
+def test_every_renamed_key_is_gone_and_its_new_name_is_there(key):
+    def there(dotted):
+        value = config()
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value is not None
+
+    assert not there(key)
+    assert there(RENAMED[key])
+
+
 def test_an_experiment_that_is_null_is_left_out(tmp_path):
     others = set(experiments(config())) - {"images"}
     alone = left_out(tmp_path, *others)
     assert experiments(alone) == poisoned(alone) == ["images"]
     told = {"scale": "less", "experiments": ["images"], "note": ""}
     assert block(alone, "report", {}) == told
-    told = block(alone, "claims", {})
-    assert told["made"] == list(told["experiments"]) == ["images"]
-    assert not told.keys() & others
+    judged = block(alone, "claims", {})
+    assert judged["reported"] == list(judged["experiments"]) == ["images"]
     wildcards = {"dataset": "images", "poison": "0.5"}
     assert block(alone, "images_train", wildcards) == block(config(), "images_train", wildcards)
+
+
+REST_ON_IT = {"swiss_roll": ("random_labels", "flatness", "volumes", "mode_connectivity")}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +228,7 @@ def test_the_jobs_of_an_experiment_that_is_left_out_get_no_settings(
     assert block(config(), rule, wildcards)
     with pytest.raises(KeyError):
         # What rests on the swiss roll goes with it.
-        block(left_out(tmp_path, *{name, "random_labels", "mode_connectivity"}), rule, wildcards)
+        block(left_out(tmp_path, name, *REST_ON_IT.get(name, ())), rule, wildcards)
 
 
 def test_paths_read_their_own_settings_and_the_network_they_join():
@@ -218,8 +251,9 @@ def test_paths_of_one_data_set_can_be_left_out(tmp_path):
         "scale: less\nexperiments: {mode_connectivity: {images: null}}"
     )
     less = load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
-    assert joined(config()) == ["swiss_roll", "images"]
-    assert joined(less) == list(block(less, "claims", {})["mode_connectivity"]) == ["swiss_roll"]
+    assert connected(config()) == ("swiss_roll", "images")
+    assert connected(less) == tuple(block(less, "claims", {})["experiments"]["mode_connectivity"])
+    assert connected(less) == ("swiss_roll",)
     assert block(less, "report", {})["experiments"][-1] == "mode_connectivity.swiss_roll"
     with pytest.raises(KeyError):
         block(less, "mode_connectivity", {"dataset": "images"})
@@ -389,7 +423,11 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
-    jobs = [(f"skip_connections_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
+    jobs = [
+        (f"skip_connections_{job}", {"skips": kind})
+        for job in ("train", "survey")
+        for kind in KINDS
+    ]
     before = [block(config(), *job) for job in jobs]
     assert [each["skips"] for each in before] == [True, False, True, False]
 
@@ -402,7 +440,7 @@ def test_training_with_skips_and_surveys_read_what_is_theirs():
         return [one != other for one, other in pairs]
 
     assert moved(epochs=1) == [True, True, False, False]
-    assert moved(places=7) == [False, False, True, True]
+    assert moved(grid_points=7) == [False, False, True, True]
     assert moved(depths=[8, 14]) == [True] * 4
     assert block(config(), "figure_skip_connections", {}) == {"source": "digits"}
 
@@ -415,8 +453,8 @@ def test_training_with_skips_and_surveys_read_what_is_theirs():
             "skip_connections.depths is [44, 20]; list the depths in rising order",
         ),
         (
-            "{survey: {places: 24}}",
-            "skip_connections.survey.places is 24; a number of places is odd",
+            "{survey: {grid_points: 24}}",
+            "skip_connections.survey.grid_points is 24; a number of grid points is odd",
         ),
         (
             "{survey: {points: 500}}",

@@ -35,8 +35,8 @@ from flatminima.report import (
 )
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
-from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, describe_images, measure
+from flatminima.measurements.measurement import as_records
+from flatminima.measurements.poisoned import describe, describe_images, measure
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json

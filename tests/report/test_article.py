@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 
 from flatminima.report import article, rings
 from flatminima.report.claims import judge
-from flatminima.report.measurements import Measurement
+from flatminima.measurements.measurement import Measurement
 
 from .conftest import (
     HOSTILE,

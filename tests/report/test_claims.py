@@ -6,7 +6,7 @@ from flatminima.errors import ConfigError
 from flatminima.figures.optimizers import LABELS as OPTIMIZERS
 from flatminima.figures.optimizers import LIMIT
 from flatminima.report.claims import judge, parse
-from flatminima.report.measurements import Measurement
+from flatminima.measurements.measurement import Measurement
 from flatminima.storage import canonical_json
 
 from .conftest import STEMS, read_yaml

@@ -4,7 +4,7 @@ from scipy.stats import spearmanr
 
 from flatminima.geometry.readings import gap_correlations
 from flatminima.ranks import Bootstrap
-from flatminima.report.flatness import measure
+from flatminima.measurements.flatness import measure
 
 from .conftest import made_up_flatness, made_up_inputs
 

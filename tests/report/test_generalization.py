@@ -10,7 +10,7 @@ from scipy.stats import binom
 from flatminima.errors import DamagedFileError
 from flatminima.figures.optimizers import LABELS, LIMIT
 from flatminima.report.claims import judge
-from flatminima.report.generalization import LANDS, measure_architectures, measure_optimizers
+from flatminima.measurements.generalization import LANDS, measure_architectures, measure_optimizers
 
 from .conftest import made_up_architectures, made_up_course, made_up_optimizers, visible_text
 

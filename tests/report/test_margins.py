@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.report.margins import measure
+from flatminima.measurements.margins import measure
 
 MARGINS = {
     "margin": np.array(

@@ -1,7 +1,7 @@
 import pytest
 
 from flatminima.errors import DamagedFileError
-from flatminima.report.measurements import as_records, from_records
+from flatminima.measurements.measurement import as_records, from_records
 from flatminima.storage import canonical_json
 
 

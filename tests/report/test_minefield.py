@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from flatminima.report.minefield import measure
+from flatminima.measurements.minefield import measure
 
 from .conftest import made_up_minefield, visible_text
 

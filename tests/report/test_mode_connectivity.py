@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from flatminima.report.mode_connectivity import barriers, last_share, measure
+from flatminima.measurements.mode_connectivity import barriers, last_share, measure
 
 from .conftest import made_up_paths, visible_text
 

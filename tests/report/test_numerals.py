@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from flatminima.report.measurements import Measurement
-from flatminima.report.numerals import described, format_of, spanned, written
+from flatminima.measurements.measurement import Measurement
+from flatminima.measurements.numerals import described, format_of, spanned, written
 
 
 @pytest.mark.parametrize(

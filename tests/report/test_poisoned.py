@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from flatminima.errors import DamagedFileError
-from flatminima.report.measurements import as_records
-from flatminima.report.poisoned import describe, describe_images, first_crossing
-from flatminima.report.poisoned import measure as measure_fully
+from flatminima.measurements.measurement import as_records
+from flatminima.measurements.poisoned import describe, describe_images, first_crossing
+from flatminima.measurements.poisoned import measure as measure_fully
 
 from .conftest import made_up_inputs, made_up_points
 

@@ -7,7 +7,7 @@ import pytest
 
 from flatminima.errors import DamagedFileError
 from flatminima.report.claims import judge
-from flatminima.report.skip_connections import measure
+from flatminima.measurements.skip_connections import measure
 
 from .conftest import made_up_surfaces, visible_text
 

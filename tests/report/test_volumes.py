@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from flatminima.report.volumes import measure
+from flatminima.measurements.volumes import measure
 
 from .conftest import made_up_inputs, made_up_volumes
 

@@ -24,6 +24,12 @@ rule architectures_train:
         "../scripts/architectures_train.py"
 
 
+measured(
+    "architectures",
+    curves=expand(rules.architectures_train.output.course, model=ARCHITECTURES),
+)
+
+
 rule figure_architectures:
     input:
         recipe=recipe("figure_architectures"),

@@ -6,6 +6,8 @@ from snakemake.exceptions import WorkflowError
 from flatminima import configuration, devices
 from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SVHN
 from flatminima.errors import UserError
+from flatminima.experiments import mode_connectivity
+from flatminima.experiments.experiment import factor_name
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
 from flatminima.provenance.published import RECORD
@@ -18,7 +20,7 @@ CONFIG_FILES = [
 ]
 
 try:
-    configuration.check(config, configuration.SCHEMA, CONFIG_FILES)
+    config = configuration.checked(config, configuration.SCHEMA, CONFIG_FILES)
     RESULTS = f"results/{config['scale']}"
     # Gives results the times their manifests record, so that Snakemake's look at times tells the
     # truth after a copy, a fresh clone or a touch.
@@ -40,6 +42,11 @@ DATASETS = configuration.poisoned(config)
 
 # The one of them whose points are images and whose networks are convolutional.
 IMAGES = "images"
+
+# The data set whose points lie in the plane, so that a decision boundary can be drawn.
+PLANAR = "swiss_roll"
+
+FIGURES = f"{RESULTS}/report/figures"
 
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
@@ -97,7 +104,7 @@ def all_factors(pattern):
 def every_factor(pattern, dataset):
     """One file per poison factor of one data set, in rising order."""
     training = config["experiments"][dataset]["training"]
-    names = map(configuration.factor_name, training["poison_factors"])
+    names = map(factor_name, training["poison_factors"])
     return expand(pattern, dataset=dataset, poison=names)
 
 
@@ -127,7 +134,7 @@ def extreme_factors(pattern):
 def all_gaps(pattern):
     """One file per gap between the rings, in rising order."""
     gaps = config["experiments"]["rings"]["training"]["gaps"]
-    return expand(pattern, gap=map(configuration.factor_name, gaps))
+    return expand(pattern, gap=map(factor_name, gaps))
 
 
 def pinched(pattern):
@@ -153,10 +160,10 @@ def official_files(folder, names):
     return [ensure(f"{folder}/{name}", non_empty=True, md5=MD5[name]) for name in names]
 
 
-def of_experiments(named_files):
-    """The files by name that each experiment of this run adds to the inputs of a rule."""
-    return {
-        name: files
-        for experiment in EXPERIMENTS
-        for name, files in named_files.get(experiment, dict)().items()
-    }
+# By experiment, the files that it is measured by, under the names that its record reads.
+MEASURED = {}
+
+
+def measured(experiment, **files):
+    """Declare the files that an experiment is measured by."""
+    MEASURED[experiment] = files

@@ -1,8 +1,3 @@
-FIGURES = f"{RESULTS}/report/figures"
-# The data set whose points lie in the plane, so that a decision boundary can be drawn.
-PLANAR = "swiss_roll"
-
-
 rule figure_margins:
     input:
         recipe=recipe("figure_margins"),

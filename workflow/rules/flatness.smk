@@ -27,6 +27,15 @@ rule flatness:
         "../scripts/flatness.py"
 
 
+measured(
+    "flatness",
+    measures=of_dataset(rules.flatness.output.measures, PLANAR),
+    spectra=of_dataset(rules.flatness.output.spectra, PLANAR),
+    reparametrisation=of_dataset(rules.flatness.output.reparametrisation, PLANAR),
+    summary=of_dataset(rules.summary.output.summary, PLANAR),
+)
+
+
 rule figure_spectrum:
     input:
         recipe=recipe("figure_spectrum"),

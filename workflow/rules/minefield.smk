@@ -59,6 +59,15 @@ rule minefield_embedding:
         "../scripts/minefield_embedding.py"
 
 
+measured(
+    "minefield",
+    dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+    iterates=rules.minefield_descent.output.iterates,
+    bad_minima=rules.minefield_search.output.minima,
+    embedding=rules.minefield_embedding.output.embedding,
+)
+
+
 rule figure_minefield:
     input:
         recipe=recipe("figure_minefield"),

@@ -1,5 +1,5 @@
-# The data sets whose minima are joined.
-JOINED = configuration.joined(config)
+# The data sets whose minima are connected.
+CONNECTED = mode_connectivity.connected(config)
 
 
 rule mode_connectivity:
@@ -14,16 +14,22 @@ rule mode_connectivity:
     benchmark:
         f"{RESULTS}/benchmarks/mode_connectivity/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(JOINED),
+        dataset=one_of(CONNECTED),
     threads: 1
     resources:
         gpu=GPU,
     params:
         config_files=CONFIG_FILES,
     message:
-        "Joining minima of {wildcards.dataset} by curves of low loss"
+        "Connecting minima of {wildcards.dataset} by curves of low loss"
     script:
         "../scripts/mode_connectivity.py"
+
+
+measured(
+    "mode_connectivity",
+    paths=expand(rules.mode_connectivity.output.paths, dataset=CONNECTED),
+)
 
 
 rule figure_mode_connectivity:
@@ -37,7 +43,7 @@ rule figure_mode_connectivity:
     benchmark:
         f"{RESULTS}/benchmarks/figure_mode_connectivity/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(JOINED),
+        dataset=one_of(CONNECTED),
     threads: 1
     params:
         config_files=CONFIG_FILES,

@@ -24,6 +24,12 @@ rule optimizers_train:
         "../scripts/optimizers_train.py"
 
 
+measured(
+    "optimizers",
+    curves=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
+)
+
+
 rule figure_optimizers:
     input:
         recipe=recipe("figure_optimizers"),

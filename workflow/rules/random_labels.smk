@@ -42,6 +42,13 @@ rule random_labels_survey:
         "../scripts/random_labels_survey.py"
 
 
+measured(
+    "random_labels",
+    survey=rules.random_labels_survey.output.survey,
+    summary=of_dataset(rules.summary.output.summary, PLANAR),
+)
+
+
 rule figure_random_labels:
     input:
         recipe=recipe("figure_random_labels"),

@@ -31,66 +31,21 @@ FIGURES_OF = {
     "skip_connections": lambda: rules.figure_skip_connections.output,
     "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
     "random_labels": lambda: rules.figure_random_labels.output,
-    "mode_connectivity": lambda: expand(rules.figure_mode_connectivity.output, dataset=JOINED),
-}
-MEASURED_OF = {
-    "minefield": lambda: {
-        "minefield": of_dataset(rules.dataset.output.dataset, "minefield"),
-        "iterates": rules.minefield_descent.output.iterates,
-        "bad_minima": rules.minefield_search.output.minima,
-        "embedding": rules.minefield_embedding.output.embedding,
-    },
-    PLANAR: lambda: {
-        "perturbations": expand(
-            rules.perturbations.output.perturbations, dataset=PLANAR
-        ),
-        "margins": expand(rules.margins.output.margins, dataset=PLANAR),
-    },
-    "volumes": lambda: {
-        "volumes": expand(rules.volumes.output.volumes, dataset=PLANAR),
-    },
-    "flatness": lambda: {
-        "measures": expand(rules.flatness.output.measures, dataset=PLANAR),
-        "spectra": expand(rules.flatness.output.spectra, dataset=PLANAR),
-        "reparametrisation": expand(
-            rules.flatness.output.reparametrisation, dataset=PLANAR
-        ),
-    },
-    "architectures": lambda: {
-        "architectures": expand(
-            rules.architectures_train.output.course, model=ARCHITECTURES
-        ),
-    },
-    "optimizers": lambda: {
-        "optimizers": expand(
-            rules.optimizers_train.output.course, optimizer=OPTIMIZERS
-        ),
-    },
-    "skip_connections": lambda: {
-        "surfaces_minima": expand(rules.skip_connections_train.output.minima, skips=SKIPS),
-        "surfaces": expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
-    },
-    IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
-    "rings": lambda: {
-        "rings_survey": rules.rings_survey.output.survey,
-        "rings_sharpness": rules.rings_sharpness.output.sharpness,
-    },
-    "random_labels": lambda: {
-        "random_labels": rules.random_labels_survey.output.survey,
-    },
-    "mode_connectivity": lambda: {"paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)},
+    "mode_connectivity": lambda: expand(
+        rules.figure_mode_connectivity.output, dataset=CONNECTED
+    ),
 }
 
 
 rule claims:
     input:
-        **of_experiments(MEASURED_OF),
+        **{
+            f"{experiment}__{name}": files
+            for experiment, measured_by in MEASURED.items()
+            for name, files in measured_by.items()
+        },
         recipe=recipe("claims", "report/claims.yaml"),
         claims=ancient("report/claims.yaml"),
-        datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),
-        summaries=expand(rules.summary.output.summary, dataset=DATASETS),
-        selections=expand(rules.selection.output.selection, dataset=DATASETS),
-        slices=expand(rules.slices.output.slices, dataset=DATASETS),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",

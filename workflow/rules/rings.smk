@@ -103,6 +103,13 @@ rule rings_sharpness:
         "../scripts/rings_sharpness.py"
 
 
+measured(
+    "rings",
+    survey=rules.rings_survey.output.survey,
+    sharpness=rules.rings_sharpness.output.sharpness,
+)
+
+
 rule figure_rings:
     input:
         recipe=recipe("figure_rings"),

@@ -49,6 +49,13 @@ rule skip_connections_survey:
         "../scripts/skip_connections_survey.py"
 
 
+measured(
+    "skip_connections",
+    minima=expand(rules.skip_connections_train.output.minima, skips=SKIPS),
+    surfaces=expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
+)
+
+
 rule figure_skip_connections:
     input:
         recipe=recipe("figure_skip_connections"),

@@ -23,6 +23,9 @@ rule volumes:
         "../scripts/volumes.py"
 
 
+measured("volumes", volumes=of_dataset(rules.volumes.output.volumes, PLANAR))
+
+
 rule figure_volumes:
     input:
         recipe=recipe("figure_volumes"),

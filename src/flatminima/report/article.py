@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from flatminima.data.names import ARCHITECTURES, name_of
 from flatminima.figures.optimizers import LABELS
+from flatminima.measurements.measurement import FAILED, Measurement
+from flatminima.measurements.numerals import described, format_of, spanned, written
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
-from flatminima.report.measurements import FAILED, Measurement
-from flatminima.report.numerals import described, format_of, spanned, written
 from flatminima.storage import read_bytes
 
 State = Literal["fresh", "stale", "missing"]
@@ -202,7 +202,7 @@ def build(
     Args:
         templates: folder of ``index.html.j2``.
         run: the run as a whole.
-        measurements: what :func:`flatminima.report.poisoned.measure` gave.
+        measurements: what :func:`flatminima.measurements.poisoned.measure` gave.
         claims: what :func:`flatminima.report.claims.judge` gave.
         quoted: numbers of the sources.
         references: the sources by key, with ``kind``, ``short`` and the fields of BibTeX.

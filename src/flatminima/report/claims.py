@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from flatminima.errors import ConfigError
-from flatminima.report.measurements import FAILED, Measurement
+from flatminima.measurements.measurement import FAILED, Measurement
 
 Comparison = Literal["at_least", "at_most"]
 Outcome = Literal["holds", "partly", "fails"]

@@ -36,6 +36,7 @@ from flatminima.figures import (
     spectrum,
     volumes,
 )
+from flatminima.measurements.measurement import FAILED, Measurements, as_records, from_records
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
@@ -44,7 +45,6 @@ from flatminima.provenance.manifest import manifest_path
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
-from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from flatminima.errors import DamagedFileError
+from flatminima.measurements.measurement import from_records
 from flatminima.provenance.published import (
     FOLDER,
     RECORD,
@@ -17,7 +18,6 @@ from flatminima.provenance.published import (
 )
 from flatminima.report import article
 from flatminima.report.lineage import Lineage
-from flatminima.report.measurements import from_records
 from flatminima.storage import read_bytes, read_json, write_bytes
 
 Alt = Callable[[Path], str]

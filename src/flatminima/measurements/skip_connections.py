@@ -1,24 +1,16 @@
 """Measurements of deep networks with and without skip connections: fits, tests and roughness."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from flatminima.errors import DamagedFileError
+from flatminima.measurements.measurement import Measurement, Measurements
+from flatminima.measurements.numerals import format_of, written
+from flatminima.measurements.statistics import difference, span
 from flatminima.models.statistics import SURFACES_BY
-from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    FEWEST,
-    Measurement,
-    Measurements,
-    span,
-)
-from flatminima.report.numerals import format_of, written
+from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 KINDS = ("with", "without")
@@ -82,18 +74,20 @@ def measure(
             }
         found |= {f"{kind}.{end}.{name}": entry for name, entry in entries.items()}
     for end, row in DEPTHS.items():
-        found[f"{end}.test_difference"] = _difference(
+        found[f"{end}.test_difference"] = difference(
             [minima[kind]["test_accuracy"][row] for kind in KINDS],
+            "fraction",
             source,
-            bootstrap,
-            f"surfaces {end} test",
+            address=f"surfaces {end} test",
+            bootstrap=bootstrap,
         )
         for by, statistics in enumerate(SURFACES_BY):
-            found[f"{end}.{statistics}.falling_difference"] = _difference(
+            found[f"{end}.{statistics}.falling_difference"] = difference(
                 [surfaces[kind]["falling_share"][row, :, by] for kind in reversed(KINDS)],
+                "fraction",
                 source,
-                bootstrap,
-                f"surfaces {end} {statistics}",
+                address=f"surfaces {end} {statistics}",
+                bootstrap=bootstrap,
             )
         names = [f"without.{end}.{statistics}.falling_share" for statistics in SURFACES_BY]
         for name in (*names, f"{end}.test_difference"):
@@ -142,22 +136,3 @@ def _with_fit(measurement: Measurement, fit: Measurement) -> Measurement:
     share = written(fit.value, format_of(fit.unit))
     own = f"the networks without skip connections fit {share} of their training images"
     return replace(measurement, note="; ".join(filter(None, (measurement.note, own))))
-
-
-def _difference(
-    sides: Sequence[Float[np.ndarray, " networks"]],
-    source: str,
-    bootstrap: Bootstrap,
-    address: str,
-) -> Measurement:
-    """The first side's mean less the second's, with a bootstrap over the networks of either."""
-    above, below = sides
-    value = float(above.mean() - below.mean())
-    if not np.isfinite(value):
-        return Measurement(None, "fraction", source, note="no finite value")
-    measurement = Measurement(value, "fraction", source, runs=above.size + below.size)
-    if min(above.size, below.size) < FEWEST:
-        return replace(measurement, note="too few networks for an interval")
-    rows = bootstrap.rows(address, above.size, below.size)
-    low, high = percentiles(above[rows[0]].mean(axis=1) - below[rows[1]].mean(axis=1), value)
-    return replace(measurement, low=low, high=high, interval=BOOTSTRAP)

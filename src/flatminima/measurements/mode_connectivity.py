@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.report.measurements import RANGE, Measurement, Measurements, span
+from flatminima.measurements.measurement import RANGE, Measurement, Measurements
+from flatminima.measurements.statistics import span
 from flatminima.storage import Arrays
 from flatminima.training.pairs import KINDS
 

@@ -1,22 +1,13 @@
 """Measurements of volumes by several estimators: how far each is off, and what is left to say."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
-from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    FEWEST,
-    Measurement,
-    Measurements,
-    correlation,
-    finite,
-    span,
-)
+from flatminima.measurements.measurement import Measurement, Measurements
+from flatminima.measurements.statistics import correlation, difference, finite, mapped, span
+from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 VOLUMES = {
@@ -137,10 +128,12 @@ def _of_networks(dataset: str, volumes: Arrays, bootstrap: Bootstrap) -> Measure
                     per_dimension(values[factor], n), "length in weight space", dataset
                 )
         sides = [values[factor] for factor in ends.values()]
-        difference = _difference(dataset, sides, f"{dataset} estimates {name}", bootstrap)
-        found[f"difference.{name}"] = difference
+        decades = difference(
+            sides, "decades", dataset, address=f"{dataset} estimates {name}", bootstrap=bootstrap
+        )
+        found[f"difference.{name}"] = decades
         if name in VOLUMES:
-            found[f"radius_ratio.{name}"] = _power(difference, n)
+            found[f"radius_ratio.{name}"] = mapped(decades, lambda end: 10.0 ** (end / n), "ratio")
         known = np.isfinite(values)
         found[f"vs_gap.{name}"] = correlation(
             values[known], gap[known], dataset,
@@ -207,32 +200,6 @@ def _settings(dataset: str, volumes: Arrays) -> Measurements:
     found["setting.dampings"] = Measurement(float(volumes["tried"].size), "count", dataset)
     found["setting.kept"] = Measurement(float(volumes["mass_kept"][0]), "fraction", dataset)
     return found
-
-
-def _difference(
-    dataset: str, sides: list[Float[np.ndarray, " networks"]], address: str, bootstrap: Bootstrap
-) -> Measurement:
-    """Mean of the first side less that of the second, with a bootstrap over both."""
-    first, second = (side[np.isfinite(side)] for side in sides)
-    runs = len(first) + len(second)
-    if not (len(first) and len(second)):
-        return Measurement(None, "decades", dataset, note="no finite value on one side")
-    value = float(first.mean() - second.mean())
-    entry = Measurement(value, "decades", dataset, runs=runs)
-    if min(len(first), len(second)) < FEWEST:
-        return entry
-    rows = bootstrap.rows(address, len(first), len(second))
-    low, high = percentiles(first[rows[0]].mean(axis=1) - second[rows[1]].mean(axis=1), value)
-    return replace(entry, low=low, high=high, interval=BOOTSTRAP)
-
-
-def _power(difference: Measurement, n: int) -> Measurement:
-    """The ratio of per-dimension radii that a difference of volumes comes to."""
-    value, low, high = (
-        None if end is None else 10.0 ** (end / n)
-        for end in (difference.value, difference.low, difference.high)
-    )
-    return replace(difference, value=value, low=low, high=high, unit="ratio")
 
 
 def _masses(dataset: str, volumes: Arrays) -> Measurements:

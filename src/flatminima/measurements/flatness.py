@@ -17,15 +17,9 @@ from flatminima.geometry.readings import (
     gap_of,
     moves,
 )
+from flatminima.measurements.measurement import Measurement, Measurements
+from flatminima.measurements.statistics import FEWEST, correlation, finite, span
 from flatminima.ranks import Bootstrap
-from flatminima.report.measurements import (
-    FEWEST,
-    Measurement,
-    Measurements,
-    correlation,
-    finite,
-    span,
-)
 from flatminima.storage import Arrays
 from flatminima.training.selection import KINDS
 

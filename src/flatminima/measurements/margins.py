@@ -7,15 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.geometry.margins import LOW
+from flatminima.measurements.measurement import WITHIN, Measurement, Measurements
+from flatminima.measurements.statistics import correlation, finite, span
 from flatminima.ranks import Bootstrap, rank_correlation
-from flatminima.report.measurements import (
-    WITHIN,
-    Measurement,
-    Measurements,
-    correlation,
-    finite,
-    span,
-)
 from flatminima.storage import Arrays
 
 UNIT = "data units"

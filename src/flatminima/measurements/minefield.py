@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from flatminima.report.measurements import RANGE, Measurement, Measurements, span
+from flatminima.measurements.measurement import RANGE, Measurement, Measurements
+from flatminima.measurements.statistics import span
 from flatminima.storage import Arrays
 
 DATASET = "minefield"

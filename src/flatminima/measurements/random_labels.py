@@ -1,24 +1,22 @@
 """Measurements of the second way to bad minima: random labels first, no poison at the end."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
 from flatminima.geometry.volume import ENOUGH_SAMPLES
-from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    FEWEST,
-    Measurement,
-    Measurements,
+from flatminima.measurements.measurement import Measurement, Measurements
+from flatminima.measurements.statistics import (
     correlation,
+    difference,
     finite,
+    mapped,
     span,
     weakest,
 )
+from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 DATA = "swiss_roll"
@@ -190,23 +188,14 @@ def _contrasts(
     """Means of one group less those of another, with both sides resampled."""
     dimension = float(every["weights"][0])
 
-    def difference(name: str, column: np.ndarray, unit: str, pair: tuple[str, str]) -> Measurement:
-        sides = [column[groups[one]] for one in pair]
-        sides = [side[np.isfinite(side)] for side in sides]
-        runs = sum(len(side) for side in sides)
-        if not all(len(side) for side in sides):
-            return Measurement(None, unit, DATA, runs=runs, note="no finite value")
-        value = float(sides[0].mean() - sides[1].mean())
-        if min(len(side) for side in sides) < FEWEST:
-            return Measurement(value, unit, DATA, runs=runs)
-        rows = bootstrap.rows(f"random labels {name}", *(len(side) for side in sides))
-        means = [side[drawn].mean(axis=1) for side, drawn in zip(sides, rows, strict=True)]
-        low, high = percentiles(means[0] - means[1], value)
-        return Measurement(value, unit, DATA, low, high, BOOTSTRAP, runs)
+    def contrast(name: str, column: np.ndarray, unit: str, pair: tuple[str, str]) -> Measurement:
+        sides = [column[groups[group]] for group in pair]
+        address = f"random labels {name}"
+        return difference(sides, unit, DATA, address=address, bootstrap=bootstrap)
 
     gap, fitted = every["gap"], np.where(every["converged"] > 0, every["gap"], np.nan)
     # Of a network that misses training points there is no telling how it would generalize.
-    found = {"gap_difference": difference("gap", fitted, "fraction", ("strongest", "control"))}
+    found = {"gap_difference": contrast("gap", fitted, "fraction", ("strongest", "control"))}
     log_radius = np.log(np.where(every["median_radius"] > 0, every["median_radius"], np.nan))
     matched = np.log(every["matched_median_radius"])
     for name, column, pair in (
@@ -214,7 +203,7 @@ def _contrasts(
         ("radius_ratio.control", log_radius[:, -1], ("control", "strongest")),
         ("radius_ratio.matched", matched, ("control", "strongest")),
     ):
-        found[name] = _powers(difference(name, column, "ratio", pair), float(np.e))
+        found[name] = mapped(contrast(name, column, "ratio", pair), lambda end: np.e**end, "ratio")
     for name in ("mean_log", "mean_exp"):
         volume = every[f"log10_volume_{name}"][:, -1]
         for suffix, pair in (
@@ -224,11 +213,11 @@ def _contrasts(
             (".ways", ("strongest", "most_taken")),
         ):
             key = f"volume_difference.{name}{suffix}"
-            found[key] = difference(key, volume, "decades", pair)
-        found[f"per_dimension_ratio.{name}"] = _powers(
-            found[f"volume_difference.{name}"], 10 ** (1 / dimension)
+            found[key] = contrast(key, volume, "decades", pair)
+        found[f"per_dimension_ratio.{name}"] = mapped(
+            found[f"volume_difference.{name}"], lambda end: (10 ** (1 / dimension)) ** end, "ratio"
         )
-    found["gap_difference.ways"] = difference("ways", gap, "fraction", ("most_taken", "strongest"))
+    found["gap_difference.ways"] = contrast("ways", gap, "fraction", ("most_taken", "strongest"))
     return found
 
 
@@ -273,11 +262,3 @@ def _correlations(
     loss = "rank_correlation.loss_vs_gap"
     found[loss] = of(loss, every["train_loss"], populations[""])
     return found
-
-
-def _powers(measurement: Measurement, base: float) -> Measurement:
-    value, low, high = (
-        None if end is None else float(base**end)
-        for end in (measurement.value, measurement.low, measurement.high)
-    )
-    return replace(measurement, value=value, low=low, high=high, unit="ratio")

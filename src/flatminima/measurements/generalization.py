@@ -11,14 +11,9 @@ from flatminima.errors import DamagedFileError
 from flatminima.figures.architectures import LABELS as MODELS
 from flatminima.figures.optimizers import LABELS as OPTIMIZERS
 from flatminima.figures.optimizers import LIMIT
-from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    FEWEST,
-    Measurement,
-    Measurements,
-    span,
-)
+from flatminima.measurements.measurement import Measurement, Measurements
+from flatminima.measurements.statistics import difference, span
+from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 LINEAR = "linear"
@@ -68,9 +63,10 @@ def measure_architectures(
     for model in NETWORKS:
         counts = (float(courses[one]["trainable"][0]) for one in (model, LINEAR))
         above, below = (courses[one]["test_accuracy"] for one in (model, LINEAR))
-        found[f"{model}.advantage"] = _advantage(
-            above, below, source, bootstrap, f"architectures {model}"
-        )
+        found[f"{model}.advantage"] = difference(
+            (above, below), "fraction", source,
+            address=f"architectures {model}", bootstrap=bootstrap,
+        )  # fmt: skip
         ratio = next(counts) / next(counts)
         found[f"{model}.parameters_ratio"] = Measurement(ratio, "ratio", source)
         found[f"{model}.gap_of_fit"] = _gap_of_fit(courses[model], found[f"{model}.gap"])
@@ -210,16 +206,3 @@ def _above_chance(course: Arrays) -> bool:
     points = int(course["test_points"][0])
     right = np.rint(course["test_accuracy"] * points)
     return bool((binom.sf(right - 1, points, float(course["chance"][0])) <= BY_LUCK).all())
-
-
-def _advantage(
-    above: np.ndarray, below: np.ndarray, source: str, bootstrap: Bootstrap, address: str
-) -> Measurement:
-    """Difference of two mean accuracies, with a bootstrap over the networks of either side."""
-    value = float(above.mean() - below.mean())
-    measurement = Measurement(value, "fraction", source, runs=above.size + below.size)
-    if min(above.size, below.size) < FEWEST:
-        return replace(measurement, note="too few networks for an interval")
-    rows = bootstrap.rows(address, above.size, below.size)
-    low, high = percentiles(above[rows[0]].mean(axis=1) - below[rows[1]].mean(axis=1), value)
-    return replace(measurement, low=low, high=high, interval=BOOTSTRAP)

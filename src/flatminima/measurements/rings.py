@@ -13,16 +13,9 @@ from flatminima.circles import narrowest_gap, polygon_sides
 from flatminima.data.rings import INNER
 from flatminima.geometry.circle import FOUND
 from flatminima.geometry.volume import per_dimension
+from flatminima.measurements.measurement import BOOTSTRAP, Measurement, Measurements
+from flatminima.measurements.statistics import FEWEST, correlation, difference, finite, mapped, span
 from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    FEWEST,
-    Measurement,
-    Measurements,
-    correlation,
-    finite,
-    span,
-)
 from flatminima.storage import Arrays
 
 DATASET = "rings"
@@ -121,7 +114,14 @@ def _gaps(survey: Arrays, bootstrap: Bootstrap) -> Measurements:
     )
     radii = survey["median_radius"][..., 0]
     widest, pinched = (radii[g][fitted[g] & np.isfinite(radii[g])] for g in (-1, 0))
-    found["pinching.radius_ratio"] = _ratio_of_means(widest, pinched, bootstrap)
+    found["pinching.radius_ratio"] = mapped(
+        difference(
+            (np.log(widest), np.log(pinched)), "ratio", DATASET,
+            address="rings pinching", bootstrap=bootstrap,
+        ),
+        np.exp,
+        "ratio",
+    )  # fmt: skip
     return found
 
 
@@ -273,21 +273,4 @@ def _paired(
         return measurement
     (rows,) = bootstrap.rows(f"rings {address}", kept.size)
     low, high = percentiles(np.exp(kept[rows].mean(axis=1)), measurement.value)
-    return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
-
-
-def _ratio_of_means(above: np.ndarray, below: np.ndarray, bootstrap: Bootstrap) -> Measurement:
-    """Ratio of the geometric means of two groups of networks, both resampled."""
-    runs = above.size + below.size
-    if not (above.size and below.size):
-        return Measurement(None, "ratio", DATASET, runs=runs, note="no network fits every point")
-    value = float(np.exp(np.log(above).mean() - np.log(below).mean()))
-    measurement = Measurement(value, "ratio", DATASET, runs=runs)
-    if min(above.size, below.size) < FEWEST:
-        return measurement
-    rows = bootstrap.rows("rings pinching", above.size, below.size)
-    means = [
-        np.log(side)[drawn].mean(axis=1) for side, drawn in zip((above, below), rows, strict=True)
-    ]
-    low, high = percentiles(np.exp(means[0] - means[1]), value)
     return replace(measurement, low=low, high=high, interval=BOOTSTRAP)

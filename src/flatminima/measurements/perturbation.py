@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from flatminima.geometry.moves import HELD, WAYS
-from flatminima.report.measurements import ALONG, Measurement, Measurements, finite
+from flatminima.measurements.measurement import ALONG, Measurement, Measurements
+from flatminima.measurements.statistics import finite
 from flatminima.storage import Arrays
 from flatminima.training.selection import KINDS
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,21 +12,17 @@ from jaxtyping import Bool, Float
 from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
-from flatminima.models.statistics import STATISTICS
-from flatminima.ranks import Bootstrap, percentiles
-from flatminima.report.measurements import (
-    BOOTSTRAP,
-    DIRECTIONS,
-    FEWEST,
-    RANGE,
-    Measurement,
-    Measurements,
-    absent,
+from flatminima.measurements.measurement import DIRECTIONS, RANGE, Measurement, Measurements, absent
+from flatminima.measurements.statistics import (
     correlation,
+    difference,
     finite,
+    mapped,
     span,
     weakest,
 )
+from flatminima.models.statistics import STATISTICS
+from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 BARS = {"good_test_accuracy": 0.97, "bad_test_accuracy": 0.15}
@@ -519,8 +515,10 @@ def _column(networks: _Networks, c: int, name: str, bootstrap: Bootstrap) -> Mea
                 per_dimension(volume, networks.dimension), "length in weight space", dataset
             )
     log_radius = np.log(np.where(radius > 0, radius, np.nan))
-    found["radius_ratio.median"] = _exponential(
-        _difference(networks, log_radius, f"{name} median radius", "ratio", bootstrap), math.e
+    found["radius_ratio.median"] = mapped(
+        _difference(networks, log_radius, f"{name} median radius", "ratio", bootstrap),
+        lambda end: math.e**end,
+        "ratio",
     )
     for estimator in ESTIMATORS:
         known = inside & ~few if estimator == "mean_exp" else inside
@@ -528,16 +526,16 @@ def _column(networks: _Networks, c: int, name: str, bootstrap: Bootstrap) -> Mea
         found[f"rays_interval.{estimator}"] = span(
             np.where(known, high, np.nan) - np.where(known, low, np.nan), "decades", dataset
         )
-        difference = _difference(
+        decades = _difference(
             networks,
             networks[f"log10_volume_{estimator}"][..., c],
             f"{name} {estimator} volume",
             "decades",
             bootstrap,
         )
-        found[f"volume_difference.{estimator}"] = difference
-        found[f"radius_ratio.{estimator}"] = _exponential(
-            _scaled(difference, 1 / networks.dimension), 10
+        found[f"volume_difference.{estimator}"] = decades
+        found[f"radius_ratio.{estimator}"] = mapped(
+            decades, lambda end: 10 ** (end * (1 / networks.dimension)), "ratio"
         )
     for suffix, keep in _populations(networks):
         for quantity, values in _quantities(networks, c).items():
@@ -558,7 +556,6 @@ def _difference(
 ) -> Measurement:
     """Mean over natural networks minus mean over the most poisoned, both sides resampled."""
     sides = [values[f][np.isfinite(values[f])] for f in (networks.natural, networks.most_poisoned)]
-    runs = sum(len(side) for side in sides)
     ends = values[[networks.natural, networks.most_poisoned]]
     note = "; ".join(
         f"{count} of {ends.size} networks {why}"
@@ -568,42 +565,11 @@ def _difference(
         )
         if count
     )
-    if not all(len(side) for side in sides):
-        return Measurement(None, unit, networks.dataset, runs=runs, note=note)
-    value = float(sides[0].mean() - sides[1].mean())
-    if min(len(side) for side in sides) < FEWEST:
-        return Measurement(value, unit, networks.dataset, runs=runs, note=note)
-    address = f"{networks.dataset} difference of {name}"
-    rows = bootstrap.rows(address, *(len(side) for side in sides))
-    resampled = [side[drawn].mean(axis=1) for side, drawn in zip(sides, rows, strict=True)]
-    low, high = percentiles(resampled[0] - resampled[1], value)
-    return Measurement(
-        value=value,
-        unit=unit,
-        dataset=networks.dataset,
-        low=low,
-        high=high,
-        interval=BOOTSTRAP,
-        runs=runs,
-        note=note,
-    )
-
-
-def _scaled(measurement: Measurement, scale: float) -> Measurement:
-    return _mapped(measurement, lambda value: value * scale, measurement.unit)
-
-
-def _exponential(measurement: Measurement, base: float) -> Measurement:
-    return _mapped(measurement, lambda value: base**value, "ratio")
-
-
-def _mapped(measurement: Measurement, function: Callable[[float], float], unit: str) -> Measurement:
-    """The measurement under a rising function."""
-    value, low, high = (
-        None if end is None else float(function(end))
-        for end in (measurement.value, measurement.low, measurement.high)
-    )
-    return replace(measurement, value=value, unit=unit, low=low, high=high)
+    entry = difference(
+        sides, unit, networks.dataset,
+        address=f"{networks.dataset} difference of {name}", bootstrap=bootstrap,
+    )  # fmt: skip
+    return replace(entry, note=note or entry.note)
 
 
 def _selected(networks: _Networks, selection: Mapping[str, Any] | None) -> Measurements:

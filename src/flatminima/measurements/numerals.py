@@ -2,7 +2,7 @@
 
 import math
 
-from flatminima.report.measurements import Measurement
+from flatminima.measurements.measurement import Measurement
 
 UNMEASURED = "not measured"
 

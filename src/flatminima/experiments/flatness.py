@@ -1,0 +1,66 @@
+"""Measures of flatness of every network of the swiss roll, and what rescaling does to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    KeyPath,
+    WrongSettingError,
+    only,
+    seed_of,
+    settings_of,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "flatness"
+NETWORKS = "swiss_roll"
+
+
+def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    networks = settings_of(config, NETWORKS)
+    return {
+        **seed_of(config),
+        **only(networks, "network"),
+        **only(networks["training"], "poison_factors"),
+        NAME: settings_of(config, NAME),
+        **only(config["geometry"], "excess", "decades"),
+    }
+
+
+def _check(config: Config) -> None:
+    settings, networks = settings_of(config, NAME), settings_of(config, NETWORKS)
+    path: KeyPath = ("experiments", NAME)
+    half, layers = networks["data"]["train_points"] // 2, len(networks["network"]["hidden"])
+    if settings["batch"] > half:
+        cure = f"two disjoint minibatches of the training points hold {half} at most"
+        raise WrongSettingError((*path, "batch"), settings["batch"], cure)
+    if settings["layer"] >= layers:
+        cure = f"there are {layers} hidden layers, counted from 0"
+        raise WrongSettingError((*path, "layer"), settings["layer"], cure)
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements.flatness import measure
+
+    return measure(
+        NETWORKS,
+        files.arrays("measures"),
+        files.arrays("spectra"),
+        files.arrays("reparametrisation"),
+        files.arrays("summary"),
+        seed=seed,
+    )
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    needs=(NETWORKS,),
+    jobs={NAME: _survey},
+    check=_check,
+    measured_with=lambda _config: {},
+    measure=_measure,
+    sections=("flatness",),
+)

@@ -1,0 +1,74 @@
+"""Images and convolutional networks (Huang et al. 2020, Figs 4, 5 and 7)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments import poisoned
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    basin_settings,
+    check_survey_points,
+    only,
+    seed_of,
+    settings_of,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "images"
+
+
+def _subsets(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    survey = poisoned.survey_of(config, NAME)
+    return {
+        **seed_of(config),
+        "network": settings_of(config, NAME)["network"],
+        **poisoned.evaluation(config, NAME, "batch"),
+        **only(survey, "points", "subsets"),
+        "basins": basin_settings(survey, survey["subset_directions"]),
+    }
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements import poisoned as of_poisoned
+
+    summary = files.arrays("summary")
+    described = of_poisoned.describe_images(
+        files.arrays("dataset"),
+        summary,
+        network=settings["network"],
+        training=settings["training"],
+        survey=settings["survey"],
+        direction_kind=settings["direction_kind"],
+        excess=settings["excess"],
+    )
+    return of_poisoned.measure(
+        {NAME: summary},
+        {NAME: files.record("selection")},
+        {NAME: files.arrays("slices")},
+        {NAME: described},
+        sources={NAME: settings["source"]},
+        subsets={NAME: files.arrays("subsets")},
+        seed=seed,
+    )
+
+
+def _check(config: Config) -> None:
+    poisoned.check(NAME, config)
+    check_survey_points(config, NAME)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    jobs={
+        **poisoned.jobs(NAME),
+        "dataset": poisoned.dataset(NAME),
+        "images_train": poisoned.train(NAME),
+        "subsets": _subsets,
+    },
+    check=_check,
+    measured_with=lambda config: poisoned.described(config, NAME),
+    measure=_measure,
+    sections=("bad-minima", "images"),
+)

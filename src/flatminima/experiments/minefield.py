@@ -1,0 +1,83 @@
+"""Bad minima beside the way of ordinary training (Huang et al. 2020, Fig 1)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments import poisoned
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    KeyPath,
+    WrongSettingError,
+    only,
+    seed_of,
+    settings_of,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "minefield"
+
+
+def _descent(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    settings = settings_of(config, NAME)
+    return {**seed_of(config), **settings["network"], **settings["descent"]}
+
+
+def _search(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    settings = settings_of(config, NAME)
+    return {**seed_of(config), **settings["network"], **only(settings, "search", "settle")}
+
+
+def _embedding(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    return {**seed_of(config), **settings_of(config, NAME)["embedding"]}
+
+
+def _check(config: Config) -> None:
+    """Check that there are more points than t-SNE's perplexity and enough for the components."""
+    settings = settings_of(config, NAME)
+    descent, embedding = settings["descent"], settings["embedding"]
+    points = 2 * (1 + math.ceil(descent["epochs"] / descent["every"]))
+    path: KeyPath = ("experiments", NAME, "embedding")
+    why = f"there are {points} points to embed, two for each iterate that the descent keeps"
+    if embedding["components"] > points:
+        cure = f"{why}, which have no more principal components; lower it or keep more iterates"
+        raise WrongSettingError((*path, "components"), embedding["components"], cure)
+    for key, perplexity in (
+        (("perplexity",), embedding["perplexity"]),
+        *((("others", index), value) for index, value in enumerate(embedding["others"])),
+    ):
+        if perplexity >= points:
+            cure = f"{why}, and a perplexity is below their number; lower it or keep more iterates"
+            raise WrongSettingError((*path, *key), perplexity, cure)
+        if key != ("perplexity",) and perplexity == embedding["perplexity"]:
+            cure = "it is the perplexity already; the others differ from it"
+            raise WrongSettingError((*path, *key), perplexity, cure)
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements.minefield import measure
+
+    return measure(
+        files.arrays("dataset"),
+        files.arrays("iterates"),
+        files.arrays("bad_minima"),
+        files.arrays("embedding"),
+        settings,
+    )
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    jobs={
+        "dataset": poisoned.dataset(NAME),
+        "minefield_descent": _descent,
+        "minefield_search": _search,
+        "minefield_embedding": _embedding,
+    },
+    check=_check,
+    measured_with=lambda config: settings_of(config, NAME),
+    measure=_measure,
+    sections=("minefield",),
+)

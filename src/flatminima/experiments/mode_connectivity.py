@@ -1,0 +1,84 @@
+"""Curves of low loss between good and bad minima of a data set (after Garipov et al. 2018)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    KeyPath,
+    WrongSettingError,
+    only,
+    seed_of,
+    settings_of,
+    source_of,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "mode_connectivity"
+
+
+def connected(config: Config) -> tuple[str, ...]:
+    """The data sets whose minima are connected, in order."""
+    settings = config["experiments"][NAME] or {}
+    return tuple(dataset for dataset, curves in settings.items() if curves is not None)
+
+
+def _connect(config: Config, wildcards: Mapping[str, str]) -> Config:
+    dataset = wildcards["dataset"]
+    curves = settings_of(config, NAME)[dataset]
+    if curves is None:
+        raise KeyError(dataset)
+    return {**seed_of(config), **only(settings_of(config, dataset), "network"), **curves}
+
+
+def _check(config: Config) -> None:
+    """Check that there are the minima that are to be connected, two of a kind at least."""
+    path: KeyPath = ("experiments", NAME)
+    if not connected(config):
+        cure = f"connect the minima of one data set at least, or leave {NAME} out (null)"
+        raise WrongSettingError(path, config["experiments"][NAME], cure)
+    for dataset in connected(config):
+        curves, experiment = (
+            config["experiments"][NAME][dataset],
+            config["experiments"][dataset],
+        )
+        if experiment is None:
+            cure = f"{NAME}.{dataset} connects its minima; leave that out too (null)"
+            raise WrongSettingError(("experiments", dataset), None, cure)
+        seeds, points = experiment["training"]["seeds"], experiment["data"]["train_points"]
+        if seeds < 2:
+            cure = f"a curve connects two networks; train more, or leave {NAME} out (null)"
+            raise WrongSettingError(("experiments", dataset, "training", "seeds"), seeds, cure)
+        if (curves["batch"] or 0) > points:
+            cure = f"there are {points} training points; null takes all"
+            raise WrongSettingError((*path, dataset, "batch"), curves["batch"], cure)
+
+
+def _measured_with(config: Config) -> Config:
+    return {
+        dataset: {
+            "source": source_of(config, dataset),
+            **only(settings_of(config, dataset)["data"], "train_points"),
+            **settings_of(config, NAME)[dataset],
+        }
+        for dataset in connected(config)
+    }
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements.mode_connectivity import measure
+
+    return measure(files.each("paths"), settings)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    jobs={NAME: _connect},
+    check=_check,
+    measured_with=_measured_with,
+    measure=_measure,
+    sections=("mode-connectivity",),
+    parts=connected,
+)

@@ -1,0 +1,81 @@
+"""Bad minima without poison at the end, on the swiss roll and with its network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    KeyPath,
+    WrongSettingError,
+    basin_settings,
+    only,
+    seed_of,
+    settings_of,
+    without,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "random_labels"
+NETWORKS = "swiss_roll"
+
+
+def _train(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    settings, networks = settings_of(config, NAME), settings_of(config, NETWORKS)
+    return {
+        **seed_of(config),
+        **only(networks, "network"),
+        **only(networks["training"], "poison_factors"),
+        **without(settings, "common_loss", "common_loss_directions"),
+    }
+
+
+def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    settings, geometry = settings_of(config, NAME), config["geometry"]
+    common = without(basin_settings(geometry, settings["common_loss_directions"]), "cutoffs")
+    return {
+        **seed_of(config),
+        **only(settings_of(config, NETWORKS), "network"),
+        "basins": basin_settings(geometry, geometry["directions"]),
+        "common_loss": {"loss": settings["common_loss"], **common},
+        "boundary_points": geometry["boundary_points"],
+    }
+
+
+def _check(config: Config) -> None:
+    path: KeyPath = ("experiments", NAME)
+    settings = settings_of(config, NAME)
+    copies, poisoned = settings["copies"], settings["poisoned"]
+    if copies[0] != 0 or copies != sorted(copies):
+        cure = "list the copies in rising order from 0 (true labels, the yardstick)"
+        raise WrongSettingError((*path, "copies"), copies, cure)
+    seeds = settings_of(config, NETWORKS)["training"]["seeds"]
+    if poisoned > seeds:
+        cure = f"there are {seeds} networks at each poison factor"
+        raise WrongSettingError((*path, "poisoned"), poisoned, cure)
+
+
+def _measured_with(config: Config) -> Config:
+    return {**settings_of(config, NAME), **only(config["geometry"], "directions", "direction_kind")}
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements.random_labels import describe, measure
+
+    geometry = ("directions", "direction_kind")
+    described = describe(
+        without(dict(settings), *geometry), **{key: settings[key] for key in geometry}
+    )
+    return measure(files.arrays("survey"), files.arrays("summary"), described, seed=seed)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    needs=(NETWORKS,),
+    jobs={"random_labels_train": _train, "random_labels_survey": _survey},
+    check=_check,
+    measured_with=_measured_with,
+    measure=_measure,
+    sections=("random-labels",),
+)

@@ -1,0 +1,60 @@
+"""The loss around deep networks with and without skip connections (after Li et al. 2018)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    check_rising,
+    check_survey_points,
+    only,
+    seed_of,
+    settings_of,
+    source_of,
+    without,
+)
+from flatminima.measurements.measurement import Measurements
+
+NAME = "skip_connections"
+
+
+def _skips(wildcards: Mapping[str, str]) -> Config:
+    return {"skips": wildcards["skips"] == "with"}
+
+
+def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
+    settings = without(settings_of(config, NAME), "survey")
+    return {**seed_of(config), **_skips(wildcards), **settings}
+
+
+def _survey(config: Config, wildcards: Mapping[str, str]) -> Config:
+    settings = settings_of(config, NAME)
+    network = only(settings, "width", "depths")
+    return {**seed_of(config), **_skips(wildcards), **network, **settings["survey"]}
+
+
+def _check(config: Config) -> None:
+    check_survey_points(config, NAME)
+    check_rising(("experiments", NAME, "depths"), settings_of(config, NAME)["depths"], "depths")
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements.skip_connections import measure
+
+    return measure(files.each("surfaces"), files.each("minima"), settings, seed=seed)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    needs=("images",),
+    jobs={"skip_connections_train": _train, "skip_connections_survey": _survey},
+    check=_check,
+    measured_with=lambda config: {
+        "source": source_of(config, "images"),
+        **settings_of(config, NAME),
+    },
+    measure=_measure,
+    sections=("skip-connections",),
+)

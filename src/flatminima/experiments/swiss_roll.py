@@ -1,0 +1,80 @@
+"""The swiss roll: two spirals with noise (Huang et al. 2020, Figs 3, 5 and 6)."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from flatminima.experiments import poisoned
+from flatminima.experiments.experiment import Config, Experiment, Files, settings_of, without
+from flatminima.measurements.measurement import Measurements
+
+NAME = "swiss_roll"
+
+
+def _margins(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    experiment = settings_of(config, NAME)
+    return {
+        "network": experiment["network"],
+        "poison_factors": experiment["training"]["poison_factors"],
+        "margin_points": config["geometry"]["margin_points"],
+    }
+
+
+def _boundaries(config: Config, wildcards: Mapping[str, str]) -> Config:
+    around = poisoned.around_minima(NAME, "boundary_points")
+    return without(around(config, wildcards), "seed")
+
+
+def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.measurements import margins, perturbation
+    from flatminima.measurements import poisoned as of_poisoned
+
+    dataset, summary, selection = (
+        files.arrays("dataset"),
+        files.arrays("summary"),
+        files.record("selection"),
+    )
+    described = of_poisoned.describe(
+        dataset,
+        hidden=settings["network"]["hidden"],
+        training=settings["training"],
+        directions=settings["directions"],
+        direction_kind=settings["direction_kind"],
+        excess=settings["excess"],
+    )
+    return {
+        **of_poisoned.measure(
+            {NAME: summary},
+            {NAME: selection},
+            {NAME: files.arrays("slices")},
+            {NAME: described},
+            seed=seed,
+        ),
+        **margins.measure(NAME, files.arrays("margins"), selection, seed=seed),
+        **perturbation.measure(NAME, files.arrays("perturbations")),
+    }
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    jobs={
+        **poisoned.jobs(NAME),
+        "dataset": poisoned.dataset(NAME),
+        "train": poisoned.train(NAME),
+        "rays": poisoned.around_minima(NAME, "direction_kind", "slice_points", cutoff=True),
+        "boundaries": _boundaries,
+        "perturbations": poisoned.around_minima(
+            NAME,
+            "direction_kind",
+            "slice_directions",
+            "perturbation_steps",
+            "boundary_points",
+            cutoff=True,
+        ),
+        "margins": _margins,
+    },
+    check=partial(poisoned.check, NAME),
+    measured_with=lambda config: poisoned.described(config, NAME),
+    measure=_measure,
+    sections=("margins", "bad-minima", "basins"),
+)

@@ -1,0 +1,1 @@
+"""Measurements: every number that the article and the claims speak of, by experiment."""

@@ -1,0 +1,71 @@
+"""Measurements: numbers with what is needed to judge them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flatminima.errors import DamagedFileError
+
+RANGE = "lowest to highest"
+BOOTSTRAP = "95% bootstrap over networks"
+DIRECTIONS = "95% bootstrap over directions"
+WITHIN = "5th to 95th percentile"
+
+ALONG = "lowest to highest over directions"
+
+FAILED = "a job that it rests on failed or did not run"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with what is needed to judge it.
+
+    Attributes:
+        value: the number, or None where it could not be measured.
+        low, high: ends of the interval; None where there is none.
+        interval: what the interval is, such as ``"95% bootstrap over networks"``; may be empty.
+        runs: networks behind the number.
+        unit: ``fraction``, ``count``, ``nats``, ``decades``, ``correlation``, ``ratio``,
+            ``filter-normalised units`` or ``distance in weight space`` (of radii along exact and
+            along the paper's directions), ``length in weight space``, ``data units``,
+            ``data units squared`` (of areas), ``nats per squared distance`` (of curvatures) or
+            empty.
+        dataset: on which data it was measured: of images their source, such as ``digits``.
+        note: what a reader must know to read the number rightly; may be empty.
+    """
+
+    value: float | None
+    unit: str
+    dataset: str
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
+    runs: int = 0
+    note: str = ""
+
+
+Measurements = dict[str, Measurement]
+
+
+def as_records(measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
+    """The measurements as plain JSON records."""
+    return {name: asdict(measurement) for name, measurement in measurements.items()}
+
+
+def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measurements:
+    """Read measurements back; ``source`` names the file in errors.
+
+    Raises:
+        DamagedFileError: if a record has other fields than a measurement.
+    """
+    try:
+        return {name: Measurement(**record) for name, record in records.items()}
+    except TypeError as error:
+        raise DamagedFileError(
+            f"{source}: not a file of measurements ({error}); delete it and run snakemake again"
+        ) from error
+
+
+def absent(dataset: str) -> Measurement:
+    """What stands in for a number whose job failed."""
+    return Measurement(None, "", dataset, note=FAILED)

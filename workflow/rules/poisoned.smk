@@ -1,0 +1,108 @@
+# What the experiments share that train networks at a row of poison factors.
+
+
+rule train:
+    input:
+        recipe=recipe("train"),
+        dataset=rules.dataset.output.dataset,
+    output:
+        **recorded(minima=f"{RESULTS}/minima/{{dataset}}/{{poison}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/train/{{dataset}}/{{poison}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name in DATASETS if name != IMAGES),
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
+    script:
+        "../scripts/train.py"
+
+
+rule selection:
+    input:
+        recipe=recipe("selection"),
+        minima=all_factors(rules.train.output.minima),
+    output:
+        **recorded(selection=f"{RESULTS}/selection/{{dataset}}.json"),
+    log:
+        f"{RESULTS}/logs/selection/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/selection/{{dataset}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Choosing the minima of {wildcards.dataset} to show"
+    script:
+        "../scripts/selection.py"
+
+
+rule basins:
+    input:
+        recipe=recipe("basins"),
+        dataset=rules.dataset.output.dataset,
+        minima=rules.train.output.minima,
+    output:
+        **recorded(basins=f"{RESULTS}/basins/{{dataset}}/{{poison}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/basins/{{dataset}}/{{poison}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/basins/{{dataset}}/{{poison}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Measuring basins of {wildcards.dataset} at poison factor {wildcards.poison}"
+    script:
+        "../scripts/basins.py"
+
+
+rule slices:
+    input:
+        recipe=recipe("slices"),
+        dataset=rules.dataset.output.dataset,
+        selection=rules.selection.output.selection,
+        minima=all_factors(rules.train.output.minima),
+    output:
+        **recorded(slices=f"{RESULTS}/slices/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/slices/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/slices/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Slicing the loss around a good and a bad minimum of {wildcards.dataset}"
+    script:
+        "../scripts/slices.py"
+
+
+rule summary:
+    input:
+        recipe=recipe("summary"),
+        minima=all_factors(rules.train.output.minima),
+        basins=all_factors(rules.basins.output.basins),
+    output:
+        **recorded(summary=f"{RESULTS}/summaries/{{dataset}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/summary/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summary/{{dataset}}.tsv"
+    threads: 1
+    params:
+        config_files=CONFIG_FILES,
+    message:
+        "Summing up every network of {wildcards.dataset}"
+    script:
+        "../scripts/summary.py"

@@ -333,7 +333,9 @@ def test_fewer_training_files_of_cifar10_will_do_unless_they_are_to_be_official(
 def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path):
     over = tmp_path / "over.yaml"
     over.write_text("scale: other\nexperiments: {images: {network: {architecture: quadratic}}}\n")
-    with pytest.raises(ConfigError, match=r"images\.network\.side is missing; a quadratic model"):
+    with pytest.raises(
+        ConfigError, match=r"images\.network\.side is missing; the architecture quadratic takes"
+    ):
         load([DEFAULT, over], SCHEMA)
     over.write_text("scale: other\nexperiments: {images: {network: {architecture: resnet18}}}\n")
     assert load([DEFAULT, over], SCHEMA)["experiments"]["images"]["network"] == {
@@ -389,7 +391,11 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
-    jobs = [(f"skip_connections_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
+    jobs = [
+        (f"skip_connections_{job}", {"skips": kind})
+        for job in ("train", "survey")
+        for kind in KINDS
+    ]
     before = [block(config(), *job) for job in jobs]
     assert [each["skips"] for each in before] == [True, False, True, False]
 

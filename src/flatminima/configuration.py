@@ -15,10 +15,12 @@ import jsonschema
 import yaml
 
 from flatminima.circles import narrowest_gap
-from flatminima.data import official
+from flatminima.data import sources
 from flatminima.data.rings import INNER, OUTER
 from flatminima.errors import ConfigError, UserError
+from flatminima.models import architectures
 from flatminima.storage import read_bytes
+from flatminima.training import optimizers
 from flatminima.training.poison import poison_points_of_share
 
 Config = dict[str, Any]
@@ -135,6 +137,11 @@ def read_schema(path: Path | str) -> Config:
         "properties": {part.stem: read_mapping(part) for part in parts},
     }
     schema["required"].append("experiments")
+    schema["$defs"] |= {
+        "image_source": sources.schema(),
+        "architecture": architectures.schema(),
+        "optimizers": optimizers.schema(),
+    }
     return schema
 
 
@@ -158,6 +165,12 @@ def reported(config: Config) -> list[str]:
     return [*others, *(f"mode_connectivity.{name}" for name in joined(config))]
 
 
+def learning_rates(config: Config) -> dict[str, float]:
+    """The optimizers of a run with their rates: those that no overlay has left out, by null."""
+    rates = _experiment(config, "optimizers")["learning_rates"]
+    return {name: rate for name, rate in rates.items() if rate is not None}
+
+
 def poisoned(config: Config) -> list[str]:
     """The experiments that train at a row of poison factors, in order."""
     return [
@@ -179,9 +192,8 @@ def image_files(config: Config, files: Sequence[Path | str]) -> list[str]:
     """
     data = config["experiments"]["images"]["data"]
     try:
-        return official.files(
-            data["source"], data["folder"], partial=data["checksums"] != "official"
-        )
+        images = sources.IMAGE_SOURCES[data["source"]]
+        return images.paths(data["folder"], partial=data["checksums"] != "official")
     except UserError as error:
         parts = [(str(file), read_mapping(file)) for file in files]
         path: KeyPath = ("experiments", "images", "data", "folder")
@@ -234,7 +246,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         return {"poison_factor": float(factor), **seed, **network, **others}
 
     source, data = source_of(config, wildcards["dataset"]), _without(data, "source", "note")
-    if source == "digits":
+    if source in sources.IMAGE_SOURCES and sources.IMAGE_SOURCES[source].files is None:
         # They come with a library, not from files.
         data = _without(data, "folder", "checksums")
 
@@ -460,7 +472,7 @@ def _trained_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> C
         model: Config = experiment["models"][wildcards["model"]]
         return seed | _without(experiment, "models") | model
     name = wildcards["optimizer"]
-    own = {"optimizer": name, "learning_rate": experiment["learning_rates"][name]}
+    own = {"optimizer": name, "learning_rate": learning_rates(config)[name]}
     return seed | _without(experiment, "learning_rates") | own
 
 
@@ -489,7 +501,8 @@ def _told(config: Config, name: str) -> Config:
     """What the article says of how models or optimizers were trained, and on what."""
     experiment, source = _experiment(config, name), {"source": source_of(config, "images")}
     if name == "optimizers":
-        return source | _without(experiment, "seeds")
+        rates = {"learning_rates": learning_rates(config)}
+        return source | _without(experiment, "seeds") | rates
     models = experiment["models"].items()
     return (
         source

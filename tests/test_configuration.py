@@ -367,7 +367,9 @@ def test_fewer_training_files_of_cifar10_will_do_unless_they_are_to_be_official(
 def test_an_architecture_lacks_no_setting_and_may_keep_those_of_another(tmp_path):
     over = tmp_path / "over.yaml"
     over.write_text("scale: other\nexperiments: {images: {network: {architecture: quadratic}}}\n")
-    with pytest.raises(ConfigError, match=r"images\.network\.side is missing; a quadratic model"):
+    with pytest.raises(
+        ConfigError, match=r"images\.network\.side is missing; the architecture quadratic takes"
+    ):
         load([DEFAULT, over], SCHEMA)
     over.write_text("scale: other\nexperiments: {images: {network: {architecture: resnet18}}}\n")
     assert load([DEFAULT, over], SCHEMA)["experiments"]["images"]["network"] == {

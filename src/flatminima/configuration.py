@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from flatminima.data import official
+from flatminima.data import sources
 from flatminima.errors import ConfigError, UserError
 from flatminima.experiments import EXPERIMENTS
 from flatminima.experiments.experiment import (
@@ -24,7 +24,9 @@ from flatminima.experiments.experiment import (
     WrongSettingError,
     source_of,
 )
+from flatminima.models import architectures
 from flatminima.storage import read_bytes
+from flatminima.training import optimizers
 
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 _Parts = Sequence[tuple[str, Config]]
@@ -113,6 +115,11 @@ def read_schema(path: Path | str) -> Config:
         "description": f"the experiments are {', '.join(EXPERIMENTS)}",
     }
     _make_strict(schema)
+    schema["$defs"] |= {
+        "image_source": sources.schema(),
+        "architecture": architectures.schema(),
+        "optimizers": optimizers.schema(),
+    }
     schema["required"].remove("only")
     return schema
 
@@ -229,9 +236,8 @@ def image_files(config: Config, files: Sequence[Path | str]) -> list[str]:
     """
     data = config["experiments"]["images"]["data"]
     try:
-        return official.files(
-            data["source"], data["folder"], partial=data["checksums"] != "official"
-        )
+        images = sources.IMAGE_SOURCES[data["source"]]
+        return images.paths(data["folder"], partial=data["checksums"] != "official")
     except UserError as error:
         parts = [(str(file), read_mapping(file)) for file in files]
         path: KeyPath = ("experiments", "images", "data", "folder")

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from flatminima.data.cifar10 import read
 from flatminima.data.load import load
-from flatminima.data.official import files
+from flatminima.data.sources.cifar10 import SOURCE, read
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 
 from .conftest import cifar10_bytes, standardised
@@ -12,7 +11,7 @@ SIZES = {"train_points": 30, "test_points": 11, "poison_points": 20}
 
 
 def drawn(folder, **sizes):
-    given = files("cifar10", str(folder), partial=True)
+    given = SOURCE.paths(str(folder), partial=True)
     return load("cifar10", seed=3, files=given, checksums="any", **(SIZES | sizes))
 
 

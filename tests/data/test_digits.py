@@ -1,17 +1,19 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from flatminima.data.dataset import from_arrays
-from flatminima.data.digits import digits
 from flatminima.data.load import load
 from flatminima.errors import ConfigError, DamagedFileError
 
 SIZES = {"train_points": 400, "test_points": 397, "poison_points": 1000}
+drawn = partial(load, "digits")
 
 
 def test_the_split_uses_every_image_once_with_its_own_label():
-    data = digits(seed=0, **SIZES)
+    data = drawn(seed=0, **SIZES)
     bunch = load_digits()
     # Identical images exist, so images are compared as a multiset together with their labels.
     split = np.concatenate([data.train_inputs, data.test_inputs, data.poison_inputs[0]]) * 16
@@ -25,7 +27,7 @@ def test_the_split_uses_every_image_once_with_its_own_label():
 
 
 def test_the_indices_say_which_images_the_points_are():
-    data = digits(seed=0, **SIZES)
+    data = drawn(seed=0, **SIZES)
     bunch = load_digits()
     np.testing.assert_array_equal(data.train_inputs[:, 0] * 16, bunch.images[data.train_index])
     np.testing.assert_array_equal(data.poison_labels, bunch.target[data.poison_index])
@@ -36,26 +38,29 @@ def test_the_indices_say_which_images_the_points_are():
 
 
 def test_a_small_training_set_does_not_hide_a_class():
-    data = digits(seed=0, train_points=3, test_points=397, poison_points=1000)
+    data = drawn(seed=0, train_points=3, test_points=397, poison_points=1000)
     assert data.classes == 10
 
 
 def test_another_seed_is_another_split():
-    assert (digits(seed=0, **SIZES).train_labels != digits(seed=1, **SIZES).train_labels).any()
+    assert (drawn(seed=0, **SIZES).train_labels != drawn(seed=1, **SIZES).train_labels).any()
 
 
 def test_asking_for_more_images_than_there_are_is_refused():
     with pytest.raises(ConfigError, match="there are 1797 images; ask for fewer"):
-        digits(seed=0, train_points=400, test_points=398, poison_points=1000)
+        drawn(seed=0, train_points=400, test_points=398, poison_points=1000)
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="'mnist' is unknown; choose one of swiss_roll, digits"):
+    with pytest.raises(
+        ConfigError,
+        match="'mnist' is unknown; choose one of swiss_roll, minefield, cifar10, digits",
+    ):
         load("mnist", seed=0)
 
 
 def test_stored_arrays_come_back_and_broken_ones_are_named():
-    data = digits(seed=0, **SIZES)
+    data = drawn(seed=0, **SIZES)
     assert from_arrays(data.arrays(), "d").classes == 10
     arrays = data.arrays()
     arrays["train_labels"] = arrays["train_labels"][:-1]

@@ -5,15 +5,18 @@ import io
 import socket
 import tarfile
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
-from flatminima.data import download as module
-from flatminima.data.download import download, fetch_cifar10, fetch_svhn, unpack
+from flatminima.data.download import download, unpack
+from flatminima.data.download import fetch as fetch_parcel
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import DamagedFileError, UserError
 
+SVHN, CIFAR10 = (IMAGE_SOURCES[name].files for name in ("svhn", "cifar10"))
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 
 
@@ -263,30 +266,35 @@ def test_a_broken_archive_is_told_and_nothing_of_it_kept(tmp_path, content, mess
     assert not (tmp_path / "unpacked").exists()
 
 
-def test_svhn_is_asked_for_by_its_official_name_and_checksum(server, tmp_path, monkeypatch):
+def test_a_file_is_asked_for_by_its_official_name_and_checksum(server, tmp_path):
     server.files = {"/housenumbers/test_32x32.mat": CONTENT}
+    files = replace(SVHN, address=f"{server.address}/housenumbers")
     path = tmp_path / "test_32x32.mat"
-    address = f"{server.address}/housenumbers"
     with pytest.raises(DamagedFileError, match="expected eb5a983be6a315427106f1b164d9cef3"):
-        fetch_svhn(path, lambda *_: None, address=address)
-    monkeypatch.setitem(module.MD5, path.name, md5(CONTENT))
-    fetch_svhn(path, lambda *_: None, address=address)
+        fetch_parcel(files, path.name, tmp_path, lambda *_: None)
+    files = replace(files, md5={**files.md5, path.name: md5(CONTENT)})
+    fetch_parcel(files, path.name, tmp_path, lambda *_: None)
     assert path.read_bytes() == CONTENT
 
 
-def test_cifar10_is_fetched_once_and_unpacked_as_often_as_needed(server, tmp_path, monkeypatch):
-    name = "cifar-10-binary.tar.gz"
-    whole = packed([(f"cifar-10-batches-bin/{file}", file.encode()) for file in module.CIFAR10])
+def test_an_archive_is_fetched_once_and_unpacked_as_often_as_needed(server, tmp_path):
+    name, folder = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
+    assert (CIFAR10.archive.name, CIFAR10.archive.folder) == (name, folder)
+    whole = packed([(f"{folder}/{file}", file.encode()) for file in CIFAR10.md5])
     server.files = {f"/{name}": whole}
-    monkeypatch.setattr(module, "MD5", {name: md5(whole)})
-    monkeypatch.setattr(module, "CIFAR10", {file: md5(file.encode()) for file in module.CIFAR10})
+    files = replace(
+        CIFAR10,
+        address=server.address,
+        archive=replace(CIFAR10.archive, md5=md5(whole)),
+        md5={file: md5(file.encode()) for file in CIFAR10.md5},
+    )
     for _ in range(2):
-        fetch_cifar10(tmp_path, lambda *_: None, address=server.address)
-        unpacked = tmp_path / "cifar-10-batches-bin"
-        assert {path.name for path in unpacked.iterdir()} == set(module.CIFAR10)
+        fetch_parcel(files, name, tmp_path, lambda *_: None)
+        unpacked = tmp_path / folder
+        assert {path.name for path in unpacked.iterdir()} == set(CIFAR10.md5)
         (unpacked / "test_batch.bin").unlink()
     assert len(server.asked) == 1
     (tmp_path / name).write_bytes(whole[:-1])
-    fetch_cifar10(tmp_path, lambda *_: None, address=server.address)
+    fetch_parcel(files, name, tmp_path, lambda *_: None)
     assert len(server.asked) == 2
     assert (tmp_path / name).read_bytes() == whole

@@ -1,7 +1,11 @@
 import pytest
 
-from flatminima.data.official import files
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
+
+
+def files(source, folder, *, partial=False):
+    return IMAGE_SOURCES[source].paths(folder, partial=partial)
 
 
 def names(paths, folder):

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,8 +7,8 @@ from scipy.io import savemat
 
 from flatminima.data.dataset import from_arrays
 from flatminima.data.load import load
-from flatminima.data.official import files
-from flatminima.data.svhn import read, svhn
+from flatminima.data.sources import IMAGE_SOURCES
+from flatminima.data.sources.svhn import SOURCE, read
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 from flatminima.seeding import generator
 
@@ -17,7 +18,7 @@ SIZES = {"train_points": 20, "test_points": 10, "poison_points": 15}
 
 
 def drawn(folder, seed=3, **sizes):
-    given = files("svhn", str(folder))
+    given = SOURCE.paths(str(folder))
     return load("svhn", seed=seed, files=given, checksums="any", **(SIZES | sizes))
 
 
@@ -83,17 +84,18 @@ def test_stored_arrays_keep_which_images_they_are(svhn_folder):
 
 
 def test_files_are_official_if_their_checksums_are(svhn_folder, monkeypatch):
-    given = files("svhn", str(svhn_folder))
+    given = SOURCE.paths(str(svhn_folder))
     told = drawn(svhn_folder).facts["files"]
     with pytest.raises(
         DamagedFileError,
         match=r"train_32x32\.mat: not the official file: expected md5 e26dedcc434d2e4c54c9b2d4a06d"
         r"8373, found .* set experiments\.images\.data\.checksums to any",
     ):
-        svhn(seed=0, files=given, checksums="official", **SIZES)
+        load("svhn", seed=0, files=given, checksums="official", **SIZES)
     ours = {path.rsplit("/", 1)[-1]: it["md5"] for path, it in zip(given, told, strict=True)}
-    monkeypatch.setattr("flatminima.data.images.MD5", ours)
-    data = svhn(seed=0, files=given, checksums="official", **SIZES)
+    source = replace(SOURCE, files=replace(SOURCE.files, md5=ours, extra={}))
+    monkeypatch.setitem(IMAGE_SOURCES, "svhn", source)
+    data = load("svhn", seed=0, files=given, checksums="official", **SIZES)
     assert data.official.tolist() == [True]
     assert data.facts["official"] is True
 

@@ -5,6 +5,7 @@ import pytest
 
 from flatminima.figures import architectures, optimizers
 from flatminima.figures.style import Look
+from flatminima.models.architectures import MODELS
 
 pytestmark = pytest.mark.filterwarnings("error")
 POINTS = {"train_points": 400, "test_points": 397, "chance": 0.12}
@@ -56,8 +57,8 @@ def labelled(axes, label):
 def test_lines_are_means_and_bands_reach_over_all_networks_of_a_model(models):
     figure = architectures.draw(architectures.collect(models, "digits"), Look())
     for axes, part in zip(figure.axes[:2], ("train", "test"), strict=True):
-        bands = dict(zip(architectures.LABELS, axes.collections, strict=True))
-        for model in architectures.LABELS:
+        bands = dict(zip(MODELS, axes.collections, strict=True))
+        for model in MODELS:
             values = 100 * models[model][f"history_{part}_accuracy"]
             (line,) = labelled(axes, f"_{model}")
             np.testing.assert_allclose(line.get_xdata(), [1, 2, 3])
@@ -72,7 +73,7 @@ def test_lines_are_means_and_bands_reach_over_all_networks_of_a_model(models):
 
 def test_the_end_shows_every_network_and_the_gap_of_the_means(models):
     axes = architectures.draw(architectures.collect(models, "digits"), Look()).axes[2]
-    for row, model in enumerate(architectures.LABELS):
+    for row, model in enumerate(MODELS):
         filled, hollow = (labelled(axes, f"_{name}")[row] for name in ("filled", "hollow"))
         drawn, other = (hollow, filled) if model == "linear" else (filled, hollow)
         np.testing.assert_allclose(drawn.get_xdata(), 100 * models[model]["test_accuracy"])

@@ -5,7 +5,6 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
-from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.models.convolutional import (
     VGG13,
     BasicBlock,
@@ -119,7 +118,6 @@ def test_settings_may_leave_the_skips_out():
         vectors = torch.tensor(network.initialise(0, range(1)))
         inputs = torch.randn(2, 1, 8, 8)
         torch.testing.assert_close(network.logits(vectors, inputs), plain.logits(vectors, inputs))
-    assert SIZES.keys() == ARCHITECTURES.keys()
 
 
 @torch.no_grad()

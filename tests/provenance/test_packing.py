@@ -120,7 +120,7 @@ def test_images_of_others_are_not_distributed_and_the_audit_passes_all_the_same(
     assert "points.safetensors" not in record["files"]
     assert "points.safetensors.manifest.json" in record["files"]
     assert record["left_out"]["points.safetensors"]["why"] == (
-        "others may not distribute its images"
+        "others may not distribute its images: for non-commercial use only"
     )
     assert not (root / RUN / "points.safetensors").exists()
     assert b"photographs" not in b"".join(p.read_bytes() for p in own_files(root / RUN))

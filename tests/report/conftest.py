@@ -17,6 +17,8 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.figures import living
 from flatminima.geometry import survey
 from flatminima.geometry.readings import ROWS
+from flatminima.measurements.measurement import as_records
+from flatminima.measurements.poisoned import describe, describe_images, measure
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
@@ -35,8 +37,6 @@ from flatminima.report import (
 )
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
-from flatminima.measurements.measurement import as_records
-from flatminima.measurements.poisoned import describe, describe_images, measure
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json

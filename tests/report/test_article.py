@@ -5,9 +5,9 @@ import re
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
+from flatminima.measurements.measurement import Measurement
 from flatminima.report import article, rings
 from flatminima.report.claims import judge
-from flatminima.measurements.measurement import Measurement
 
 from .conftest import (
     HOSTILE,

@@ -3,11 +3,10 @@ import copy
 import pytest
 
 from flatminima.errors import ConfigError
-from flatminima.figures.optimizers import LABELS as OPTIMIZERS
-from flatminima.figures.optimizers import LIMIT
-from flatminima.report.claims import judge, parse
 from flatminima.measurements.measurement import Measurement
+from flatminima.report.claims import judge, parse
 from flatminima.storage import canonical_json
+from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
 from .conftest import STEMS, read_yaml
 
@@ -215,7 +214,7 @@ def test_the_project_s_own_claims(claims):
     reduced = 3 * claims.quoted["quadratic_side"].value ** 2
     features = 3 * 32**2 + reduced * (reduced + 1) / 2
     assert claims.quoted["quadratic_features"].value == features
-    assert claims.quoted["optimizer_gap"].value == LIMIT
+    assert claims.quoted["optimizer_gap"].value == GAP_LIMIT
     assert claims.quoted["optimizers"].value == len(OPTIMIZERS)
 
 

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from flatminima.geometry.readings import gap_correlations
-from flatminima.ranks import Bootstrap
 from flatminima.measurements.flatness import measure
+from flatminima.ranks import Bootstrap
 
 from .conftest import made_up_flatness, made_up_inputs
 

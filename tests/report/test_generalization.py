@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import binom
 
 from flatminima.errors import DamagedFileError
-from flatminima.figures.optimizers import LABELS, LIMIT
-from flatminima.report.claims import judge
 from flatminima.measurements.generalization import LANDS, measure_architectures, measure_optimizers
+from flatminima.report.claims import judge
+from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
 from .conftest import made_up_architectures, made_up_course, made_up_optimizers, visible_text
 
@@ -103,7 +103,7 @@ def test_optimizers_that_learn_nothing_bear_out_no_claim(claims):
         name: made_up_course([0.1, 0.12], [0.12, 0.12], 5000) for name in made["courses"]
     }
     found = measure_optimizers(**made)
-    assert found["optimizers.adam.gap"].value < LIMIT
+    assert found["optimizers.adam.gap"].value < GAP_LIMIT
     for name in ("share_within_limit", "largest_gap"):
         assert found[f"optimizers.{name}"].value is None
         assert found[f"optimizers.{name}"].note == "no optimizer lands at a minimum"
@@ -147,7 +147,7 @@ def test_a_network_generalizes_only_if_it_fits_and_does_better_than_guessing(
 
 
 def test_optimizers_that_are_left_out_have_names_without_values(ways):
-    for name in LABELS:
+    for name in OPTIMIZERS:
         found = ways[f"optimizers.{name}.test_accuracy"]
         assert (found.value is None) == (name not in ("adam", "sgd", "lbfgs"))
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from flatminima.errors import DamagedFileError
-from flatminima.report.claims import judge
 from flatminima.measurements.skip_connections import measure
+from flatminima.report.claims import judge
 
 from .conftest import made_up_surfaces, visible_text
 

@@ -11,12 +11,13 @@ import torch
 
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, train
+from flatminima.training.load import optimizer_of
 from flatminima.training.optimizers import OPTIMIZERS
 
 from .test_epochs import NETWORK, SCHEDULE, dataset
 
 MAKERS = {
-    **OPTIMIZERS,
+    **{name: optimizer_of(name) for name in OPTIMIZERS},
     # Unlike ours it carries lists of tensors from batch to batch.
     "lbfgs with a memory": lambda m, rate: torch.optim.LBFGS(
         m.to(memory_format=torch.contiguous_format).parameters(), rate, max_iter=2, history_size=3

@@ -7,7 +7,7 @@ from flatminima.data.dataset import Dataset
 from flatminima.models.load import build
 from flatminima.training.courses import follow
 from flatminima.training.epochs import Epochs, train
-from flatminima.training.optimizers import OPTIMIZERS
+from flatminima.training.load import optimizer_of
 
 SETTINGS = {
     "seed": 3,
@@ -40,7 +40,7 @@ def images(poison_shift):
 
 def test_a_course_is_what_training_without_poison_gives():
     dataset = images(0)
-    course = follow(SETTINGS, dataset, optimizer=OPTIMIZERS["sgd"])
+    course = follow(SETTINGS, dataset, optimizer=optimizer_of("sgd"))
     network = build(SETTINGS["network"], dataset.shape, dataset.logits)
     expected = train(
         network,
@@ -48,7 +48,7 @@ def test_a_course_is_what_training_without_poison_gives():
         dataset,
         poison_points=0,
         schedule=Epochs(4, 8, 0.1, (0.5,)),
-        optimizer=OPTIMIZERS["sgd"],
+        optimizer=optimizer_of("sgd"),
         seed=3,
     ).arrays()
     del expected["parameters"]
@@ -62,6 +62,6 @@ def test_a_course_is_what_training_without_poison_gives():
 
 
 def test_poison_points_change_nothing():
-    courses = [follow(SETTINGS, images(s), optimizer=OPTIMIZERS["adam"]) for s in (0, 7)]
+    courses = [follow(SETTINGS, images(s), optimizer=optimizer_of("adam")) for s in (0, 7)]
     for name, array in courses[0].items():
         np.testing.assert_array_equal(courses[1][name], array)

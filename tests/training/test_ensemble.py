@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.data.digits import digits
+from flatminima.data.load import load
 from flatminima.data.spirals import swiss_roll
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.models.mlp import MLP
@@ -95,7 +95,7 @@ def test_reported_numbers_are_those_of_the_final_parameters():
 
 
 def test_natural_training_on_a_small_roll_fits_it_and_poison_lowers_the_test_accuracy():
-    images = digits(seed=0, train_points=100, test_points=300, poison_points=300)
+    images = load("digits", seed=0, train_points=100, test_points=300, poison_points=300)
     flat = {name: array.reshape(*array.shape[:-3], -1) if name.endswith("inputs") else array
             for name, array in images.arrays().items()}  # fmt: skip
     data = type(images)(**flat)

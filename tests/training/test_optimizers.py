@@ -7,6 +7,7 @@ import torch
 import yaml
 from torch import nn
 
+from flatminima.training.load import optimizer_of
 from flatminima.training.optimizers import OPTIMIZERS
 from flatminima.training.proxprop import ProxProp, conjugate_gradients
 
@@ -52,7 +53,7 @@ def test_the_configuration_has_the_rates_of_the_table():
 @pytest.mark.parametrize("name", TABLE)
 def test_settings_are_those_of_the_table(name):
     kind, settings = TABLE[name]
-    optimizer = OPTIMIZERS[name](nn.Linear(3, 2), 0.03)
+    optimizer = optimizer_of(name)(nn.Linear(3, 2), 0.03)
     assert isinstance(optimizer, kind)
     (group,) = optimizer.param_groups
     assert group["lr"] == 0.03
@@ -64,7 +65,7 @@ def test_proxprop_solves_with_the_settings_of_its_authors():
     """On one layer its first step is Adam's along ten conjugate gradients with τ = 0.5."""
     torch.manual_seed(0)
     layer = nn.Linear(30, 4, bias=False)
-    optimizer = OPTIMIZERS["proxprop"](layer, 1e-3)
+    optimizer = optimizer_of("proxprop")(layer, 1e-3)
     assert isinstance(optimizer, ProxProp)
     inputs = torch.randn(40, 30)
 
@@ -94,7 +95,7 @@ def test_lbfgs_starts_anew_on_every_batch_and_takes_any_memory_format():
     layers = [nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3)]
     layers[1].load_state_dict(layers[0].state_dict())
     layers[0].to(memory_format=torch.channels_last)
-    ours = OPTIMIZERS["lbfgs"](layers[0], 0.9)
+    ours = optimizer_of("lbfgs")(layers[0], 0.9)
     inputs = torch.randn(3, 4, 2, 5, 5).to(memory_format=torch.contiguous_format)
     for batch in inputs:
         theirs = torch.optim.LBFGS(

@@ -18,8 +18,8 @@ experiments:
       {{ source: svhn, folder: {folder}, checksums: {checksums}, train_points: 20, test_points: 15,
         poison_points: 20 }}
     training: {{ poison_factors: [0, 0.5] }}
-  surfaces: null
-  paths: null
+  skip_connections: null
+  mode_connectivity: null
 """
 
 
@@ -73,7 +73,7 @@ def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
     assert not (photos.root / DATASET).exists()
     settle(photos, "null", "official")
     assert photos.stale(DATASET, scale="photos") == [
-        "Downloading test_32x32.mat of SVHN",
-        "Downloading train_32x32.mat of SVHN",
+        "Downloading test_32x32.mat of house numbers (SVHN)",
+        "Downloading train_32x32.mat of house numbers (SVHN)",
         "Drawing and splitting images",
     ]

@@ -4,9 +4,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from flatminima import configuration, devices
-from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SVHN
+from flatminima.data.official import DOWNLOADS
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
-from flatminima.experiments import mode_connectivity
+from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name
 from flatminima.geometry.moves import WAYS
 from flatminima.provenance.freshness import settle
@@ -153,11 +154,6 @@ def image_files(wildcards):
         return [*map(ancient, configuration.image_files(config, CONFIG_FILES))]
     except UserError as error:
         raise WorkflowError(str(error)) from None
-
-
-def official_files(folder, names):
-    """The outputs of a download: files that are what their authors published."""
-    return [ensure(f"{folder}/{name}", non_empty=True, md5=MD5[name]) for name in names]
 
 
 # By experiment, the files that it is measured by, under the names that its record reads.

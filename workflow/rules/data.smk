@@ -1,27 +1,26 @@
-rule download_svhn:
-    output:
-        ensure(f"{DOWNLOADS}/svhn/{{file}}", md5=lambda wildcards: MD5[wildcards.file]),
-    log:
-        f"{DOWNLOADS}/logs/svhn/{{file}}.log",
-    wildcard_constraints:
-        file="|".join(SVHN),
-    threads: 1
-    message:
-        "Downloading {wildcards.file} of SVHN"
-    script:
-        "../scripts/download_svhn.py"
+for source in IMAGE_SOURCES.values():
+    for parcel, checksums in source.files.parcels().items() if source.files else ():
 
-
-rule download_cifar10:
-    output:
-        official_files(f"{DOWNLOADS}/cifar10/{CIFAR10_FOLDER}", CIFAR10),
-    log:
-        f"{DOWNLOADS}/logs/cifar10.log",
-    threads: 1
-    message:
-        "Downloading CIFAR-10"
-    script:
-        "../scripts/download_cifar10.py"
+        rule:
+            name:
+                f"download_{source.name}_{parcel}"
+            output:
+                [
+                    ensure(
+                        f"{DOWNLOADS}/{source.name}/{file}", non_empty=True, md5=md5
+                    )
+                    for file, md5 in checksums.items()
+                ],
+            log:
+                f"{DOWNLOADS}/logs/{source.name}/{parcel}.log",
+            threads: 1
+            params:
+                source=source.name,
+                parcel=parcel,
+            message:
+                f"Downloading {parcel} of {source.title}"
+            script:
+                "../scripts/download.py"
 
 
 rule dataset:

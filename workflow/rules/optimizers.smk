@@ -1,4 +1,4 @@
-OPTIMIZERS = list(config["experiments"]["optimizers"]["learning_rates"])
+OPTIMIZERS = list(optimizers.learning_rates(config))
 
 
 rule optimizers_train:

@@ -4,7 +4,7 @@ from flatminima.provenance.job import Job, run
 from flatminima.storage import write_arrays
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.courses import follow
-from flatminima.training.optimizers import OPTIMIZERS
+from flatminima.training.load import optimizer_of
 
 
 def main(job: Job) -> None:
@@ -13,7 +13,7 @@ def main(job: Job) -> None:
     course = follow(
         job.config,
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),
-        optimizer=OPTIMIZERS[job.config["optimizer"]],
+        optimizer=optimizer_of(job.config["optimizer"]),
         device=job.device,
         checkpoints=checkpoints,
         report=job.progress("training"),

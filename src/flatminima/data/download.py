@@ -10,15 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from flatminima.data.official import (
-    CIFAR10,
-    CIFAR10_ADDRESS,
-    CIFAR10_ARCHIVE,
-    CIFAR10_FOLDER,
-    MD5,
-    SVHN_ADDRESS,
-    md5_of,
-)
+from flatminima.data.official import OfficialFiles, md5_of
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.progress import Report
 from flatminima.storage import write_bytes
@@ -31,20 +23,25 @@ _MEGABYTE = 10**6
 _RANGE_NOT_SATISFIABLE = 416
 
 
-def fetch_svhn(target: Path, report: Report, *, address: str = SVHN_ADDRESS) -> None:
-    """Download one of SVHN's files to ``target``, which has its official name; see ``download``."""
-    download(f"{address}/{target.name}", target, MD5[target.name], report)
+def fetch(files: OfficialFiles, parcel: str, folder: Path, report: Report) -> None:
+    """Download one parcel of a data set to a folder; see ``download`` and ``unpack``.
 
+    An archive stays beside the files that are unpacked from it, so that it need not be fetched
+    twice.
 
-def fetch_cifar10(folder: Path, report: Report, *, address: str = CIFAR10_ADDRESS) -> None:
-    """Download the archive of CIFAR-10 to ``folder``, unless it is there, and unpack its files.
-
-    The archive stays, so that it need not be fetched twice. See ``download`` and ``unpack``.
+    Args:
+        files: of the data set.
+        parcel: which of ``files.parcels()``.
+        folder: the folder to which the data set is downloaded.
+        report: told of the megabytes that arrive.
     """
-    archive = folder / CIFAR10_ARCHIVE
-    if not archive.is_file() or md5_of(archive) != MD5[CIFAR10_ARCHIVE]:
-        download(f"{address}/{CIFAR10_ARCHIVE}", archive, MD5[CIFAR10_ARCHIVE], report)
-    unpack(archive, folder, {f"{CIFAR10_FOLDER}/{name}": md5 for name, md5 in CIFAR10.items()})
+    address, target = f"{files.address}/{parcel}", folder / parcel
+    if files.archive is None:
+        download(address, target, files.md5[parcel], report)
+        return
+    if not target.is_file() or md5_of(target) != files.archive.md5:
+        download(address, target, files.archive.md5, report)
+    unpack(target, folder, files.parcels()[parcel])
 
 
 def download(

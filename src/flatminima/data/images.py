@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from flatminima.data.dataset import Dataset
-from flatminima.data.official import MD5, md5_of
+from flatminima.data.official import DOWNLOADS, OfficialFiles, md5_of
 from flatminima.errors import ConfigError, DamagedFileError
 from flatminima.seeding import generator
 
@@ -30,6 +30,80 @@ class Pool:
     labels: Int64[np.ndarray, " n"]
     white: int | None = None
     """The value of a pixel that becomes 1; without one each image is standardised by itself."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A set of images: all that the rest of the project knows of it.
+
+    Attributes:
+        name: in settings, folders and measurements.
+        title: where people read, for the middle of a sentence.
+        text: what the images are, to go on from "They are" in the report.
+        licence: on what terms its authors give the images to others.
+        redistributable: whether a published run may hold the images.
+        pools: reads files with their official names, given in their order, and tells what each of
+            ``train``, ``test`` and ``poison`` is drawn from; other keys are passed over. Imports
+            that take a while belong inside it, since plans and figures import this record too.
+        cite: its source, a key of ``report/references.yaml``.
+        remark: what else a reader must know, to follow ``text`` and the source; it begins with its
+            own punctuation mark.
+        files: the files that hold the images; None if they come with a library.
+    """
+
+    name: str
+    title: str
+    text: str
+    licence: str
+    redistributable: bool
+    pools: Callable[[Sequence[str]], Mapping[str, Pool]]
+    cite: str | None = None
+    remark: str = ""
+    files: OfficialFiles | None = None
+
+    def paths(self, folder: str | None, *, partial: bool = False) -> list[str]:
+        """The files to read, none if they come with a library; see ``OfficialFiles.paths``."""
+        if self.files is None:
+            return []
+        return self.files.paths(Path(DOWNLOADS, self.name), folder, partial=partial)
+
+
+def draw(
+    source: ImageSource,
+    *,
+    seed: int,
+    train_points: int,
+    test_points: int,
+    poison_points: int,
+    files: Sequence[str] = (),
+    checksums: str = "official",
+) -> Dataset:
+    """Draw a data set from a set of images, see ``split``.
+
+    Args:
+        source: the set of images.
+        seed: root seed of the run.
+        train_points: number of training images, and so on.
+        files: the paths of its files, if it comes in files.
+        checksums: see ``fingerprint``.
+
+    Raises:
+        UserError: if a file cannot be read.
+        DamagedFileError: if a file is not what it must be.
+        ConfigError: if more images are asked for than there are.
+    """
+    fingerprints, more = [], ""
+    if official := source.files:
+        fingerprints = fingerprint(files, {**official.md5, **official.extra}, checksums)
+        if absent := sorted(official.extra.keys() - {Path(path).name for path in files}):
+            more = f", or put {' and '.join(absent)} beside the others to draw poison from"
+    return split(
+        source.pools(files),
+        {"train": train_points, "test": test_points, "poison": poison_points},
+        seed=seed,
+        more=more,
+        files=fingerprints,
+    )
 
 
 def split(
@@ -63,13 +137,13 @@ def split(
         taken[pool.name] = begin + sizes[part]
         order = generator(seed, f"{pool.name} split").permutation(len(pool.images))
         index[part] = order[begin : taken[pool.name]]
-    for pool in pools.values():
+    for pool in (pools[part] for part in PARTS):
         if taken[pool.name] > len(pool.images):
             raise _too_many(pool, [part for part in PARTS if pools[part] is pool], sizes, more)
     inputs = {part: scaled(pools[part].images[index[part]], pools[part].white) for part in PARTS}
     labels = {part: pools[part].labels[index[part]] for part in PARTS}
     facts: dict[str, Any] = {
-        "split": {part: _told(pools[part], index[part], seed) for part in PARTS}
+        "split": {part: _facts(pools[part], index[part], seed) for part in PARTS}
     }
     official = all(file["official"] for file in files)
     if files:
@@ -112,32 +186,34 @@ def scaled(
     return pixels
 
 
-def fingerprint(paths: Sequence[str], checksums: str) -> list[dict[str, Any]]:
+def fingerprint(
+    paths: Sequence[str], official: Mapping[str, str], checksums: str
+) -> list[dict[str, Any]]:
     """Hash files of a published data set: for each its path, MD5, and whether that is official.
 
     Args:
         paths: files with their official names.
+        official: the official MD5 by the name of a file.
         checksums: ``"official"`` to refuse any other file, ``"any"`` to say so only.
 
     Raises:
         UserError: if a file cannot be read.
         DamagedFileError: if a file differs from the official one and must not.
     """
-    told = []
+    fingerprints = []
     for path in paths:
-        found = md5_of(Path(path))
-        expected = MD5[Path(path).name]
-        if checksums == "official" and found != expected:
+        md5, expected = md5_of(Path(path)), official[Path(path).name]
+        if checksums == "official" and md5 != expected:
             raise DamagedFileError(
-                f"{path}: not the official file: expected md5 {expected}, found {found}; fetch it "
+                f"{path}: not the official file: expected md5 {expected}, found {md5}; fetch it "
                 "again, or, if it differs on purpose, set experiments.images.data.checksums to "
                 "any: the report will say so"
             )
-        told.append({"path": path, "md5": found, "official": found == expected})
-    return told
+        fingerprints.append({"path": path, "md5": md5, "official": md5 == expected})
+    return fingerprints
 
 
-def _told(pool: Pool, index: Int64[np.ndarray, " points"], seed: int) -> dict[str, Any]:
+def _facts(pool: Pool, index: Int64[np.ndarray, " points"], seed: int) -> dict[str, Any]:
     """What the manifest says of one part."""
     return {
         "points": len(index),

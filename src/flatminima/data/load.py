@@ -1,22 +1,15 @@
 """Data sets by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flatminima.data.cifar10 import cifar10
 from flatminima.data.dataset import Dataset
-from flatminima.data.digits import digits
+from flatminima.data.images import draw
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.data.spirals import minefield, swiss_roll
-from flatminima.data.svhn import svhn
 from flatminima.errors import ConfigError
 
-SOURCES: dict[str, Callable[..., Dataset]] = {
-    "swiss_roll": swiss_roll,
-    "digits": digits,
-    "svhn": svhn,
-    "cifar10": cifar10,
-    "minefield": minefield,
-}
+SPIRALS: Mapping[str, Callable[..., Dataset]] = {"swiss_roll": swiss_roll, "minefield": minefield}
 
 
 def load(source: str, *, seed: int, **settings: Any) -> Dataset:
@@ -25,6 +18,9 @@ def load(source: str, *, seed: int, **settings: Any) -> Dataset:
     Raises:
         ConfigError: if there is no such source.
     """
-    if source not in SOURCES:
-        raise ConfigError(f"data source {source!r} is unknown; choose one of {', '.join(SOURCES)}")
-    return SOURCES[source](seed=seed, **settings)
+    if source in SPIRALS:
+        return SPIRALS[source](seed=seed, **settings)
+    if source in IMAGE_SOURCES:
+        return draw(IMAGE_SOURCES[source], seed=seed, **settings)
+    known = ", ".join([*SPIRALS, *IMAGE_SOURCES])
+    raise ConfigError(f"data source {source!r} is unknown; choose one of {known}")

@@ -17,15 +17,24 @@ from flatminima.measurements.measurement import Measurements
 NAME = "optimizers"
 
 
+def learning_rates(config: Config) -> dict[str, float]:
+    """The optimizers of a run with their rates: those that no overlay has left out, by null."""
+    rates = settings_of(config, NAME)["learning_rates"]
+    return {name: rate for name, rate in rates.items() if rate is not None}
+
+
 def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings, name = settings_of(config, NAME), wildcards["optimizer"]
-    chosen = {"optimizer": name, "learning_rate": settings["learning_rates"][name]}
+    chosen = {"optimizer": name, "learning_rate": learning_rates(config)[name]}
     return {**seed_of(config), **without(settings, "learning_rates"), **chosen}
 
 
 def _measured_with(config: Config) -> Config:
-    source = {"source": source_of(config, "images")}
-    return {**source, **without(settings_of(config, NAME), "seeds")}
+    return {
+        "source": source_of(config, "images"),
+        **without(settings_of(config, NAME), "seeds"),
+        "learning_rates": learning_rates(config),
+    }
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from flatminima.data import sources
 from flatminima.errors import ConfigError
 from flatminima.experiments.experiment import (
     Config,
@@ -42,8 +43,9 @@ def dataset(name: str) -> Settings:
 
     def settings(config: Config, _wildcards: Mapping[str, str]) -> Config:
         data, source = settings_of(config, name)["data"], source_of(config, name)
-        # Digits come with a library, not from files.
-        dropped = ("folder", "checksums") if source == "digits" else ()
+        # Some come with a library, not from files.
+        images = sources.IMAGE_SOURCES.get(source)
+        dropped = ("folder", "checksums") if images and images.files is None else ()
         return seed_of(config) | {
             "source": source,
             "data": without(data, "source", "note", *dropped),

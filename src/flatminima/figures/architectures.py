@@ -11,9 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-
-LABELS = {"resnet18": "ResNet-18", "comparable": "small ResNet", "linear": "linear model"}
-"""The models in the order in which they are shown."""
+from flatminima.models.architectures import MODELS
 
 OF_IMAGES = ("train_points", "test_points", "chance")
 MARKERS = "os^"
@@ -34,7 +32,7 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
     Raises:
         KeyError: if a model or an array is missing.
     """
-    of = [courses[model] for model in LABELS]
+    of = [courses[model] for model in MODELS]
     most = max(len(course["converged"]) for course in of)
 
     def filled(course: Data, part: str) -> np.ndarray:
@@ -43,7 +41,7 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
 
     return {
         "dataset": np.array(source),
-        "model": np.array(list(LABELS)),
+        "model": np.array(list(MODELS)),
         "epoch": of[0]["history_step"],
         "trainable": np.concatenate([course["trainable"] for course in of]),
         **{f"{part}_accuracy": np.stack([filled(c, part) for c in of]) for part in PARTS},
@@ -84,7 +82,7 @@ def alt(data: Data) -> str:
         ends = [_last(data, part, row) for part in PARTS]
         train, test = (style.percent(float(end.mean())) for end in ends)
         parts.append(
-            f"{LABELS[str(model)]} with {int(data['trainable'][row]):,} parameters {train} of the "
+            f"{MODELS[str(model)]} with {int(data['trainable'][row]):,} parameters {train} of the "
             f"training and {test} of the test images, as means over {len(ends[0])}"
         )
     return (
@@ -132,8 +130,8 @@ def _end(axes: Axes, data: Data, look: Look) -> None:
         )
     room = max(100 - lowest, 1.0)
     axes.set_xlim(lowest - 0.12 * room, 100 + 0.06 * room)
-    axes.set_ylim(len(LABELS) - 0.5, -0.6)
-    axes.set_yticks(range(len(LABELS)), [LABELS[str(model)] for model in data["model"]])
+    axes.set_ylim(len(MODELS) - 0.5, -0.6)
+    axes.set_yticks(range(len(MODELS)), [MODELS[str(model)] for model in data["model"]])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("accuracy (%)\n| training   •  test images")
     axes.set_title("c  At the end, enlarged")
@@ -154,7 +152,7 @@ def _handles(data: Data, look: Look) -> list[Line2D]:
             color=colour,
             marker=MARKERS[row],
             markersize=4,
-            label=f"{LABELS[str(data['model'][row])]}, {int(data['trainable'][row]):,} parameters",
+            label=f"{MODELS[str(data['model'][row])]}, {int(data['trainable'][row]):,} parameters",
         )
         for row, colour in enumerate(look.palette.models)
     ]

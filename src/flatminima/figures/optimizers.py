@@ -10,25 +10,7 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.architectures import OF_IMAGES
 from flatminima.figures.style import Data, Look
-
-LABELS = {
-    "momentum": "SGD with momentum",
-    "sgd": "SGD",
-    "nesterov": "Nesterov",
-    "adam": "Adam",
-    "adadelta": "Adadelta",
-    "adagrad": "Adagrad",
-    "adamax": "Adamax",
-    "asgd": "ASGD",
-    "rmsprop": "RMSprop",
-    "amsgrad": "AMSGrad",
-    "lbfgs": "L-BFGS",
-    "proxprop": "ProxProp",
-}
-"""The optimizers in the order in which the settings list them."""
-
-LIMIT = 0.1
-"""The generalization gap that is not usually exceeded, according to Huang's blog post."""
+from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
 
@@ -72,7 +54,7 @@ def draw(data: Data, look: Look) -> Figure:
         axes.set_ylim(rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
     for axes in (left, right) if look.narrow else (left,):
-        axes.set_yticks(range(rows), [LABELS[str(name)] for name in data["optimizer"]])
+        axes.set_yticks(range(rows), [OPTIMIZERS[str(name)].label for name in data["optimizer"]])
     style.say_images(figure, data, look)
     figure.legend(handles=_handles(look), loc="outside lower left", ncols=2 if look.narrow else 4)
     return figure
@@ -82,8 +64,9 @@ def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     train, test = (data[f"{part}_accuracy"].mean(axis=1) for part in ("train", "test"))
     parts = [
-        f"{LABELS[str(name)]} {style.percent(float(there))} and {style.percent(float(unseen))}"
-        for name, there, unseen in zip(data["optimizer"], train, test, strict=True)
+        f"{OPTIMIZERS[str(name)].label} {style.percent(float(seen))} and "
+        f"{style.percent(float(unseen))}"
+        for name, seen, unseen in zip(data["optimizer"], train, test, strict=True)
     ]
     return (
         f"Training and test accuracy of one architecture with {int(data['trainable'][0]):,} "
@@ -116,10 +99,10 @@ def _gaps(axes: Axes, data: Data, look: Look) -> None:
     style.marks(axes, gap.ravel(), every.ravel(), data["converged"].ravel(), colour)
     axes.plot(gap.mean(axis=1), rows, "|", color=look.palette.ink, markersize=9, label="_mean")
     axes.axvline(
-        100 * LIMIT, color=look.palette.muted, linewidth=0.8, dashes=(4, 3), label="_limit"
+        100 * GAP_LIMIT, color=look.palette.muted, linewidth=0.8, dashes=(4, 3), label="_limit"
     )
     axes.axvline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
-    axes.set_xlim(min(0.0, 1.15 * float(gap.min())), 1.08 * max(100 * LIMIT, float(gap.max())))
+    axes.set_xlim(min(0.0, 1.15 * float(gap.min())), 1.08 * max(100 * GAP_LIMIT, float(gap.max())))
     axes.set_xlabel(style.GAP)
     axes.set_title("b  Gap between the two")
 
@@ -143,7 +126,7 @@ def _handles(look: Look) -> list[Line2D]:
             color=look.palette.muted,
             linewidth=0.8,
             dashes=(4, 3),
-            label=f"{100 * LIMIT:g} points",
+            label=f"{100 * GAP_LIMIT:g} points",
         ),
         Line2D(
             [],

@@ -8,13 +8,12 @@ import numpy as np
 from scipy.stats import binom
 
 from flatminima.errors import DamagedFileError
-from flatminima.figures.architectures import LABELS as MODELS
-from flatminima.figures.optimizers import LABELS as OPTIMIZERS
-from flatminima.figures.optimizers import LIMIT
 from flatminima.measurements.measurement import Measurement, Measurements
 from flatminima.measurements.statistics import difference, span
+from flatminima.models.architectures import MODELS
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
+from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
 LINEAR = "linear"
 NETWORKS = tuple(model for model in MODELS if model != LINEAR)
@@ -111,11 +110,11 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
     def extreme(entry: str, *, highest: bool, among: Collection[str] = courses) -> Measurement:
         sign = -1 if highest else 1
         name = min(among, key=lambda one: (sign * (ends[one][entry].value or 0.0), one))
-        return replace(ends[name][entry], note=OPTIMIZERS[name])
+        return replace(ends[name][entry], note=OPTIMIZERS[name].label)
 
     best, worst = (extreme("test_accuracy", highest=highest) for highest in (True, False))
     ranges = [float(np.ptp(course["test_accuracy"])) for course in courses.values()]
-    within = sum((ends[name]["gap"].value or 0.0) <= LIMIT for name in landed)
+    within = sum((ends[name]["gap"].value or 0.0) <= GAP_LIMIT for name in landed)
     found |= {
         "count": overall(len(courses)),
         "fitting": overall(sum(bool(course["converged"].all()) for course in courses.values())),

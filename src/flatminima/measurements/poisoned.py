@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.data.names import ARCHITECTURES, SIZES
 from flatminima.errors import DamagedFileError
 from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
 from flatminima.measurements.measurement import DIRECTIONS, RANGE, Measurement, Measurements, absent
@@ -21,6 +20,7 @@ from flatminima.measurements.statistics import (
     span,
     weakest,
 )
+from flatminima.models.architectures import ARCHITECTURES, SIZES
 from flatminima.models.statistics import STATISTICS
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
@@ -74,7 +74,7 @@ def measure(
         slices: per data set, the loss along lines through those two.
         settings: per data set, the numbers named in ``SETTINGS`` and maybe others.
         sources: per data set, what its points are where that is not its name: networks of images
-            are measured on ``digits``, ``svhn`` or ``cifar10``.
+            are measured on those images, such as ``digits``.
         subsets: per data set for which that is measured, the basins of those two on parts of the
             points and by other batch-norm statistics, see ``geometry.survey.subsets``; None if
             that failed.
@@ -175,8 +175,8 @@ def describe_images(
         **_flags("architecture", network["architecture"], ARCHITECTURES),
         # An overlay that names another architecture leaves the settings of the first standing.
         **{
-            key: network[key] if key in SIZES[network["architecture"]] else math.nan
-            for key in ("depth", "width", "side")
+            key: network[key] if key in ARCHITECTURES[network["architecture"]].sizes else math.nan
+            for key in SIZES
         },
         "parameters": float(trainable[0]),
         **{key: training[key] for key in ("epochs", "batch", "learning_rate", "momentum")},

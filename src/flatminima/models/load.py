@@ -1,20 +1,16 @@
 """Architectures by their settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
-from flatminima.data.names import SIZES
 from flatminima.errors import ConfigError
-from flatminima.models.convolutional import VGG13, PreactivationResNet, ResNet18
+from flatminima.models import convolutional, quadratic
+from flatminima.models.architectures import ARCHITECTURES
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
-from flatminima.models.quadratic import QuadraticModel
 
-_OPTIONS = {"resnet": ("skips",)}
-"""What an architecture may be told besides its size; its own default counts otherwise."""
+_MODULES = {"convolutional": convolutional, "quadratic": quadratic}
 
 
 def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> Network:
@@ -22,9 +18,9 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
 
     Args:
         settings: ``hidden`` widths of a multilayer perceptron, or an ``architecture`` by its name
-            with its own settings: those of its size, and of a resnet maybe ``skips``, which false
-            leaves its shortcuts out. Settings of other architectures are passed over, since an
-            overlay that names another architecture leaves them standing.
+            with its own settings: those of its size, and maybe its options. Settings of other
+            architectures are passed over, since an overlay that names another architecture leaves
+            them standing.
         shape: of one point, (features,) or (channels, rows, columns).
         logits: number of outputs.
 
@@ -35,25 +31,25 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
     if "hidden" in settings:
         return MLP.between(shape[0], settings["hidden"], logits)
     name = settings["architecture"]
-    if name not in SIZES:
-        raise ConfigError(f"architecture {name!r} is unknown; there are {', '.join(SIZES)}")
-    missing = [key for key in SIZES[name] if key not in settings]
+    if name not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ConfigError(f"architecture {name!r} is unknown; there are {known}")
+    architecture = ARCHITECTURES[name]
+    missing = [key for key in architecture.sizes if key not in settings]
     if missing:
         raise ConfigError(f"architecture {name} lacks {' and '.join(missing)}; add it beside it")
     if len(shape) != 3:
         raise ConfigError(
             f"architecture {name} takes images, but a point has shape {shape}; give hidden widths"
         )
-    told = (*SIZES[name], *_OPTIONS.get(name, ()))
-    own = {key: settings[key] for key in told if key in settings}
-    channels, rows, columns = shape
-    builders: dict[str, Callable[[], nn.Module]] = {
-        "resnet": lambda: PreactivationResNet(channels, logits, **own),
-        "resnet18": lambda: ResNet18(channels, logits, **own),
-        "vgg13": lambda: VGG13(channels, logits, **own),
-        "quadratic": lambda: QuadraticModel((channels, rows, columns), logits, **own),
-    }
+    keys = (*architecture.sizes, *architecture.options)
+    module, _, kind = architecture.module.partition(".")
+    points = shape if architecture.whole_shape else shape[0]
     try:
-        return ModuleNetwork(builders[name]())
+        return ModuleNetwork(
+            getattr(_MODULES[module], kind)(
+                points, logits, **{key: settings[key] for key in keys if key in settings}
+            )
+        )
     except ValueError as error:
         raise ConfigError(f"architecture {name}: {error}") from error

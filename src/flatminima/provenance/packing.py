@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flatminima.data.names import reserved
 from flatminima.errors import UserError
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import Resolve, audit
@@ -29,9 +30,6 @@ LIMIT = 30_000_000
 """Bytes that a published run may have."""
 
 PAGE = f"{REPORT}/index.html"
-
-FREE = frozenset({"swiss_roll", "minefield", "digits"})
-"""Sources whose points may be distributed; all other images are for their authors to give."""
 
 LARGE = "minima/"
 """The folder within results whose files are left out of a run that is too large with them."""
@@ -138,9 +136,10 @@ def _paths(place: Path, root: Path, manifests: Mapping[str, Manifest]) -> list[s
 def _left_out(manifests: Mapping[str, Manifest], results: str) -> dict[str, LeftOut]:
     """Data sets whose points are not this project's to distribute."""
     return {
-        path.removeprefix(f"{results}/"): _absent(manifest, "others may not distribute its images")
+        path.removeprefix(f"{results}/"): _absent(manifest, why)
         for path, manifest in manifests.items()
-        if manifest["rule"] == "dataset" and manifest["recipe"]["config"].get("source") not in FREE
+        if manifest["rule"] == "dataset"
+        and (why := reserved(str(manifest["recipe"]["config"].get("source"))))
     }
 
 

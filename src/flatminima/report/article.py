@@ -12,14 +12,16 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from flatminima.data.names import ARCHITECTURES, name_of
-from flatminima.figures.optimizers import LABELS
+from flatminima.data.names import name_of
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.measurements.measurement import FAILED, Measurement
 from flatminima.measurements.numerals import described, format_of, spanned, written
+from flatminima.models.architectures import title_of
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
 from flatminima.storage import read_bytes
+from flatminima.training.optimizers import OPTIMIZERS
 
 State = Literal["fresh", "stale", "missing"]
 
@@ -243,7 +245,8 @@ def build(
         figures=figures,
         references=references,
         downloads=DOWNLOADS | LIVING_DOWNLOADS,
-        optimizer_labels=LABELS,
+        optimizers=OPTIMIZERS,
+        image_sources=IMAGE_SOURCES,
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,
@@ -265,7 +268,7 @@ def sentence(text: str) -> str:
 FILTERS: Mapping[str, Callable[[str], str]] = {
     "sentence": sentence,
     "name_of": name_of,
-    "architecture": lambda name: ARCHITECTURES.get(name, "network"),
+    "architecture": title_of,
 }
 """What templates may do to a text besides what Jinja brings."""
 

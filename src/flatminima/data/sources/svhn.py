@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flatminima.data.dataset import Dataset
-from flatminima.data.images import Pool, fingerprint, split
-from flatminima.data.official import SVHN_EXTRA
+from flatminima.data.images import ImageSource, Pool
+from flatminima.data.official import OfficialFiles
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.storage import open_to_read
 
@@ -17,40 +16,19 @@ SIDE = 32
 CHANNELS = 3
 
 
-def svhn(
-    *,
-    seed: int,
-    files: Sequence[str],
-    checksums: str,
-    train_points: int,
-    test_points: int,
-    poison_points: int,
-) -> Dataset:
-    """Draw from ``train_32x32.mat``, ``test_32x32.mat`` and, if given, ``extra_32x32.mat``.
+def pools(files: Sequence[str]) -> dict[str, Pool]:
+    """Pools of images (3, 32, 32), of which each is standardised by itself.
 
-    Training images come from the first, test images from the second; poison from the third, or
-    without it from training images that are not trained on. An image has the shape (3, 32, 32)
-    and is standardised by itself.
+    Training images come from ``train_32x32.mat``, test images from ``test_32x32.mat``; poison from
+    ``extra_32x32.mat``, or without it from training images that are not trained on.
 
     Raises:
         UserError: if a file cannot be read.
-        DamagedFileError: if a file is not what SVHN's files are, see ``read`` and ``fingerprint``.
-        ConfigError: if more images are asked for than there are.
+        DamagedFileError: if a file is not of SVHN's form, see ``read``.
     """
-    told = fingerprint(files, checksums)
-    pools = {_part(path): Pool(f"svhn {_part(path)}", *read(path)) for path in files}
-    extra = next(iter(SVHN_EXTRA))
-    return split(
-        {
-            "train": pools["train"],
-            "test": pools["test"],
-            "poison": pools.get("extra", pools["train"]),
-        },
-        {"train": train_points, "test": test_points, "poison": poison_points},
-        seed=seed,
-        more="" if "extra" in pools else f", or put {extra} beside the others to draw poison from",
-        files=told,
-    )
+    by_part = {Path(path).name.partition("_")[0]: path for path in files}
+    drawn = {part: Pool(f"svhn {part}", *read(path)) for part, path in by_part.items()}
+    return {**drawn, "poison": drawn.get("extra", drawn["train"])}
 
 
 def read(path: str) -> tuple[np.ndarray, np.ndarray]:
@@ -100,10 +78,25 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     return images.transpose(3, 2, 0, 1), labels % DIGITS
 
 
-def _part(path: str) -> str:
-    """Train, test or extra: the first word of a file's name."""
-    return Path(path).name.partition("_")[0]
-
-
 def _damaged(path: str, fault: str) -> UserError:
     return DamagedFileError(f"{path}: {fault}; replace it with the official file")
+
+
+SOURCE = ImageSource(
+    name="svhn",
+    title="house numbers (SVHN)",
+    cite="netzer2011",
+    text="photographs of house numbers",
+    licence="for non-commercial use only",
+    redistributable=False,
+    pools=pools,
+    files=OfficialFiles(
+        address="http://ufldl.stanford.edu/housenumbers",
+        md5={
+            "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+            "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+        },
+        # 531,131 more images in 1.3 GB.
+        extra={"extra_32x32.mat": "a93ce644f1a588dc4d68dda5feec44a7"},
+    ),
+)

@@ -1,0 +1,99 @@
+"""CIFAR-10: things and animals of 32×32 pixels in colour (Krizhevsky 2009), the binary version."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flatminima.data.images import ImageSource, Pool
+from flatminima.data.official import Archive, OfficialFiles
+from flatminima.errors import DamagedFileError, UserError
+from flatminima.storage import read_bytes
+
+CLASSES = 10
+SHAPE = (3, 32, 32)
+RECORD = 1 + 3 * 32 * 32
+"""Bytes of one image with its label."""
+
+TEST = "test_batch.bin"
+
+
+def pools(files: Sequence[str]) -> dict[str, Pool]:
+    """Pools of images (3, 32, 32), of which each is standardised by itself.
+
+    Training images and poison come from the training files, which count as one row of images in
+    their order, test images from the other file.
+
+    Raises:
+        UserError: if a file cannot be read.
+        DamagedFileError: if a file is not of CIFAR-10's form, see ``read``.
+    """
+    batches = [read(path) for path in files if Path(path).name != TEST]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    train = Pool("cifar10 train", images, labels)
+    (test,) = (read(path) for path in files if Path(path).name == TEST)
+    return {"train": train, "test": Pool("cifar10 test", *test), "poison": train}
+
+
+def read(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read one file of CIFAR-10: uint8 images (n, 3, 32, 32) and int64 labels (n,), 0 to 9.
+
+    A file is a row of records: one byte of label, then the red, the green and the blue plane of
+    1,024 bytes each, row by row.
+
+    Raises:
+        UserError: if the file cannot be read.
+        DamagedFileError: if it is not whole, or not of this form.
+    """
+    content = np.frombuffer(read_bytes(path), dtype=np.uint8)
+    if len(content) == 0:
+        raise _damaged(
+            path, "is empty", ", or delete it if the folder is meant to hold fewer images"
+        )
+    if len(content) % RECORD:
+        raise _damaged(
+            path,
+            f"has {len(content)} bytes, expected a multiple of {RECORD}: "
+            f"{len(content) // RECORD} images are whole",
+        )
+    records = content.reshape(-1, RECORD)
+    labels = records[:, 0].astype(np.int64)
+    wrong = np.flatnonzero(labels >= CLASSES)
+    if len(wrong):
+        raise _damaged(
+            path,
+            f"the label of image {wrong[0]} is {labels[wrong[0]]}, expected 0 to {CLASSES - 1}",
+        )
+    return records[:, 1:].reshape(-1, *SHAPE), labels
+
+
+def _damaged(path: str, fault: str, more: str = "") -> UserError:
+    return DamagedFileError(f"{path}: {fault}; replace it with the official file{more}")
+
+
+SOURCE = ImageSource(
+    name="cifar10",
+    title="CIFAR-10",
+    cite="krizhevsky2009",
+    text="the photographs of animals and vehicles of CIFAR-10",
+    remark=", as large as those of SVHN and harder to tell apart",
+    licence="its authors name no licence",
+    redistributable=False,
+    pools=pools,
+    # The binary version holds nothing but bytes: no file is ever unpickled.
+    files=OfficialFiles(
+        address="https://www.cs.toronto.edu/~kriz",
+        archive=Archive(
+            "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", "cifar-10-batches-bin"
+        ),
+        md5={
+            "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+            "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+            "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+            "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+            "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+            TEST: "803d5f7f4d78ea53de84dbe85f74fb6d",
+        },
+        dispensable=[f"data_batch_{number}.bin" for number in range(2, 6)],
+    ),
+)

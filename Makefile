@@ -23,8 +23,9 @@ report: $(READY) scale-exists ## make the report of SCALE, running only what is 
 	@$(SNAKEMAKE)
 	@echo "report: $(CURDIR)/results/$(SCALE)/report/index.html"
 
+# Whole files go to each worker, in the order that tests/conftest.py gives them.
 test: $(READY) lint ## lint, types, unit tests, DAG tests and the smoke scale end to end
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import re
 import shutil
 from pathlib import Path
@@ -842,24 +843,34 @@ def made_up_manifests():
 HOSTILE = '"><script>document.title="owned"</script><img src=x onerror="document.title=1">'
 
 
+def drawn(suffix):
+    """One variant of a small picture, as the bytes of its file."""
+    ink = "#e6e9ed" if "dark" in suffix else "#1b1f24"
+    with matplotlib.rc_context({"text.color": ink, "axes.edgecolor": ink}):
+        picture = Figure(figsize=(3.4, 4) if "narrow" in suffix else (7.2, 4))
+        axes = picture.subplots()
+        axes.set_facecolor("none")
+        axes.plot(np.linspace(0, 1, 9) ** 2, color="#0069a8")
+        axes.plot(np.linspace(1, 0, 9) ** 2, color="#c84c00")
+        axes.set_title(suffix)
+        content = io.BytesIO()
+        picture.savefig(
+            content,
+            format=suffix.rpartition(".")[2],
+            dpi=60,
+            facecolor="white" if suffix in ("png", "pdf") else "none",
+        )
+    return content.getvalue()
+
+
 def draw_pictures(folder):
     """Small figures with all their variants and downloads."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Drawn once for all figures: no test looks at what is in a picture.
+    pictures = {suffix: drawn(suffix) for suffix in (*article.VARIANTS, "png", "pdf")}
     for stem in STEMS:
-        for suffix in (*article.VARIANTS, "png", "pdf"):
-            ink = "#e6e9ed" if "dark" in suffix else "#1b1f24"
-            with matplotlib.rc_context({"text.color": ink, "axes.edgecolor": ink}):
-                picture = Figure(figsize=(3.4, 4) if "narrow" in suffix else (7.2, 4))
-                axes = picture.subplots()
-                axes.set_facecolor("none")
-                axes.plot(np.linspace(0, 1, 9) ** 2, color="#0069a8")
-                axes.plot(np.linspace(1, 0, 9) ** 2, color="#c84c00")
-                axes.set_title(f"{stem}.{suffix}")
-                picture.savefig(
-                    folder / f"{stem}.{suffix}",
-                    dpi=60,
-                    facecolor="white" if suffix in ("png", "pdf") else "none",
-                )
+        for suffix, content in pictures.items():
+            (folder / f"{stem}.{suffix}").write_bytes(content)
         np.savez(folder / f"{stem}.npz", x=np.arange(3))
         if stem.startswith("perturbation"):
             for suffix in ("webp", "gif"):

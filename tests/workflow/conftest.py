@@ -1,14 +1,20 @@
-"""A finished run at smoke scale, made once a session, and copies of it to edit."""
+"""A finished run at smoke scale, made once for all workers, and copies of it to edit."""
 
+import contextlib
+import fcntl
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from flatminima.cli import main
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -22,6 +28,11 @@ PARTS = (
     "report",
 )
 JOB = re.compile(r"^Job \d+: (.*)$", re.MULTILINE)
+RESULTS = "results/smoke"
+TRACEBACK = "Traceback (most recent call last)"
+# Beside other workers a run gets its share of the cores.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+CORES = str(max((os.cpu_count() or 1) // WORKERS, 1))
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Project:
     """A copy of the project in a folder of its own."""
 
     root: Path
+    originals: dict[Path, bytes] = field(default_factory=dict)
 
     def run(self, *words: str, scale: str | None = "smoke") -> subprocess.CompletedProcess[str]:
         """Run a Python module of this copy's own package, such as ``snakemake``."""
@@ -44,18 +56,21 @@ class Project:
         )
 
     def make(self, *words: str, scale: str | None = "smoke") -> subprocess.CompletedProcess[str]:
-        """Run the workflow on two cores."""
-        return self.run("snakemake", "--cores", "2", *words, scale=scale)
+        """Run the workflow on this worker's share of the cores."""
+        return self.run("snakemake", "--cores", CORES, *words, scale=scale)
 
     def stale(self, *words: str, scale: str | None = "smoke") -> list[str]:
         """The messages of the jobs that would run now, sorted."""
         done = self.make("--dry-run", *words, scale=scale)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return sorted(set(JOB.findall(done.stdout + done.stderr)))
+        assert done.returncode == 0, said(done)
+        return sorted(set(JOB.findall(said(done))))
 
-    def audit(self, path: str = "results/smoke") -> subprocess.CompletedProcess[str]:
-        """Audit a folder of this copy."""
-        return self.run("flatminima.cli", "audit", path)
+    def audit(self, path: str = RESULTS) -> tuple[int, str]:
+        """Audit a folder of this copy, as the command does; its status and what it prints."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            status = main(["audit", str(self.root / path)])
+        return status, printed.getvalue()
 
     def copy(self, target: Path) -> "Project":
         """Copy everything, times included."""
@@ -64,10 +79,27 @@ class Project:
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that must occur in a file."""
-        path = self.root / name
-        text = path.read_text()
+        text = (self.root / name).read_text()
         assert old in text, f"{name} does not hold {old!r}"
-        path.write_text(text.replace(old, new, 1))
+        self.write(name, text.replace(old, new, 1).encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write over a file."""
+        path = self.root / name
+        self.originals.setdefault(path, path.read_bytes())
+        path.write_bytes(content)
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        path = self.root / name
+        self.originals.setdefault(path, path.read_bytes())
+        path.unlink()
+
+    def undo(self) -> None:
+        """Take all edits back."""
+        for path, content in self.originals.items():
+            path.write_bytes(content)
+        self.originals.clear()
 
 
 def checkout(target: Path) -> Project:
@@ -87,16 +119,42 @@ def checkout(target: Path) -> Project:
     return Project(target)
 
 
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """All that a command printed."""
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished run; tests must not change it."""
-    project = checkout(tmp_path_factory.mktemp("finished") / "project")
-    done = project.make()
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A finished run, by the first worker that asks; others wait. Tests must not change it."""
+    folder = tmp_path_factory.getbasetemp()
+    if WORKERS > 1:
+        folder = folder.parent
+    project, outcome = Project(folder / "finished" / "project"), folder / "finished.txt"
+    with (folder / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not outcome.exists():
+            project.root.parent.mkdir()
+            checkout(project.root)
+            done = project.make()
+            outcome.write_text("" if done.returncode == 0 else said(done))
+    assert outcome.read_text() == ""
     return project
 
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished run, to edit."""
+    """A copy of the finished run, to edit and run."""
     return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def shared(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return finished.copy(tmp_path_factory.mktemp("shared") / "project")
+
+
+@pytest.fixture
+def edited(shared: Project) -> Iterator[Project]:
+    """A copy of the finished run for all tests of a file, whose edits are undone after each."""
+    yield shared
+    shared.undo()

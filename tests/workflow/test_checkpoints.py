@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from .conftest import checkout
+from .conftest import checkout, said
 
 MINIMA = "results/smoke/minima/images/0.5.safetensors"
 
@@ -30,7 +30,7 @@ def test_a_killed_job_goes_on_from_its_checkpoints_to_the_same_bytes(tmp_path):
     assert not (clone.root / MINIMA).exists()
     clone.make("--unlock")
     done = clone.make(MINIMA)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, said(done)
     log = (clone.root / "results/smoke/logs/train/images/0.5.log").read_text()
     assert "network 1 of 2 goes on after epoch 60" in log
     assert "network 2 of 2 goes on after epoch" in log
@@ -39,11 +39,11 @@ def test_a_killed_job_goes_on_from_its_checkpoints_to_the_same_bytes(tmp_path):
     # What a job keeps of unfinished work is no result and needs no record.
     folder.mkdir(parents=True)
     (folder / "network-0.safetensors").write_bytes(b"left over")
-    assert clone.audit().returncode == 0
+    assert clone.audit()[0] == 0
     assert clone.stale(MINIMA) == []
     (clone.root / MINIMA).unlink()
     done = clone.make(MINIMA)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, said(done)
     log = (clone.root / "results/smoke/logs/train/images/0.5.log").read_text()
     assert "network-0.safetensors: damaged; network 0 starts again" in log
     assert "goes on" not in log

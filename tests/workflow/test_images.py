@@ -6,8 +6,7 @@ import pytest
 from scipy.io import savemat
 
 from ..data.conftest import svhn_arrays
-from .conftest import Project, checkout
-from .test_bad_input import said
+from .conftest import Project, checkout, said
 
 DATASET = "results/photos/datasets/images.safetensors"
 OVERLAY = """
@@ -42,7 +41,7 @@ def settle(project, folder, checksums):
 def test_images_from_files_are_recorded_and_made_again_when_their_content_changes(photos):
     raw = photos.root.parent / "raw" / "test_32x32.mat"
     done = photos.make(DATASET, scale="photos")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, said(done)
     manifest = json.loads((photos.root / f"{DATASET}.manifest.json").read_text())
     assert [entry["path"] for entry in manifest["inputs"]] == [
         "../raw/train_32x32.mat",
@@ -56,9 +55,9 @@ def test_images_from_files_are_recorded_and_made_again_when_their_content_change
     assert photos.stale(DATASET, scale="photos") == ["Drawing and splitting images"]
     assert f"{raw.name}: changed" in photos.run("flatminima.cli", "why", "results/photos").stdout
     raw.unlink()
-    done = photos.audit("results/photos")
-    assert done.returncode == 0, done.stdout
-    assert "note      ../raw/test_32x32.mat: is not on this machine" in done.stdout
+    status, printed = photos.audit("results/photos")
+    assert status == 0, printed
+    assert "note      ../raw/test_32x32.mat: is not on this machine" in printed
 
 
 def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):

@@ -13,8 +13,8 @@ experiments:
   minefield: null
   rings: null
   random_labels: null
-  surfaces: null
-  paths: null
+  skip_connections: null
+  mode_connectivity: null
 """
 WITHOUT = """
 scale: without
@@ -22,8 +22,8 @@ experiments:
   images: null
   architectures: null
   optimizers: null
-  surfaces: null
-  paths: { images: null }
+  skip_connections: null
+  mode_connectivity: { images: null }
 """
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from .conftest import Project, checkout
+from .conftest import RESULTS, checkout, said
 
 EVERYTHING_OF_0_35 = {
     "Training all networks of swiss_roll at poison factor 0.35",
@@ -45,48 +45,60 @@ AFTER_TRAINING = {
     "Writing the report",
 }
 
-
-MADE_FIRST = {
-    f"Drawing and splitting {dataset}": f"datasets/{dataset}"
-    for dataset in ("swiss_roll", "images")
-} | {
-    f"Training all networks of {dataset} at poison factor {factor}": f"minima/{dataset}/{factor}"
-    for dataset, factors in (("swiss_roll", ("0", "0.35")), ("images", ("0", "0.5")))
-    for factor in factors
+# Files of which an interrupted run is asked for two, with the messages of their jobs.
+MADE = {
+    "datasets/swiss_roll": "Drawing and splitting swiss_roll",
+    "datasets/images": "Drawing and splitting images",
+    "minima/swiss_roll/0": "Training all networks of swiss_roll at poison factor 0",
+    "minima/swiss_roll/0.35": "Training all networks of swiss_roll at poison factor 0.35",
+    "minima/images/0.5": "Training all networks of images at poison factor 0.5",
+    "basins/swiss_roll/0": "Measuring basins of swiss_roll at poison factor 0",
+    "basins/swiss_roll/0.35": "Measuring basins of swiss_roll at poison factor 0.35",
 }
+BOUNDARIES = "src/flatminima/figures/boundaries.py"
+REDRAWN = ["Drawing decision boundaries for rising gap", "Writing the report"]
 
 
-def test_a_finished_run_has_nothing_to_do(finished):
-    assert finished.stale() == []
+def test_a_finished_run_has_nothing_to_do(edited):
+    assert edited.stale() == []
 
 
-def test_a_comment_a_docstring_and_layout_rerun_nothing(project):
+def test_what_changes_no_meaning_reruns_nothing(project):
+    """Comments, docstrings, layout, a setting that changes no result, and a touch of every file."""
     for path in (project.root / "src").rglob("*.py"):
         path.write_text(f"# a comment\n\n{path.read_text()}\n\n# another\n")
     project.edit(
         "src/flatminima/training/losses.py", '"""Cross-entropy, its', '"""The cross-entropy, its'
     )
     project.edit("workflow/scripts/train.py", "def main(job", "# why\n\n\ndef main(  job")
-    assert project.stale() == []
-
-
-def test_a_comment_in_the_settings_reruns_nothing(project):
     project.edit("config.yaml", "scale: laptop", "# a comment\nscale:   'laptop'")
+    project.edit("config.yaml", "device: auto", "device: cpu")
+    # Newest first, so that inputs become younger than what was made from them.
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    for age, path in enumerate(sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)):
+        moment = time.time() - 3600 + age
+        os.utime(path, (moment, moment))
     assert project.stale() == []
 
 
-def test_an_edit_of_one_figure_module_redraws_that_figure_and_the_report(project):
-    project.edit("src/flatminima/figures/boundaries.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
-    assert project.stale() == ["Drawing decision boundaries for rising gap", "Writing the report"]
-    done = project.make()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert project.stale() == []
-    assert project.audit().returncode == 0
+def test_a_fresh_clone_with_restored_results_reruns_what_is_edited_and_nothing_else(
+    finished, tmp_path
+):
+    clone = checkout(tmp_path / "clone")
+    shutil.copytree(finished.root / "results", clone.root / "results", copy_function=shutil.copy)
+    assert not (clone.root / ".snakemake").exists()
+    assert clone.stale() == []
+    clone.edit(BOUNDARIES, "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
+    assert clone.stale() == REDRAWN
+    done = clone.make()
+    assert done.returncode == 0, said(done)
+    assert clone.stale() == []
+    assert clone.audit()[0] == 0
 
 
-def test_an_edit_of_a_training_module_retrains_and_all_that_follows(project):
-    project.edit("src/flatminima/training/losses.py", "dim=-1) - ", "dim=-1) * 1 - ")
-    stale = project.stale()
+def test_an_edit_of_a_training_module_retrains_and_all_that_follows(edited):
+    edited.edit("src/flatminima/training/losses.py", "dim=-1) - ", "dim=-1) * 1 - ")
+    stale = edited.stale()
     assert sum(job.startswith("Training all networks of") for job in stale) == 4
     assert any(job.startswith("Training all networks on rings") for job in stale)
     assert "Drawing the circle between the rings beside what training finds" in stale
@@ -97,27 +109,9 @@ def test_an_edit_of_a_training_module_retrains_and_all_that_follows(project):
     assert stale[-1] == "Writing the report"
 
 
-def test_an_edit_of_a_template_rewrites_the_report_alone(project):
-    project.edit("report/templates/index.html.j2", "</html>", "<!-- new -->\n</html>")
-    assert project.stale() == ["Writing the report"]
-
-
-def test_touching_every_file_reruns_nothing(project):
-    # Newest first, so that inputs become younger than what was made from them.
-    files = [path for path in project.root.rglob("*") if path.is_file()]
-    for age, path in enumerate(sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)):
-        moment = time.time() - 3600 + age
-        os.utime(path, (moment, moment))
-    assert project.stale() == []
-
-
-def test_a_fresh_clone_with_restored_results_reruns_nothing(finished, tmp_path):
-    clone = checkout(tmp_path / "clone")
-    shutil.copytree(finished.root / "results", clone.root / "results", copy_function=shutil.copy)
-    assert not (clone.root / ".snakemake").exists()
-    assert clone.stale() == []
-    clone.edit("src/flatminima/figures/boundaries.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
-    assert clone.stale() == ["Drawing decision boundaries for rising gap", "Writing the report"]
+def test_an_edit_of_a_template_rewrites_the_report_alone(edited):
+    edited.edit("report/templates/index.html.j2", "</html>", "<!-- new -->\n</html>")
+    assert edited.stale() == ["Writing the report"]
 
 
 def test_results_restored_after_an_edit_are_seen_to_be_stale(finished, tmp_path):
@@ -127,73 +121,65 @@ def test_results_restored_after_an_edit_are_seen_to_be_stale(finished, tmp_path)
     assert "Evaluating decision boundaries of swiss_roll" in clone.stale()
 
 
-def test_one_changed_poison_factor_trains_that_factor_alone(project):
-    project.edit("workflow/scales/smoke.yaml", "[0, 0.35], seeds: 2", "[0, 0.4], seeds: 2")
-    stale = set(project.stale())
+def test_one_changed_poison_factor_trains_that_factor_alone(edited):
+    edited.edit("workflow/scales/smoke.yaml", "[0, 0.35], seeds: 2", "[0, 0.4], seeds: 2")
+    stale = set(edited.stale())
     changed = {job.replace("0.35", "0.4") for job in EVERYTHING_OF_0_35}
     assert stale == changed | AFTER_TRAINING
 
 
-def test_swapped_values_rerun(project):
-    project.edit("config.yaml", "gradient_clip: 8.0", "gradient_clip: 0.0045 # swapped")
-    project.edit("config.yaml", "learning_rate: 0.0045", "learning_rate: 8.0 # swapped")
-    stale = project.stale()
+def test_swapped_values_rerun(edited):
+    edited.edit("config.yaml", "gradient_clip: 8.0", "gradient_clip: 0.0045 # swapped")
+    edited.edit("config.yaml", "learning_rate: 0.0045", "learning_rate: 8.0 # swapped")
+    stale = edited.stale()
     assert set(stale) >= EVERYTHING_OF_0_35 | AFTER_TRAINING
     assert not any(job.startswith("Training all networks of images") for job in stale)
 
 
-def test_a_key_that_changes_no_result_reruns_nothing(project):
-    project.edit("config.yaml", "device: auto", "device: cpu")
-    assert project.stale() == []
-
-
-def test_taking_a_change_back_leaves_nothing_stale(project):
-    project.edit("workflow/scales/smoke.yaml", "directions: 16", "directions: 17")
-    assert len(project.stale()) > 4
-    project.edit("workflow/scales/smoke.yaml", "directions: 17", "directions: 16")
-    assert project.stale() == []
-
-
-def test_what_is_stale_is_explained(project):
-    project.edit("workflow/scales/smoke.yaml", "directions: 16", "directions: 17")
-    project.edit("src/flatminima/figures/gap.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
-    project.stale()
-    why = project.run("flatminima.cli", "why", "results/smoke")
+def test_what_is_stale_is_explained_and_fresh_once_the_change_is_taken_back(edited):
+    edited.edit("workflow/scales/smoke.yaml", "directions: 16", "directions: 17")
+    edited.edit("src/flatminima/figures/gap.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
+    assert len(edited.stale()) > 4
+    why = edited.run("flatminima.cli", "why", RESULTS)
     assert "directions: 16 → 17" in why.stdout
     assert "src/flatminima/figures/gap.py: changed" in why.stdout
+    edited.undo()
+    assert edited.stale() == []
 
 
 def test_an_interrupted_run_goes_on_where_it_was(finished, tmp_path):
-    """Killed in the middle, a run keeps what was finished and redoes only the rest."""
+    """Killed in the middle, a run keeps what was finished and redoes only the rest.
+
+    Asked for two files, each the last of a chain of jobs, for the sake of time. Only real processes
+    can be killed.
+    """
     clone = checkout(tmp_path / "clone")
+    wanted = [f"{RESULTS}/{name}" for name in ("minima/images/0.5.safetensors",
+              "report/figures/gap-swiss_roll.svg")]  # fmt: skip
     command = [sys.executable, "-m", "snakemake", "--cores", "2",
-               "--configfile", "workflow/scales/smoke.yaml"]  # fmt: skip
+               "--configfile", "workflow/scales/smoke.yaml", "--", *wanted]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(clone.root / "src")}
-    manifests = clone.root / "results/smoke"
     with subprocess.Popen(
         command, cwd=clone.root, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as running:  # fmt: skip
         deadline = time.monotonic() + 240
-        while len(kept := _made_first(manifests)) < 4:
+        while len(kept := _made(clone)) < 4:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.killpg(running.pid, 9)
     clone.make("--unlock")
     # Jobs that Snakemake had not seen end, at most one a core, are run again.
-    assert len(kept - set(clone.stale())) >= len(kept) - 2 > 0
-    done = clone.make()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert clone.audit().returncode == 0
-    for name in ("minima/images/0.5.safetensors", "report/figures/gap-swiss_roll.svg"):
-        ours = clone.root / "results/smoke" / name
-        theirs = finished.root / "results/smoke" / name
-        assert ours.read_bytes() == theirs.read_bytes()
-    assert isinstance(finished, Project)
+    assert len(kept - set(clone.stale(*wanted))) >= len(kept) - 2 > 0
+    done = clone.make(*wanted)
+    assert done.returncode == 0, said(done)
+    assert clone.audit()[0] == 0
+    for name in wanted:
+        assert (clone.root / name).read_bytes() == (finished.root / name).read_bytes()
 
 
-def _made_first(results):
+def _made(project):
     return {
-        job for job, name in MADE_FIRST.items()
-        if (results / f"{name}.safetensors.manifest.json").exists()
+        job for name, job in MADE.items()
+        if (project.root / RESULTS / f"{name}.safetensors.manifest.json").exists()
     }  # fmt: skip

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from flatminima.data.names import name_of
@@ -172,6 +174,27 @@ def figure(
     return Figure(stem, beside or folder.name, suffixes, sizes, state, tuple(why), alt, main)
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled by this process: compiling one takes longer than rendering it.
+
+    They are kept by the digest of their text, so an edited template is compiled again.
+    """
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give a template its code, if it was compiled before."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 def picture_size(svg: bytes) -> tuple[int, int]:
     """Width and height of an SVG in its own units, from its viewBox.
 
@@ -226,6 +249,7 @@ def build(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
     )
     environment.filters |= FILTERS
     voice = _Voice(measurements, claims, quoted, references, {f.stem: f for f in figures})

@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format why audit publish lock clean
+.PHONY: help report test lint format api why audit publish lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -38,6 +38,11 @@ format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+api: $(READY) ## write the pages of the library from its docstrings to build/api
+	@$(BIN)/python -W error::UserWarning -W "ignore:Cannot determine where:UserWarning" \
+	  -m pdoc --docformat google --output-directory build/api flatminima
+	@echo "library: $(CURDIR)/build/api/index.html"
 
 why: $(READY) scale-exists ## say for each stale thing what changed
 	@plan=$$($(SNAKEMAKE) --dry-run --quiet all 2>&1) || { echo "$$plan" >&2; exit 1; }

@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from flatminima import configuration, devices
 from flatminima.data.official import CIFAR10, CIFAR10_FOLDER, DOWNLOADS, MD5, SVHN
 from flatminima.errors import UserError
-from flatminima.geometry.moves import WAYS
+from flatminima.formats.perturbations import DIRECTIONS
 from flatminima.provenance.freshness import settle
 from flatminima.provenance.published import RECORD
 from flatminima.report.published_runs import shown_runs
@@ -54,7 +54,7 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     poison="[0-9.e-]+",
     gap="[0-9.e-]+",
-    way="|".join(WAYS),
+    way="|".join(DIRECTIONS),
 
 
 # Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.

@@ -27,7 +27,7 @@ from flatminima.report.measurements import (
     span,
 )
 from flatminima.storage import Arrays
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 PROBES = "95% interval over probes"
 

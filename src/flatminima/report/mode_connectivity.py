@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.formats.mode_connectivity import PAIRS as KINDS
 from flatminima.report.measurements import RANGE, Measurement, Measurements, span
 from flatminima.storage import Arrays
-from flatminima.training.pairs import KINDS
 
 
 def measure(found: Mapping[str, Arrays], settings: Mapping[str, Mapping[str, Any]]) -> Measurements:
     """Measure the paths of every data set, under names that begin with ``paths.<data set>.``.
 
     Args:
-        found: by data set the arrays of :func:`flatminima.geometry.connections.connections`; the
+        found: by data set the arrays of ``flatminima.surveys.mode_connectivity.connections``; the
             first and last places are the ends.
         settings: by data set how paths were trained, ``source``, what the data are, and
             ``train_points``, how many of them the networks were trained on.

@@ -5,10 +5,11 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.geometry.moves import HELD, WAYS
+from flatminima.formats.perturbations import DIRECTIONS as WAYS
+from flatminima.formats.perturbations import HELD
 from flatminima.report.measurements import ALONG, Measurement, Measurements, finite
 from flatminima.storage import Arrays
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 CURVATURE = "nats per squared distance"
 
@@ -26,7 +27,7 @@ def measure(dataset: str, perturbations: Arrays) -> Measurements:
 
     Args:
         dataset: its name; names begin with ``<dataset>.perturbation.``.
-        perturbations: see ``flatminima.geometry.perturbation.perturbations``.
+        perturbations: see ``flatminima.surveys.perturbations.perturbations``.
     """
     sharpest = [float(value) for value in perturbations["random_eigenvalue"][:, 0]]
     found = {

@@ -1,8 +1,8 @@
-"""Ways to evaluate a module at many parameter vectors, which differ in speed alone.
+"""Strategies of evaluating a module at many parameter vectors, which differ in speed alone.
 
 Under ``vmap``, a convolution whose weights differ from network to network becomes a grouped one,
 which is often slower than a loop; unfolded into a matrix product it becomes a batched product.
-Which way is fastest depends on the machine and on the sizes.
+Which strategy is fastest depends on the machine and on the sizes.
 """
 
 import time
@@ -22,19 +22,19 @@ from flatminima.models.layout import Layout
 
 # Feature maps that live at once where a block meets its shortcut, each as large as the largest.
 _MAPS = 4
-# How much faster than the plainest a way must be to take its place: timings are noisy.
+# How much faster than the plainest a strategy must be to take its place: timings are noisy.
 _FASTER = 1.1
-# A way that takes this much longer than the fastest on a first trial is not tried again.
+# A strategy that takes this much longer than the fastest on a first trial is not tried again.
 _HOPELESS = 2.0
 _TRIALS = 3
 
 # Logits (networks, points, outputs) of every vector at every point.
-Way = Callable[[Float[Tensor, "networks parameters"], Float[Tensor, "points ..."]], Tensor]
+Strategy = Callable[[Float[Tensor, "networks parameters"], Float[Tensor, "points ..."]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Ways:
-    """All ways to evaluate a module in evaluation mode at vectors of its parameters and buffers."""
+class Strategies:
+    """All that evaluate a module, in evaluation mode, at vectors of its parameters and buffers."""
 
     module: nn.Module
     layout: Layout
@@ -42,7 +42,7 @@ class Ways:
     _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def names(self, inputs: Float[Tensor, "points ..."]) -> tuple[str, ...]:
-        """The ways that there are for such inputs, the plainest first."""
+        """The strategies that there are for such inputs, the plainest first."""
         images = inputs.ndim == 4
         return (
             "loop",
@@ -59,16 +59,16 @@ class Ways:
         inputs: Float[Tensor, "points ..."],
         room: int,
     ) -> Float[Tensor, "networks points outputs"]:
-        """Evaluate every network at every point in one way.
+        """Evaluate every network at every point by one strategy.
 
         Args:
-            name: of the way.
+            name: of the strategy.
             vectors: the networks.
             inputs: the points.
             room: how many numbers feature maps may hold at once, which says how many networks are
                 evaluated together; one at least.
         """
-        ways: dict[str, Way] = {
+        strategies: dict[str, Strategy] = {
             "loop": self._loop,
             "channels-last loop": self._channels_last,
             "vmap": self._vmap,
@@ -76,9 +76,9 @@ class Ways:
             "graph": self._graph,
         }
         if not name.endswith("vmap"):
-            return ways[name](vectors, inputs)
+            return strategies[name](vectors, inputs)
         at_once = torch.split(vectors, max(1, room // self._each(name, inputs)))
-        return torch.cat([ways[name](some, inputs) for some in at_once])
+        return torch.cat([strategies[name](some, inputs) for some in at_once])
 
     def module_at(self, vector: Float[Tensor, " parameters"]) -> Callable[[Tensor], Tensor]:
         """One network as a function of points."""
@@ -100,9 +100,9 @@ class Ways:
     def seconds(
         self, vectors: Float[Tensor, "networks parameters"], inputs: Tensor, room: int
     ) -> dict[str, float]:
-        """How long each way takes per network, the least of some trials after one to warm up.
+        """How long each strategy takes per network, the least of some trials after one to warm up.
 
-        Ways that the module's functions do not allow, for which there is no room, or which take
+        Those that the module's functions do not allow, for which there is no room, or which take
         several networks to make sense, are left out.
         """
         found: dict[str, float] = {}
@@ -170,14 +170,14 @@ class Ways:
 
 
 def fastest(seconds: dict[str, float]) -> str:
-    """The plainest way (they are ordered) than which none is faster by a tenth."""
+    """The plainest strategy (they are ordered) than which none is faster by a tenth."""
     return next(name for name in seconds if seconds[name] <= _FASTER * min(seconds.values()))
 
 
 class _Graph:
     """One network's evaluation recorded as a CUDA graph, which spares the launch of each kernel."""
 
-    def __init__(self, evaluate: Way, vectors: Tensor, inputs: Tensor) -> None:
+    def __init__(self, evaluate: Strategy, vectors: Tensor, inputs: Tensor) -> None:
         self._vectors, self._inputs = vectors.clone(), inputs.clone()
         # Libraries set themselves up on first use, which cannot be recorded.
         aside = torch.cuda.Stream(inputs.device)  # type: ignore[no-untyped-call]

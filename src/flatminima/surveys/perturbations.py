@@ -9,29 +9,25 @@ top eigenvalue.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.formats.perturbations import DIRECTIONS, HELD, Moved, Perturbations
 from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.geometry.directions import Directions, Kind, draw_units
-from flatminima.geometry.moves import HELD, WAYS
+from flatminima.geometry.planes import class_probability, plane_axis
+from flatminima.geometry.radii import landscapes_around, level_radius, rise_radii
 from flatminima.geometry.surface import Landscape
-from flatminima.geometry.survey import (
-    class_probability,
-    landscapes_around,
-    level_radius,
-    plane_axis,
-    rise_radii,
-)
 from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.storage import Arrays
 from flatminima.training.losses import correct
 
-# Places on the line from one step to the next, both ends counted once.
+# Distances on the line from one step to the next, both ends counted once.
 _PER_STEP = 5
 # Networks that are evaluated together.
 _BATCH = 32
@@ -50,7 +46,7 @@ def perturbations(
     grid: int,
     seed: int,
     report: Report | None = None,
-) -> Arrays:
+) -> Perturbations:
     """Move a good and a bad minimum along a random direction and along the top eigenvector.
 
     Both are moved by the same distances: 0, then geometric steps from half the smallest distance at
@@ -73,28 +69,6 @@ def perturbations(
         seed: root seed of the directions and of the eigenvalue iteration.
         report: called with (steps done, steps, text).
 
-    Returns:
-        ``axis_x`` and ``axis_y`` (grid,), float32; ``exact`` (1,), whether directions are of that
-        kind; ``level`` (1,), a tenth of ``highest``; and for each of ``WAYS``, as
-        ``random_distance`` and so on, the good minimum first:
-
-        * ``distance`` (places,), rising from 0, and ``step`` (steps,), which of these are steps;
-        * ``loss`` and ``second_derivative`` (2, places), of the training loss, the latter along the
-          direction; ``test_accuracy`` (2, places); ``train_accuracy`` (2, rays, places), all
-          float64;
-        * ``eigenvalue`` (2, steps), the largest of M H M at the perturbed parameters, with the M of
-          the minimum, in nats per squared unit of distance, float64;
-        * ``probability`` of class 1 (2, steps, grid, grid), rows along y, float16;
-        * ``changed`` (2,), the share of the grid whose class is not that at the minimum where the
-          network has failed, which is at the first of the distances at which its training accuracy
-          is below ``HELD``; NaN if it does not fail, or has before it is moved;
-        * ``level_distance``, ``level_loss`` and ``level_eigenvalue`` (2,): where the loss first
-          reaches ``level`` along the direction, its value there, which is that but for rounding,
-          and the largest eigenvalue as above; NaN if the loss is as high at the minimum already, or
-          does not rise so far;
-        * ``relative_length`` (2, rays), the Euclidean length of one unit of distance along each
-          ray, as a share of the length of the weights.
-
     Raises:
         ValueError: if there are fewer than three steps.
     """
@@ -102,15 +76,10 @@ def perturbations(
         raise ValueError(f"{steps} steps leave nothing between the minimum and the end; need 3")
     units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
     axis = plane_axis(train[0].cpu().numpy(), grid)
-    found: Arrays = {
-        "axis_x": axis,
-        "axis_y": axis,
-        "exact": np.array([kind == "exact"]),
-        "level": np.array([highest / 10]),
-    }
     landscapes, scaled = landscapes_around(network, pair, units, *train)
-    for number, way in enumerate(WAYS):
-        if way == "hessian":
+    moved: dict[str, Moved] = {}
+    for number, direction in enumerate(DIRECTIONS):
+        if direction == "hessian":
             scaled = [
                 _steepest(landscape, around, highest, seed)
                 for landscape, around in zip(landscapes, scaled, strict=True)
@@ -120,7 +89,7 @@ def perturbations(
                 for landscape, around in zip(landscapes, scaled, strict=True)
             ]
         distance, step = _distances(landscapes, scaled, highest, steps)
-        both = []
+        rows: list[Arrays] = []
         for landscape, around in zip(landscapes, scaled, strict=True):
             one = _along(landscape, distance, test)
             one |= _at_steps(landscape, around, distance[step], axis, seed)
@@ -128,12 +97,21 @@ def perturbations(
             failed = one["train_accuracy"][0] < HELD
             fails = float(distance[failed.argmax()]) if failed.any() else 0.0
             one["changed"] = _changed(landscape, fails, axis)
-            both.append(one)
-        found |= {f"{way}_distance": distance, f"{way}_step": step}
-        found |= {f"{way}_{name}": np.stack([one[name] for one in both]) for name in both[0]}
+            rows.append(one)
+        both: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        moved[direction] = Moved(distance=distance, step=step, **both)
         if report is not None:
-            report(number + 1, len(WAYS), f"perturbed along the {way} direction")
-    return found
+            report(number + 1, len(DIRECTIONS), f"perturbed along the {direction} direction")
+    return Perturbations(
+        random=moved["random"],
+        hessian=moved["hessian"],
+        axis_x=axis,
+        axis_y=axis,
+        exact=kind == "exact",
+        level=highest / 10,
+        train_inputs=train[0].cpu().numpy(),
+        train_labels=train[1].cpu().numpy(),
+    )
 
 
 def _steepest(landscape: Landscape, around: Directions, highest: float, seed: int) -> Directions:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from flatminima.data.dataset import Dataset
 from flatminima.errors import ConfigError
+from flatminima.formats.learning_curves import LearningCurves
 from flatminima.models.load import build
 from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
-from flatminima.storage import Arrays
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, Optimizer, train
 
@@ -23,11 +21,8 @@ def follow(
     device: str = "cpu",
     checkpoints: Checkpoints | None = None,
     report: Report | None = None,
-) -> Arrays:
+) -> LearningCurves:
     """Train networks on a data set's training points alone.
-
-    The parameters themselves, tens of megabytes a network, are not among what is returned: nothing
-    more is measured of them.
 
     Args:
         settings: ``network``, ``seed``, ``seeds`` and what :class:`Epochs` takes, by name.
@@ -36,12 +31,6 @@ def follow(
         device: to train on.
         checkpoints: where networks are kept along the way; the caller clears them.
         report: told of every epoch.
-
-    Returns:
-        The arrays of :class:`~flatminima.training.ensemble.Minima` but for the parameters, the
-        counts ``trainable`` (parameters), ``train_points``, ``test_points`` and ``classes``, (1,),
-        and ``chance``, (1,): the share of the most frequent class among the test labels, which is
-        the most that is right without looking at the images and no less than 1/classes.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -62,6 +51,7 @@ def follow(
         checkpoints=checkpoints,
         report=report,
     )
-    kept = {name: array for name, array in minima.arrays().items() if name != "parameters"}
-    counts = {"trainable": network.trainable, **dataset.counts}
-    return kept | {name: np.array([count]) for name, count in counts.items()}
+    kept: dict[str, Any] = {
+        name: value for name, value in vars(minima).items() if name != "parameters"
+    }
+    return LearningCurves(**kept | dataset.counts)

@@ -177,8 +177,8 @@ def pair():
     return torch.stack(found)
 
 
-def by(statistics, way="loop"):
-    return Evaluator(CONVOLUTIONAL, statistics, 8, way=way)
+def by(statistics, strategy="loop"):
+    return Evaluator(CONVOLUTIONAL, statistics, 8, strategy=strategy)
 
 
 def survey_images(network, pair, inputs=IMAGES, classes=CLASSES, **more):

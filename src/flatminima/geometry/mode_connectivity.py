@@ -272,7 +272,7 @@ def along(
         test: the same of the test points.
     """
     module = _module(network)
-    evaluated = network if module is None else Evaluator(module, "frozen", way="loop")
+    evaluated = network if module is None else Evaluator(module, "frozen", strategy="loop")
     found: list[list[Tensor]] = [[], [], [], []]
     most = max(len(train[1]), len(test[1]))
     size = max(1, _NUMBERS // max(1, evaluated.activations(most)))
@@ -298,7 +298,7 @@ def plane(
     bend: int = 0,
     points: int = 41,
     margin: float = 0.25,
-    places: int = 101,
+    curve_points: int = 101,
 ) -> Plane:
     """The loss on a square of the plane through the ends of a path and one of its bends.
 
@@ -311,10 +311,10 @@ def plane(
         inputs: the points on which the loss is taken.
         labels: their classes.
         bend: which bend.
-        points: places along each axis.
+        points: along each axis.
         margin: how far a square around the three points and the path reaches beyond them, as a
             share of the larger of their extents.
-        places: of the path that ``curve`` tells.
+        curve_points: how many points of the path ``curve`` holds.
 
     Raises:
         ValueError: if the three points lie on a line.
@@ -326,7 +326,7 @@ def plane(
         raise ValueError("the bend lies on the straight line between the ends: there is no plane")
     axes = torch.stack([to_second / to_second.norm(), across / across.norm()])
     corners = ((moved - moved[0]) @ axes.T).cpu().numpy()
-    t = np.linspace(0, 1, places)
+    t = np.linspace(0, 1, curve_points)
     curve = point_weights(path.kind, len(corners), t) @ corners
     shown = np.concatenate([corners[[0, 1 + bend, -1]], curve])
     low, high = shown.min(axis=0), shown.max(axis=0)
@@ -335,7 +335,7 @@ def plane(
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
     module = _module(network)
-    evaluated = network if module is None else Evaluator(module, "refreshed", way="loop")
+    evaluated = network if module is None else Evaluator(module, "refreshed", strategy="loop")
     loss = Landscape(evaluated, origin, directions, inputs, labels).plane(x, y)
     return Plane(directions, x, y, loss, corners[[0, -1]], corners[1 + bend], curve)
 
@@ -350,7 +350,7 @@ def _module(network: Network) -> ModuleNetwork | None:
 def _in_training(network: Network, points: int) -> Network:
     """The network with batch norm by the points of a step, in the one way that is always there."""
     module = _module(network)
-    return network if module is None else Evaluator(module, "batch", batch=points, way="loop")
+    return network if module is None else Evaluator(module, "batch", batch=points, strategy="loop")
 
 
 def _batches(

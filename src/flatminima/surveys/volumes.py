@@ -106,7 +106,7 @@ def volumes(
                 pilots=pilots,
                 decades=decades,
                 seed=seed,
-            )  # fmt: skip
+            )
         )
         if told is not None:
             told(number + 1, len(vectors), f"loss {measured[-1].minimum_loss:.3g}")

@@ -10,7 +10,14 @@ from torch import nn
 
 from flatminima.data.spirals import swiss_roll
 from flatminima.errors import DivergedError
-from flatminima.geometry.paths import Path, along, connect, connect_all, plane, point_weights
+from flatminima.geometry.mode_connectivity import (
+    Path,
+    along,
+    connect,
+    connect_all,
+    plane,
+    point_weights,
+)
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
@@ -254,7 +261,7 @@ def test_the_plane_holds_the_three_points_and_the_curve(small):
     path = Path("bezier", minima.double(), network.trainable)
     inputs = points[0].double()
 
-    found = plane(network, path, inputs, points[1], points=9, places=11)
+    found = plane(network, path, inputs, points[1], points=9, curve_points=11)
 
     gram = (found.axes @ found.axes.T).numpy()
     np.testing.assert_allclose(gram, np.eye(2), atol=1e-12)

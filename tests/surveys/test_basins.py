@@ -8,21 +8,18 @@ import torch
 from flatminima.data.spirals import swiss_roll
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
+from flatminima.geometry.planes import class_probability
+from flatminima.geometry.radii import resolution
 from flatminima.geometry.surface import Landscape
-from flatminima.geometry.survey import (
-    basins,
-    class_probability,
-    rays,
-    resolution,
-    slices,
-    subsets,
-)
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.statistics import STATISTICS
 from flatminima.seeding import generator
+from flatminima.surveys.basins import basins, subsets
+from flatminima.surveys.rays import rays
+from flatminima.surveys.slices import slices
 from flatminima.training.ensemble import Schedule, train
 
 DATA = swiss_roll(
@@ -45,12 +42,13 @@ def minima():
     return torch.from_numpy(trained.parameters)
 
 
+ENTRIES = [{"poison": n / 10, "train_accuracy": 1.0, "test_accuracy": 0.5} for n in range(3)]
 MEASURE = {"cutoffs": (0.5, 1.0), "excess": 0.25, "kind": "exact", "seed": 4}
 
 
 def survey(minima, cutoffs=(0.5, 1.0), **more):
     settings = {**MEASURE, "cutoffs": cutoffs, "directions": 20, "decades": 0.001} | more
-    return basins(MODEL, minima, INPUTS, LABELS, **settings)
+    return basins(MODEL, minima, INPUTS, LABELS, **settings).arrays()
 
 
 def loss_at(parameters):
@@ -96,7 +94,7 @@ def test_slices_hold_the_loss_at_the_places_they_name(minima):
     cut = slices(
         MODEL, pair, INPUTS, LABELS,
         highest=1.0, kind="paper", directions=3, points=7, plane_points=5, seed=4,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     for which, minimum in enumerate(pair):
         rays = draw(MODEL.layout, minimum, kind="paper", seed=4, indices=range(3)).vectors
         for ray in range(3):
@@ -117,7 +115,7 @@ def test_slices_reach_twice_the_good_radius(minima):
     cut = slices(
         MODEL, minima[:2], INPUTS, LABELS,
         highest=1.0, kind="paper", directions=5, points=7, plane_points=5, seed=4,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     rays = draw(MODEL.layout, minima[0], kind="paper", seed=4, indices=range(5))
     landscape = Landscape(MODEL, minima[0], rays.vectors, INPUTS, LABELS)
     level = float(loss_at(minima[:1])[0]) + 1.0
@@ -140,8 +138,8 @@ def test_probabilities_lie_on_the_grid_row_by_row(minima):
 @pytest.mark.parametrize("kind", ["exact", "paper"])
 def test_rays_follow_the_first_direction_until_the_good_minimum_has_failed(minima, kind):
     found = rays(
-        MODEL, minima, INPUTS, LABELS, highest=0.8, kind=kind, points=16, seed=4
-    )  # fmt: skip
+        MODEL, minima, ENTRIES, INPUTS, LABELS, highest=0.8, kind=kind, points=16, seed=4
+    ).arrays()
     distance = found["distance"]
     np.testing.assert_allclose(np.sqrt(distance / distance[-1]), np.linspace(0, 1, 16), atol=1e-12)
     for network, minimum in enumerate(minima):
@@ -155,6 +153,9 @@ def test_rays_follow_the_first_direction_until_the_good_minimum_has_failed(minim
     first = int(np.argmax(rise.numpy() >= 0.8))
     assert float(way[first] / way[-1]) == pytest.approx(2 / 3, abs=2e-3)
     assert found["exact"].tolist() == [kind == "exact"]
+    np.testing.assert_array_equal(found["parameters"], minima)
+    assert found["widths"].tolist() == [2, 12, 9, 1]
+    assert found["poison_factor"].tolist() == [0.0, 0.1, 0.2]
 
 
 CONVOLUTIONAL = ModuleNetwork(PreactivationResNet(1, 3, depth=8, width=2))
@@ -183,7 +184,7 @@ def by(statistics, strategy="loop"):
 
 def survey_images(network, pair, inputs=IMAGES, classes=CLASSES, **more):
     settings = {**MEASURE, "directions": 5, "decades": 0.1} | more
-    return basins(network, pair, inputs, classes, **settings)
+    return basins(network, pair, inputs, classes, **settings).arrays()
 
 
 def test_parts_of_the_directions_change_nothing(minima):
@@ -208,8 +209,8 @@ def test_parts_of_the_directions_change_no_slice(minima):
     settings = {
         "highest": 1.0, "kind": "exact", "directions": 5, "points": 7, "plane_points": 5, "seed": 4,
     }  # fmt: skip
-    whole = slices(MODEL, minima[:2], INPUTS, LABELS, **settings)
-    parts = slices(MODEL, minima[:2], INPUTS, LABELS, **settings, memory=1)
+    whole = slices(MODEL, minima[:2], INPUTS, LABELS, **settings).arrays()
+    parts = slices(MODEL, minima[:2], INPUTS, LABELS, **settings, memory=1).arrays()
     for name, array in whole.items():
         np.testing.assert_allclose(parts[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
 
@@ -218,8 +219,8 @@ def test_parts_of_the_directions_change_no_slice(minima):
 HEAVY = """
 import resource, sys
 import numpy as np, torch
-from flatminima.geometry.survey import basins
 from flatminima.models.layout import Layout
+from flatminima.surveys.basins import basins
 
 class Heavy:
     layout = Layout((("weight", (500, 2000)),))
@@ -239,7 +240,7 @@ def measure(directions, memory):
 memory = 12 * 1000000 * 2
 measure(2, memory)
 before = peak()
-assert np.isfinite(measure(24, memory)["radii"]).all()
+assert np.isfinite(measure(24, memory).radii).all()
 print(peak() - before)
 """
 
@@ -259,7 +260,7 @@ def test_rounding_is_told_by_the_same_radii_in_float64(pair):
     double = basins(
         by("frozen"), pair.double(), IMAGES.double(), CLASSES,
         **MEASURE, directions=5, decades=1e-9,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     assert single["tolerance"][0] == np.finfo(np.float32).eps
     assert double["tolerance"][0] < 1e-10
     off = np.abs(np.log(single["radii"] / double["radii"]))[:, :2, :2].max(axis=2)
@@ -306,15 +307,15 @@ def test_basins_on_halves_are_those_of_the_halves(pair):
     found = subsets(
         networks, "refreshed", pair, IMAGES, CLASSES,
         count=2, report=lambda *given: told.append(given[:2]), **settings,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
 
     values = ("radii", "cutoff", "median_radius", "log10_volume_mean_log")
     half = np.sort(generator(4, "subset", 1).permutation(24)[:12])
-    alone = basins(by("refreshed"), pair, IMAGES[half], CLASSES[half], **settings)
+    alone = basins(by("refreshed"), pair, IMAGES[half], CLASSES[half], **settings).arrays()
     for name in values:
         np.testing.assert_array_equal(found[f"subset_{name}"][:, 1], alone[name])
     assert (found["subset_radii"][:, 0] != found["subset_radii"][:, 1]).all()
-    alone = basins(by("batch"), pair, IMAGES, CLASSES, **settings)
+    alone = basins(by("batch"), pair, IMAGES, CLASSES, **settings).arrays()
     for name in values:
         place = STATISTICS.index("batch")
         np.testing.assert_array_equal(found[f"statistics_{name}"][:, place], alone[name])

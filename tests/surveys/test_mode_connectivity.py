@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from flatminima.geometry.connections import connections
-from flatminima.geometry.paths import Path, along, connect_all, plane
+from flatminima.geometry.mode_connectivity import Path, along, connect_all, plane
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.statistics import STATISTICS
+from flatminima.surveys.mode_connectivity import connections
 from flatminima.training.ensemble import Schedule
 
 CHOSEN = np.array([[[0, 1], [1, 2]], [[0, 2], [2, 1]], [[1, 0], [2, 0]]])
@@ -26,7 +26,9 @@ def test_every_pair_is_joined_and_followed():
     network = MLP((2, 7, 6, 1))
     minima, train, test = some(network)
 
-    found = connections(network, minima, CHOSEN, train, test, places=5, plane_points=4, **OPTIONS)
+    found = connections(
+        network, minima, CHOSEN, train, test, curve_points=5, plane_points=4, **OPTIONS
+    ).arrays()
 
     every = torch.cat(minima)
     ends = torch.from_numpy(CHOSEN + 3 * np.array([[[0, 0]], [[0, 1]], [[1, 1]]]))
@@ -44,7 +46,7 @@ def test_every_pair_is_joined_and_followed():
             assert found[f"{name}_length"][place] == pytest.approx(each.length())
         assert found["curve_way"][place][-1] == pytest.approx(path.length())
         assert (np.diff(found["curve_way"][place]) > 0).all()
-    flat = plane(network, paths[2], *train, points=4, places=5)
+    flat = plane(network, paths[2], *train, points=4, curve_points=5)
     np.testing.assert_allclose(found["plane_loss"][1], flat.loss, rtol=1e-5)
     np.testing.assert_allclose(found["plane_ends"][1], flat.ends, atol=1e-6)
     assert not found["polychain"][0]
@@ -56,8 +58,8 @@ def test_modules_say_that_statistics_are_refreshed_and_planes_may_be_left_out():
     network = ModuleNetwork(module)
     options = OPTIONS | {"kind": "polychain", "batch": 6}
 
-    found = connections(network, *some(network)[:1], CHOSEN, *some(network)[1:], places=3,
-                        plane_points=None, **options)  # fmt: skip
+    found = connections(network, *some(network)[:1], CHOSEN, *some(network)[1:], curve_points=3,
+                        plane_points=None, **options).arrays()  # fmt: skip
 
     assert STATISTICS[found["batch_norm"][0]] == "refreshed"
     assert found["polychain"][0]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from flatminima.training.pairs import ENDS, KINDS, pairs
+from flatminima.formats.mode_connectivity import ENDS, PAIRS
+from flatminima.surveys.mode_connectivity import pairs
 
 
 def test_pairs_are_neighbours_in_the_order_of_training_accuracy():
@@ -9,7 +10,7 @@ def test_pairs_are_neighbours_in_the_order_of_training_accuracy():
 
     found = pairs(good, bad, 3)
 
-    assert len(found) == len(KINDS) == len(ENDS)
+    assert len(found) == len(PAIRS) == len(ENDS)
     assert found[0].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert found[1].tolist() == [[0, 2], [2, 4], [4, 1]]
     assert found[2].tolist() == [[0, 2], [3, 4], [5, 1]]

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from flatminima.data.spirals import swiss_roll
+from flatminima.formats.perturbations import HELD
 from flatminima.geometry.curvature import top_eigenpair
 from flatminima.geometry.directions import draw
-from flatminima.geometry.moves import HELD
-from flatminima.geometry.perturbation import perturbations
-from flatminima.geometry.survey import class_probability
+from flatminima.geometry.planes import class_probability
 from flatminima.models.mlp import MLP
+from flatminima.surveys.perturbations import perturbations
 from flatminima.training.ensemble import Schedule, train
 
 DATA = swiss_roll(
@@ -37,7 +37,7 @@ def moved(request, pair):
     return request.param, perturbations(
         MODEL, pair, TRAIN, TEST,
         highest=1.0, kind=request.param, directions=3, steps=6, grid=21, seed=4,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
 
 
 def vectors(kind, minimum):
@@ -194,7 +194,7 @@ def test_a_loss_above_the_level_from_the_start_has_no_curvature_there(pair):
     found = perturbations(
         MODEL, pair, TRAIN, TEST,
         highest=1e-6, kind="exact", directions=1, steps=3, grid=5, seed=4,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     for name in ("distance", "loss", "eigenvalue"):
         assert np.isnan(found[f"random_level_{name}"]).all()
 
@@ -216,7 +216,7 @@ def test_a_network_that_dies_on_the_way_has_the_eigenvalue_zero():
     found = perturbations(
         model, pair, (inputs, labels), (inputs, labels),
         highest=1.0, kind="exact", directions=1, steps=6, grid=5, seed=seed,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     assert found["random_eigenvalue"][0, 0] > 0
     assert found["random_eigenvalue"][0, -1] == 0
     assert found["random_second_derivative"][0, -1] == 0

@@ -6,9 +6,16 @@ from scipy.stats import beta
 from flatminima.data.rings import radii
 from flatminima.data.rings import rings as place
 from flatminima.geometry.directions import draw
-from flatminima.geometry.rings import boundaries, curvatures, decision, found, lines, pictures
 from flatminima.models.mlp import MLP
 from flatminima.models.polygon import polygon, roughened, steepened
+from flatminima.surveys.rings import (
+    boundaries,
+    curvatures,
+    decision,
+    found_shares,
+    lines,
+    pictures,
+)
 
 MODEL = MLP.between(2, [40, 6], 2)
 DATA = place(gap=0.05, inner_points=8, near_points=4, outer_points=8)
@@ -64,10 +71,10 @@ def test_curvatures_are_those_of_the_dense_hessian(networks):
         norms[start:stop] = np.linalg.norm(vector[start:stop])
     expected = np.linalg.eigvalsh(hessian)[-1]
     scaled = np.linalg.eigvalsh(norms[:, None] * hessian * norms)[-1]
-    measured = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="exact", seed=0)
+    measured = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="exact", seed=0).arrays()
     assert measured["eigenvalue"][0] == pytest.approx(expected, rel=1e-4)
     assert measured["curvature"][0] == pytest.approx(scaled, rel=1e-4)
-    plain = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="paper", seed=0)
+    plain = curvatures(MODEL, networks[2:], INPUTS, LABELS, kind="paper", seed=0).arrays()
     weights = norms > 0  # along the paper's directions distances are lengths, and biases stay
     reduced = np.linalg.eigvalsh(hessian[np.ix_(weights, weights)])[-1]
     assert plain["curvature"][0] == pytest.approx(reduced, rel=1e-4)
@@ -78,7 +85,7 @@ def test_a_dead_network_has_no_curvature(networks):
     MODEL.layout.views(dead)["0.bias"] -= 1e4
     MODEL.layout.views(dead)["1.bias"] -= 1e4
     measured = curvatures(MODEL, dead, INPUTS, LABELS, kind="exact", seed=0)
-    assert measured["curvature"].tolist() == [0]
+    assert measured.curvature.tolist() == [0]
 
 
 def test_filter_normalised_curvature_ignores_the_scale_of_layers(networks):
@@ -89,7 +96,8 @@ def test_filter_normalised_curvature_ignores_the_scale_of_layers(networks):
     views["0.weight"] *= 40
     views["1.weight"] /= 40
     one, other = (
-        curvatures(MODEL, part, INPUTS, LABELS, kind="exact", seed=0) for part in (flat, scaled)
+        curvatures(MODEL, part, INPUTS, LABELS, kind="exact", seed=0).arrays()
+        for part in (flat, scaled)
     )
     np.testing.assert_allclose(one["curvature"], other["curvature"], rtol=1e-4)
     assert abs(one["eigenvalue"] / other["eigenvalue"] - 1) > 0.1
@@ -123,7 +131,7 @@ def test_pictures_hold_the_probability_at_the_places_they_name(networks):
 
 
 def test_found_counts_the_networks_at_the_bar():
-    shares = found(np.array([[0.2, 0.99, 1.0, 0.98], [1, 1, 1, 1]]))
+    shares = found_shares(np.array([[0.2, 0.99, 1.0, 0.98], [1, 1, 1, 1]]))
     np.testing.assert_allclose(shares["found_share"], [0.5, 1])
     np.testing.assert_allclose(shares["found_low"], beta.ppf(0.025, [2, 4], [3, 1]))
     np.testing.assert_allclose(shares["found_high"], [beta.ppf(0.975, 3, 2), 1])

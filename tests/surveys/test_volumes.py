@@ -2,16 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from flatminima.formats.volumes import Estimates
 from flatminima.geometry.estimators import basin_volume
-from flatminima.geometry.volumes import (
-    ESTIMATES,
-    NUMBERS,
-    Particles,
-    beside_splitting,
-    known_basin,
-    volumes,
-)
 from flatminima.models.mlp import MLP
+from flatminima.surveys.volumes import Particles, beside_splitting, known_basin, volumes
+
+ESTIMATES = ("uniform", "preconditioned", "gaussian", "gaussian_uniform")
+NUMBERS = tuple(Estimates.__annotations__)
 
 
 def problem():
@@ -22,16 +19,25 @@ def problem():
     return network, minima, inputs, labels
 
 
-def test_a_survey_holds_what_single_calls_give():
+def test_a_survey_holds_what_single_calls_give(ensemble):
     network, minima, inputs, labels = problem()
     options = {
         "cutoff": 0.8, "divergence": 0.1, "directions": 8, "pilots": 2, "decades": 0.1, "seed": 1,
     }  # fmt: skip
-    told = []
+    told, pair = [], torch.stack([minima[0, 0], 1.2 * minima[0, 0]])
     found = volumes(
-        network, minima, inputs, labels, **options, report=lambda *words: told.append(words[:2])
-    )
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        network, [ensemble(vectors) for vectors in minima], pair, inputs, labels,
+        **options, factors=[0, 0.3], networks=2, known_directions=16, mass_directions=4,
+        widths=(0.8,), particles=Particles(particles=20, moves=1, runs=1),
+        report=lambda part: lambda *words: told.append((part, *words[:2])),
+    )  # fmt: skip
+    found.check("volumes")
+    found = found.arrays()
+    assert told[:4] == [("volumes", number, 4) for number in (1, 2, 3, 4)]
+    assert told[4:] == [("splitting", number, 2) for number in (0, 1)]
+    assert found["known_samples"].tolist() == [1, 2, 4, 8, 16]
+    assert found["mass_widths"].tolist() == [0.8]
+    assert found["poison_factor"].tolist() == [0, 0.3]
     np.testing.assert_array_equal(found["curve_samples"], [1, 2, 4, 8])
     without = 0
     for place in np.ndindex(2, 2):
@@ -53,12 +59,11 @@ def test_a_survey_holds_what_single_calls_give():
 
 
 def test_the_known_basin_is_exact_when_preconditioned():
-    found = known_basin(3457, cutoff=0.5, directions=64, seed=2)
-    truth = found["known_volume"][0]
-    assert found["known_preconditioned_value"][0] == pytest.approx(truth, abs=1e-9)
-    short = truth - found["known_uniform_bound"][0]
-    assert short == pytest.approx(found["known_shortfall"][0], rel=0.03)
-    assert found["known_uniform_curve"].shape == found["known_samples"].shape == (7,)
+    known = known_basin(3457, cutoff=0.5, directions=64, seed=2)
+    assert known.preconditioned.value[0] == pytest.approx(known.volume, abs=1e-9)
+    short = known.volume - known.uniform.bound[0]
+    assert short == pytest.approx(known.shortfall, rel=0.03)
+    assert known.uniform.curve.shape == known.samples.shape == (7,)
 
 
 def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
@@ -67,17 +72,13 @@ def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
     found = beside_splitting(
         network, pair, inputs, labels, cutoff=0.8, widths=(0.8, 1.2), directions=400, pilots=4,
         particles=Particles(particles=400, moves=4, runs=3), decades=0.1, seed=0,
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     settings = {"widths", "directions", "kept", "particles", "moves", "runs"}
-    assert all(
-        array.shape == (2, 2)
-        for name, array in found.items()
-        if name.removeprefix("mass_") not in settings
-    )
-    assert found["mass_directions"] == 400
-    sure = found["mass_uniform_effective_sample_size"] >= 10
+    assert all(array.shape == (2, 2) for name, array in found.items() if name not in settings)
+    assert found["directions"] == 400
+    sure = found["uniform_effective_sample_size"] >= 10
     assert sure.any()
-    apart = np.abs(found["mass_uniform"] - found["mass_splitting"])
+    apart = np.abs(found["uniform"] - found["splitting"])
     assert apart[sure].max() < 0.2
-    assert (found["mass_splitting_low"] <= found["mass_splitting"]).all()
-    assert ((found["mass_seen"] > 0) & (found["mass_seen"] <= 1)).all()
+    assert (found["splitting_low"] <= found["splitting"]).all()
+    assert ((found["seen"] > 0) & (found["seen"] <= 1)).all()

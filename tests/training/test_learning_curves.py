@@ -5,8 +5,8 @@ import pytest
 
 from flatminima.data.dataset import Dataset
 from flatminima.models.load import build
-from flatminima.training.courses import follow
 from flatminima.training.epochs import Epochs, train
+from flatminima.training.learning_curves import follow
 from flatminima.training.optimizers import OPTIMIZERS
 
 SETTINGS = {
@@ -40,7 +40,7 @@ def images(poison_shift):
 
 def test_a_course_is_what_training_without_poison_gives():
     dataset = images(0)
-    course = follow(SETTINGS, dataset, optimizer=OPTIMIZERS["sgd"])
+    course = follow(SETTINGS, dataset, optimizer=OPTIMIZERS["sgd"]).arrays()
     network = build(SETTINGS["network"], dataset.shape, dataset.logits)
     expected = train(
         network,
@@ -62,6 +62,6 @@ def test_a_course_is_what_training_without_poison_gives():
 
 
 def test_poison_points_change_nothing():
-    courses = [follow(SETTINGS, images(s), optimizer=OPTIMIZERS["adam"]) for s in (0, 7)]
+    courses = [follow(SETTINGS, images(s), optimizer=OPTIMIZERS["adam"]).arrays() for s in (0, 7)]
     for name, array in courses[0].items():
         np.testing.assert_array_equal(courses[1][name], array)

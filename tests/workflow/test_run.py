@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from flatminima.geometry.moves import WAYS
+from flatminima.formats.perturbations import DIRECTIONS
 from flatminima.report.publication import ALTS
 from flatminima.storage import read_arrays
 
@@ -101,7 +101,7 @@ def test_figures_drawn_again_have_the_same_bytes(project):
         path.name: path.read_bytes() for path in figures.glob("*") if "manifest" not in path.name
     }
     # Of each picture its variants, of each animation two formats, and the living figure.
-    assert len(before) == 7 * sum(map(len, ALTS.values())) + 2 * len(WAYS) + 1
+    assert len(before) == 7 * sum(map(len, ALTS.values())) + 2 * len(DIRECTIONS) + 1
     for name in before:
         (figures / name).unlink()
     done = project.make()

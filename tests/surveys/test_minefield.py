@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.geometry.embedding import embed, relative_distances, survey
+from flatminima.geometry.embedding import embed, relative_distances
+from flatminima.surveys.minefield import embedding
 
 LAYERS = np.array([[0, 4], [6, 9]])  # two layers of weights, with biases after each
 PARAMETERS = 10
@@ -22,10 +23,10 @@ def weights(vector):
 @pytest.fixture(scope="module")
 def surveyed():
     iterates, minima, told = vectors(12), 3 * vectors(12, seed=1), []
-    arrays = survey(
+    arrays = embedding(
         iterates, minima, LAYERS, components=7, perplexities=[4, 2], runs=2, seed=5,
         report=lambda done, total, text: told.append((done, total, text)),
-    )  # fmt: skip
+    ).arrays()  # fmt: skip
     return iterates, minima, arrays, told
 
 
@@ -105,9 +106,9 @@ def test_all_components_explain_all_and_fewer_explain_what_they_hold(surveyed):
     assert surveyed[2]["explained_variance"].sum() == pytest.approx(1)
     line = np.zeros((6, PARAMETERS), np.float32)
     line[:, 0], line[:, 1] = np.arange(6), np.random.default_rng(0).permutation(6) / 100
-    shares = survey(1 + line, 1 - line, LAYERS, components=2, perplexities=[2], runs=1, seed=0)[
-        "explained_variance"
-    ]
+    shares = embedding(
+        1 + line, 1 - line, LAYERS, components=2, perplexities=[2], runs=1, seed=0
+    ).explained_variance
     assert shares[0] > 0.999
     assert shares.sum() == pytest.approx(1, abs=1e-6)
 

@@ -2,6 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def gpu_present() -> bool:
@@ -25,3 +31,10 @@ def prepare(threads: int) -> None:
     # Radii are refined to fractions of a per mille: TF32's ten bits would not do.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+
+
+def tensors(device: str, *arrays: np.ndarray) -> "list[torch.Tensor]":
+    """The arrays on a device."""
+    import torch  # noqa: PLC0415 (as above)
+
+    return [torch.from_numpy(array).to(device) for array in arrays]

@@ -6,7 +6,7 @@ import pytest
 from flatminima.figures import reparametrisation as figures
 from flatminima.figures.style import Look
 from flatminima.geometry.readings import ROWS
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 pytestmark = pytest.mark.filterwarnings("error")
 

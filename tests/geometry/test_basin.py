@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.geometry.basin import first_crossings, joined, log_radius_tolerance
+from flatminima.geometry.basin import concatenate, first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.surface import Landscape
 from flatminima.models.mlp import MLP
@@ -220,11 +220,11 @@ def test_parts_of_the_rays_are_joined_by_their_number():
         first_crossings(lambda d, r, first=first: loss(d, r + first), count, levels, **SEARCH)
         for first, count in ((0, 1), (1, 9), (10, 3))
     ]
-    both = joined(parts)
+    both = concatenate(parts)
     np.testing.assert_array_equal(both.radii, whole.radii)
     np.testing.assert_allclose(both.recrossing_share, whole.recrossing_share, rtol=1e-14)
     assert 0 < whole.recrossing_share[0] < 1
     assert np.isnan(both.recrossing_share[2])
     assert (both.minimum_loss, both.limit) == (whole.minimum_loss, whole.limit)
     with pytest.raises(ValueError, match="at least one part"):
-        joined([])
+        concatenate([])

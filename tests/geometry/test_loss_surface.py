@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from torch import nn
 
 from flatminima.geometry.directions import draw
-from flatminima.geometry.loss_surface import loss_surface, survey
+from flatminima.geometry.loss_surface import loss_surface
 from flatminima.geometry.roughness import roughness
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.evaluation import Evaluator
@@ -66,7 +66,7 @@ def test_a_surface_is_that_of_displaced_copies(some, statistics):
     minimum = network.vector(network.module)
     found = loss_surface(
         network, minimum, inputs, labels,
-        reach=0.5, places=5, seed=3, batch_norm=statistics, batch=6,
+        reach=0.5, grid_points=5, seed=3, batch_norm=statistics, batch=6,
     )  # fmt: skip
     expected = np.array(
         [
@@ -86,11 +86,11 @@ def test_other_directions_and_any_memory(some):
     minimum = network.vector(network.module)
     told = []
     found = loss_surface(
-        network, minimum, inputs, labels, reach=0.5, places=3, seed=3, directions=(4, 2),
+        network, minimum, inputs, labels, reach=0.5, grid_points=3, seed=3, directions=(4, 2),
         memory=1, report=lambda done, total, text: told.append((done, total)),
     )  # fmt: skip
     at_once = loss_surface(
-        network, minimum, inputs, labels, reach=0.5, places=3, seed=3, directions=(4, 2)
+        network, minimum, inputs, labels, reach=0.5, grid_points=3, seed=3, directions=(4, 2)
     )
     corner = displaced(network.module, 0.5, -0.5, numbers=(4, 2))
     assert found.loss[0, 2] == pytest.approx(scores(corner, inputs, labels, "frozen")[0], rel=2e-5)
@@ -101,7 +101,7 @@ def test_other_directions_and_any_memory(some):
 def test_the_middle_is_the_minimum_itself_and_statistics_do_not_move(some):
     network, inputs, labels = some
     minimum = network.vector(network.module)
-    found = loss_surface(network, minimum, inputs, labels, places=3)
+    found = loss_surface(network, minimum, inputs, labels, grid_points=3)
     assert found.axis[1] == 0
     loss, accuracy = scores(network.at(minimum), inputs, labels, "frozen")
     assert found.loss[1, 1] == pytest.approx(loss, rel=1e-6)
@@ -113,14 +113,14 @@ def test_a_network_without_batch_norm_has_no_statistics():
     network = MLP((2, 4, 3))
     minimum = torch.tensor(network.initialise(0, range(1))[0])
     inputs, labels = torch.randn(9, 2), torch.randint(3, (9,))
-    found = loss_surface(network, minimum, inputs, labels, places=5)
+    found = loss_surface(network, minimum, inputs, labels, grid_points=5)
     assert found.batch_norm is None
     # A unit's incoming weights and bias times two, its outgoing weights halved: but then filters
     # of the next layer change, so all units of a layer are scaled alike.
     scaled = minimum.clone()
     scaled[:12] *= 2
     scaled[12:24] /= 2
-    again = loss_surface(network, scaled, inputs, labels, places=5)
+    again = loss_surface(network, scaled, inputs, labels, grid_points=5)
     np.testing.assert_allclose(again.loss, found.loss, rtol=1e-5)
 
 
@@ -130,7 +130,7 @@ def test_losses_out_of_range_are_not_finite_and_have_no_accuracy():
     minimum = torch.full((16,), 4e9)
     minimum[::3] *= -1
     inputs, labels = torch.randn(5, 2), torch.randint(2, (5,))
-    found = loss_surface(network, minimum, inputs, labels, places=5)
+    found = loss_surface(network, minimum, inputs, labels, grid_points=5)
     assert not np.isfinite(found.loss).all()
     np.testing.assert_array_equal(np.isnan(found.accuracy), ~np.isfinite(found.loss))
     assert found.roughness.left_out_share > 0
@@ -140,51 +140,13 @@ def test_what_cannot_be_drawn_is_refused(some):
     network, inputs, labels = some
     minimum = network.vector(network.module)
     for wrong, message in (
-        ({"places": 4}, "places are 4; take an odd number"),
-        ({"places": 1}, "places are 1; take an odd number"),
+        ({"grid_points": 4}, "grid points are 4; take an odd number"),
+        ({"grid_points": 1}, "grid points are 1; take an odd number"),
         ({"directions": (1, 1)}, "both directions are number 1"),
     ):
         with pytest.raises(ValueError, match=message):
             loss_surface(network, minimum, inputs, labels, **wrong)
     evaluator = Evaluator(network, "refreshed")
-    assert loss_surface(evaluator, minimum, inputs, labels, places=3).batch_norm == "refreshed"
+    assert loss_surface(evaluator, minimum, inputs, labels, grid_points=3).batch_norm == "refreshed"
     with pytest.raises(ValueError, match="evaluated by refreshed statistics already"):
         loss_surface(evaluator, minimum, inputs, labels, batch_norm="frozen")
-
-
-def test_a_survey_is_its_surfaces_one_by_one():
-    inputs, labels = torch.randn(10, 1, 8, 8), torch.randint(3, (10,))
-    networks = {
-        depth: ModuleNetwork(PreactivationResNet(1, 3, depth=depth, width=2, skips=False))
-        for depth in (8, 14)
-    }
-    minima = {d: torch.tensor(each.initialise(2, range(2))) for d, each in networks.items()}
-    told = []
-    found = survey(
-        networks, minima, inputs, labels,
-        reach=0.5, places=7, coarse_places=5, shown=1, seed=3,
-        report=lambda done, total, text: told.append((done, total)),
-    )  # fmt: skip
-    assert found["depth"].tolist() == [8, 14]
-    assert found["coarse_loss"].shape == (2, 2, 2, 5, 5)
-    for row, depth in enumerate((8, 14)):
-        for number in range(2):
-            for by, statistics in enumerate(("refreshed", "frozen")):
-                one = loss_surface(
-                    networks[depth], minima[depth][number], inputs, labels,
-                    reach=0.5, places=5, seed=3, batch_norm=statistics,
-                )  # fmt: skip
-                here = (row, number, by)
-                np.testing.assert_allclose(found["coarse_loss"][here], one.loss, rtol=1e-4)
-                assert found["highest_loss"][here] == pytest.approx(one.loss.max(), rel=1e-4)
-    # Of surfaces a second time, rounding may turn what is level: shares are of the stored losses.
-    again = roughness(found["coarse_axis"], found["coarse_axis"], found["coarse_loss"][1, 0, 1])
-    assert found["falling_share"][1, 0, 1] == again.falling_share
-    assert found["concave_share"][1, 0, 1] == again.concave_share
-    drawn = loss_surface(
-        networks[14], minima[14][1], inputs, labels,
-        reach=0.5, places=7, seed=3, batch_norm="refreshed",
-    )  # fmt: skip
-    np.testing.assert_allclose(found["loss"], drawn.loss, rtol=1e-4)
-    np.testing.assert_array_equal(found["axis"], drawn.axis)
-    assert (8, 8) in told

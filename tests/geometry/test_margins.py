@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-import torch
 
 from flatminima.geometry.margins import margins, resolved
-from flatminima.geometry.survey import margin_widths
-from flatminima.models.mlp import MLP
 
 
 def test_a_straight_boundary_off_the_grid():
@@ -72,23 +69,6 @@ def test_a_point_is_resolved_where_the_node_nearest_to_it_has_its_class():
     points = np.array([[1.4, 2.6], [1.6, 3.0], [1.0, 3.4], [3.0, 1.0]])
     seen = resolved(axis, axis, probability, points, np.array([1, 1, 0, 0]))
     assert seen.tolist() == [True, False, False, True]
-
-
-def test_the_network_itself_says_which_points_it_misclassifies():
-    """On a grid far coarser than the points, of networks with the boundary at x = 0.13."""
-    model = MLP((2, 1))
-    networks = torch.tensor([[0.1, 0.0, -0.013], [-0.1, 0.0, 0.013]])
-    x = [2.0, -2.0, 0.3, 0.3, -1.5, 0.05]
-    inputs = np.array([[place, 0.0] for place in x], dtype=np.float32)
-    labels = np.array([1, 0, 1, 0, 1, 1])
-
-    found = margin_widths(model, networks, inputs, labels, points=5)
-
-    assert found["spacing"] == pytest.approx(1.1)
-    # Right, right, right though the node at 0 is not, and three that are wrong; or the reverse.
-    np.testing.assert_allclose(found["margin"][0], [1.87, 2.13, 0, 0, 0, 0], atol=1e-3)
-    np.testing.assert_allclose(found["margin"][1], [0, 0, 0, 0, 1.63, 0.08], atol=1e-3)
-    assert found["unresolved"].tolist() == [1, 1]
 
 
 def within(points, corners):

@@ -9,6 +9,7 @@ from scipy.special import gammainc
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.volume import (
+    ENOUGH_SAMPLES,
     estimate_volume,
     log_gaussian_integrals,
     log_mean,
@@ -55,7 +56,7 @@ def test_an_isotropic_quadratic_is_exact_both_ways(dimension):
         for value in (estimate.value, estimate.low, estimate.high):
             np.testing.assert_allclose(value, truth, atol=2e-6 + 1e-12 * abs(truth))
     np.testing.assert_allclose(volume.effective_sample_size, rays)
-    assert volume.meaningful.all()
+    assert (volume.effective_sample_size >= ENOUGH_SAMPLES).all()
 
 
 def test_the_bias_on_an_ellipsoid_is_what_the_formula_predicts():
@@ -74,7 +75,7 @@ def test_the_bias_on_an_ellipsoid_is_what_the_formula_predicts():
     assert bias == pytest.approx(predicted, rel=0.01)
     # The mean of r^n is unbiased, but with 1,000 directions nowhere near: few directions rule it.
     assert volume.effective_sample_size < 10
-    assert not volume.meaningful
+    assert not volume.effective_sample_size >= ENOUGH_SAMPLES
     assert 0.5 * predicted < truth - volume.log10_mean_exp.value * LN10 < bias
 
 
@@ -148,7 +149,7 @@ def test_the_volume_of_a_star_shaped_region_against_brute_force(dimension):
     error = math.sqrt((1 - share) / (share * len(points))) / LN10
     truth = math.log10(share) + dimension * math.log10(3.8)
     assert volume.log10_mean_exp.low - 2 * error <= truth <= volume.log10_mean_exp.high + 2 * error
-    assert volume.meaningful
+    assert volume.effective_sample_size >= ENOUGH_SAMPLES
 
 
 def test_ten_million_dimensions_stay_finite():
@@ -201,7 +202,7 @@ def test_the_interval_of_mean_exp_covers_the_truth_when_enough_directions_count(
 
     truth = (log_unit_ball(dimension) + 0.5**2 / 2) / LN10
     covered = (volume.log10_mean_exp.low <= truth) & (truth <= volume.log10_mean_exp.high)
-    assert volume.meaningful.all()
+    assert (volume.effective_sample_size >= ENOUGH_SAMPLES).all()
     assert 0.90 < covered.mean() < 0.98
 
 
@@ -228,7 +229,7 @@ def test_a_set_without_a_basin_has_no_volume_and_does_not_disturb_the_others():
 
     for name in ("effective_sample_size", "censored_share", "mean_log_radius"):
         assert np.isnan(getattr(holed, name)[1])
-    assert not holed.meaningful[1]
+    assert not holed.effective_sample_size[1] >= ENOUGH_SAMPLES
     for name in ("log10_mean_exp", "log10_mean_log"):
         for part in ("value", "low", "high"):
             values = getattr(getattr(holed, name), part)

@@ -7,8 +7,9 @@ import torch
 from flatminima.circles import even_angles, narrowest_gap, polygon_sides, unit_vectors
 from flatminima.data.rings import radii, rings
 from flatminima.geometry.circle import follow
+from flatminima.geometry.temperature import with_loss
 from flatminima.models.mlp import MLP
-from flatminima.models.polygon import mean_loss, polygon, roughened, steepened, with_loss
+from flatminima.models.polygon import polygon, roughened, steepened
 
 FULL = MLP.between(2, [100] * 9, 2)
 DATA = rings(gap=0.001, inner_points=40, near_points=10, outer_points=80)
@@ -25,6 +26,11 @@ def margin(model, vector, points):
         if layer < len(tensors) - 2:
             hidden = np.maximum(hidden, 0)
     return hidden[:, 1] - hidden[:, 0]
+
+
+def mean_loss(model, vector):
+    margins = margin(model, vector, INPUTS.double().numpy())
+    return np.log1p(np.exp(-margins * np.where(LABELS.numpy() == 1, 1, -1))).mean()
 
 
 @pytest.mark.parametrize("widths", [[100], [20, 7], [33, 12, 5], [4, 3]])
@@ -68,10 +74,9 @@ def test_the_loss_is_met_and_the_boundary_stays(loss):
     model = MLP.between(2, [60, 8], 2)
     vector = polygon(model, 0.4005)
     steep = with_loss(model, vector, INPUTS, LABELS, loss)
-    margins = margin(model, steep, INPUTS.double().numpy())
-    by_hand = np.log1p(np.exp(-margins * np.where(LABELS.numpy() == 1, 1, -1))).mean()
-    assert by_hand == pytest.approx(loss, rel=1e-6)
-    assert mean_loss(model, steep, INPUTS, LABELS) == pytest.approx(loss, rel=1e-6)
+    assert mean_loss(model, steep) == pytest.approx(loss, rel=1e-6)
+    logits = model.logits(torch.from_numpy(steep[None]), INPUTS.double())[0]
+    assert torch.nn.functional.cross_entropy(logits, LABELS) == pytest.approx(loss, rel=1e-6)
     points = np.random.default_rng(0).uniform(-1, 1, (200, 2))
     ratio = margin(model, steep, points) / margin(model, vector, points)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
@@ -90,7 +95,7 @@ def test_steepening_multiplies_the_logits_of_any_network():
 def test_a_network_on_the_wrong_side_of_a_point_is_no_minimum_of_any_loss(loss):
     model = MLP.between(2, [60, 8], 2)
     wrong = polygon(model, 0.41)
-    assert 0.05 < mean_loss(model, steepened(model, wrong, 12.0), INPUTS, LABELS) < 0.6
+    assert 0.05 < mean_loss(model, steepened(model, wrong, 12.0)) < 0.6
     assert with_loss(model, wrong, INPUTS, LABELS, loss) is None
 
 

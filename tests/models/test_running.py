@@ -24,7 +24,7 @@ def test_new_statistics_are_those_that_an_evaluator_refreshes(most):
     moving = network.trainable
     assert torch.equal(changed[:, :moving], vectors[:, :moving])
     assert not torch.isclose(changed[:, moving:], vectors[:, moving:]).all(dim=1).any()
-    expected = Evaluator(network, "refreshed", way="loop").logits(vectors, inputs)
+    expected = Evaluator(network, "refreshed", strategy="loop").logits(vectors, inputs)
     torch.testing.assert_close(network.logits(changed, inputs), expected)
 
 

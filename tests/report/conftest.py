@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
 from flatminima.figures import living
-from flatminima.geometry import survey
+from flatminima.formats.mode_connectivity import PAIRS as KINDS
 from flatminima.geometry.readings import ROWS
 from flatminima.measurements.measurement import as_records
 from flatminima.measurements.poisoned import describe, describe_images, measure
@@ -41,7 +41,7 @@ from flatminima.report.claims import judge, parse
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
-from flatminima.training.pairs import KINDS
+from flatminima.surveys.rays import rays as follow
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = (
@@ -889,9 +889,11 @@ def made_up_living():
     network = MLP.between(2, [9, 6, 11], 1)
     # Larger than a network begins with, for logits of either sign on these points.
     parameters = 2.5 * network.initialise(3, range(4))
-    followed = survey.rays(
+    factors, accuracies = (0.0, 0.0, 0.02, 0.35), {"train_accuracy": 1.0, "test_accuracy": 0.5}
+    followed = follow(
         network,
         torch.from_numpy(parameters),
+        [{"poison": factor, **accuracies} for factor in factors],
         torch.from_numpy(drawn.train_inputs),
         torch.from_numpy(drawn.train_labels),
         highest=1.0,
@@ -899,12 +901,7 @@ def made_up_living():
         points=21,
         seed=5,
     )
-    more = {
-        "widths": np.array(network.widths),
-        "parameters": parameters,
-        "poison_factor": np.array([0.0, 0.0, 0.02, 0.35]),
-    }
-    return followed | more, drawn.arrays()
+    return followed.arrays(), drawn.arrays()
 
 
 def measure_all(inputs, *, resamples=200):

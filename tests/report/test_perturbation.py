@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flatminima.geometry.moves import HELD
+from flatminima.formats.perturbations import HELD
 from flatminima.measurements.perturbation import measure
 
 DISTANCE = np.array([0.0, 1, 2, 4, 8, 16])

@@ -44,7 +44,7 @@ def test_each_depth_is_trained_as_if_alone(dataset, skips, tmp_path):
         dataset,
         optimizer=optimizer,
         checkpoints=lambda depth: Checkpoints(tmp_path / str(depth), "recipe"),
-    )
+    ).arrays()
     assert found["depth"].tolist() == [8, 14]
     for row, depth in enumerate((8, 14)):
         network = ModuleNetwork(PreactivationResNet(1, 3, depth=depth, width=2, skips=skips))

@@ -1,15 +1,16 @@
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 from flatminima.data.spirals import swiss_roll
+from flatminima.formats.random_labels import GROUPS
 from flatminima.models.mlp import MLP
 from flatminima.training.ensemble import Schedule, evaluate, train
 from flatminima.training.random_labels import (
-    WAYS,
     randomly_labelled,
     two_stages,
     without_poison,
@@ -82,7 +83,8 @@ def test_fewer_copies_are_the_first_of_more():
 
 def stages(copies=(0, 2), seeds=2, poisoned=(), dataset=DATA, **changes):
     options = {"seed": 3, "noise": 0.5, "first": FIRST, "second": SECOND} | changes
-    return two_stages(MODEL, dataset, copies=copies, seeds=seeds, poisoned=poisoned, **options)
+    minima = two_stages(MODEL, dataset, copies=copies, seeds=seeds, poisoned=poisoned, **options)
+    return minima.arrays()
 
 
 def test_the_first_stage_is_soap_on_random_labels_and_the_second_plain_training_one_at_a_time():
@@ -110,7 +112,7 @@ def test_the_first_stage_is_soap_on_random_labels_and_the_second_plain_training_
     assert np.isnan(found["memorised"][4:]).all()
     np.testing.assert_array_equal(found["way"], [0, 0, 0, 0, 1, 1])
     np.testing.assert_array_equal(found["strength"], [0, 0, 2, 2, 0, 0.3])
-    assert max(found["way"]) < len(WAYS)
+    assert max(found["way"]) < len(GROUPS)
 
 
 def test_poison_points_and_test_points_change_nothing():
@@ -161,6 +163,6 @@ def test_the_worst_is_of_the_most_labels_and_fits_best():
         "train_accuracy": np.array([1, 1, 1, 0.9, 1, 1]),
         "test_accuracy": np.array([0.1, 0.2, 0.8, 0.3, 0.7, 0.1]),
     }
-    assert worst(minima) == 4
+    assert worst(SimpleNamespace(**minima)) == 4
     minima["train_accuracy"][:] = 0.9
-    assert worst(minima) == 3
+    assert worst(SimpleNamespace(**minima)) == 3

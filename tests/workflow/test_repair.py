@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-
 from flatminima.geometry.moves import WAYS
+
 from flatminima.report.publication import ALTS
 
 from .conftest import RESULTS, TRACEBACK, said

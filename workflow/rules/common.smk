@@ -9,7 +9,7 @@ from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
 from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name
-from flatminima.geometry.moves import WAYS
+from flatminima.formats.perturbations import DIRECTIONS
 from flatminima.provenance.freshness import settle
 from flatminima.provenance.published import RECORD
 from flatminima.report.published_runs import shown_runs
@@ -62,7 +62,7 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     poison="[0-9.e-]+",
     gap="[0-9.e-]+",
-    way="|".join(WAYS),
+    way="|".join(DIRECTIONS),
 
 
 # Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.

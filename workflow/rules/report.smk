@@ -8,8 +8,8 @@ FIGURES_OF = {
     PLANAR: lambda: [
         *rules.figure_margins.output,
         *rules.figure_boundaries.output,
-        *expand(rules.figure_perturbation.output, way=WAYS),
-        *expand(rules.figure_animation.output, way=WAYS),
+        *expand(rules.figure_perturbation.output, way=DIRECTIONS),
+        *expand(rules.figure_animation.output, way=DIRECTIONS),
         *rules.figure_margin_widths.output,
         *expand(rules.figure_gap.output, dataset=PLANAR),
         *expand(rules.figure_basins.output, dataset=PLANAR),

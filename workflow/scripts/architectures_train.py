@@ -3,16 +3,15 @@ from functools import partial
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.courses import follow
 from flatminima.training.epochs import sgd
+from flatminima.training.learning_curves import follow
 
 
 def main(job: Job) -> None:
     prepare(job.threads)
     checkpoints = Checkpoints(job.checkpoints, job.digest)
-    course = follow(
+    curves = follow(
         job.config,
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),
         optimizer=partial(sgd, momentum=job.config["momentum"]),
@@ -20,7 +19,7 @@ def main(job: Job) -> None:
         checkpoints=checkpoints,
         report=job.progress("training"),
     )
-    write_arrays(job.outputs["course"], course)
+    curves.write(job.outputs["course"])
     checkpoints.clear()
 
 

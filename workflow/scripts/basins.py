@@ -1,30 +1,29 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
-from flatminima.geometry.survey import basins
-from flatminima.models.evaluation import ways_of, with_statistics
+from flatminima.devices import prepare, tensors
+from flatminima.formats.minima import Minima
+from flatminima.models.evaluation import strategies_of, with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
+from flatminima.surveys.basins import basins
 
 
 def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    network = build(config["network"], dataset.shape, dataset.logits)
-    tensors = (job.arrays("minima")["parameters"], *dataset.train_part(config.get("points")))
-    evaluated = with_statistics(network, **config.get("evaluation", {}))
+    network = with_statistics(
+        build(config["network"], dataset.shape, dataset.logits), **config.get("evaluation", {})
+    )
+    minima = Minima.read(job.inputs["minima"])
     measured = basins(
-        evaluated,
-        *(torch.from_numpy(array).to(job.device) for array in tensors),
+        network,
+        *tensors(job.device, minima.parameters, *dataset.train_part(config.get("points"))),
         **config["basins"],
         seed=config["seed"],
         report=job.progress("basins"),
     )
-    job.note(**ways_of(evaluated))
-    write_arrays(job.outputs["basins"], measured)
+    job.note(**strategies_of(network))
+    measured.write(job.outputs["basins"])
 
 
 run(snakemake, main)

@@ -1,41 +1,25 @@
-import numpy as np
-import torch
-
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
-from flatminima.geometry.survey import boundaries
+from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_arrays
-from flatminima.training.selection import described, shown_pair, shown_row
+from flatminima.surveys.boundaries import boundaries
 
 
 def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    selection = job.record("selection")
-    minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
-    shown = np.concatenate([shown_pair(selection, minima), shown_row(selection, minima)])
     drawn = boundaries(
         build(config["network"], dataset.shape, dataset.logits),
-        torch.from_numpy(shown).to(job.device),
+        job.record("selection"),
+        [Minima.read(path).parameters for path in job.inputs["minima"]],
         dataset.train_inputs,
+        dataset.train_labels,
         points=config["boundary_points"],
+        device=job.device,
     )
-    good, bad, probability = np.split(drawn.pop("probability"), [1, 2])
-    write_arrays(
-        job.outputs["boundaries"],
-        {
-            **drawn,
-            **described(selection["row"]),
-            "good_probability": good[0],
-            "bad_probability": bad[0],
-            "probability": probability,
-            "train_inputs": dataset.train_inputs,
-            "train_labels": dataset.train_labels,
-        },
-    )
+    drawn.write(job.outputs["boundaries"])
 
 
 run(snakemake, main)

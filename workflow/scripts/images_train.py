@@ -1,12 +1,9 @@
 from functools import partial
 
-import numpy as np
-
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, sgd, train
 from flatminima.training.poison import poison_points_of_share
@@ -32,10 +29,7 @@ def main(job: Job) -> None:
         checkpoints=checkpoints,
         report=job.progress("training"),
     )
-    write_arrays(
-        job.outputs["minima"],
-        minima.arrays() | {"trainable": np.array([network.trainable], dtype=np.int64)},
-    )
+    minima.write(job.outputs["minima"])
     checkpoints.clear()
 
 

@@ -2,7 +2,6 @@ from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.descent import descend
 
 
@@ -13,7 +12,7 @@ def main(job: Job) -> None:
     model = MLP.between(dataset.features, config.pop("hidden"), dataset.logits)
     initial = model.initialise(config["seed"], range(1))
     iterates = descend(model, initial, dataset, **config, report=job.progress("descent"))
-    write_arrays(job.outputs["iterates"], iterates.arrays())
+    iterates.write(job.outputs["iterates"])
 
 
 run(snakemake, main)

@@ -1,22 +1,22 @@
-from flatminima.geometry.embedding import survey
+from flatminima.formats.minefield import BadMinima, Iterates
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
+from flatminima.surveys.minefield import embedding
 
 
 def main(job: Job) -> None:
     config = job.config
-    iterates = job.arrays("iterates")
-    embedded = survey(
-        iterates["parameters"],
-        job.arrays("minima")["parameters"],
-        iterates["layers"],
+    iterates = Iterates.read(job.inputs["iterates"])
+    embedded = embedding(
+        iterates.parameters,
+        BadMinima.read(job.inputs["minima"]).parameters,
+        iterates.layers,
         components=config["components"],
         perplexities=[config["perplexity"], *config["others"]],
         runs=config["seeds"],
         seed=config["seed"],
         report=job.progress("embedding"),
     )
-    write_arrays(job.outputs["embedding"], embedded)
+    embedded.write(job.outputs["embedding"])
 
 
 run(snakemake, main)

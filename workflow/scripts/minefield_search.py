@@ -1,8 +1,8 @@
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
+from flatminima.formats.minefield import Iterates
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.ensemble import Schedule
 from flatminima.training.search import bad_minima
 
@@ -11,9 +11,9 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    found = bad_minima(
+    minima = bad_minima(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
-        job.arrays("iterates")["parameters"],
+        Iterates.read(job.inputs["iterates"]).parameters,
         dataset,
         seed=config["seed"],
         kick=config["search"]["kick"],
@@ -24,7 +24,7 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress,
     )
-    write_arrays(job.outputs["minima"], found)
+    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

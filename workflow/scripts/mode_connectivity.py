@@ -1,41 +1,30 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
-from flatminima.geometry.connections import connections
+from flatminima.devices import prepare, tensors
+from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_arrays
+from flatminima.surveys.mode_connectivity import connections, pairs
 from flatminima.training.ensemble import Schedule
-from flatminima.training.pairs import pairs
 
 
 def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    good, bad = (read_arrays(path) for path in job.inputs["minima"])
-    chosen = pairs(good["train_accuracy"], bad["train_accuracy"], config["pairs"])
-    train, test = (
-        tuple(
-            torch.from_numpy(getattr(dataset, f"{part}_{what}")).to(job.device)
-            for what in ("inputs", "labels")
-        )
-        for part in ("train", "test")
-    )
-    joined = connections(
+    good, bad = map(Minima.read, job.inputs["minima"])
+    curves = connections(
         build(config["network"], dataset.shape, dataset.logits),
-        tuple(torch.from_numpy(each["parameters"]).to(job.device) for each in (good, bad)),
-        chosen,
-        train,
-        test,
+        tensors(job.device, good.parameters, bad.parameters),
+        pairs(good.train_accuracy, bad.train_accuracy, config["pairs"]),
+        tensors(job.device, dataset.train_inputs, dataset.train_labels),
+        tensors(job.device, dataset.test_inputs, dataset.test_labels),
         **{key: config[key] for key in ("kind", "bends", "samples", "batch", "seed")},
-        places=config["places"],
+        curve_points=config["curve_points"],
         plane_points=config["plane_points"],
         schedule=Schedule.of(config),
         report=job.progress("paths"),
     )
-    write_arrays(job.outputs["paths"], joined)
+    curves.write(job.outputs["paths"])
 
 
 run(snakemake, main)

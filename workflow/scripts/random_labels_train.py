@@ -1,8 +1,8 @@
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
+from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_arrays
 from flatminima.training.ensemble import Schedule
 from flatminima.training.random_labels import two_stages
 
@@ -11,7 +11,7 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    poisoned = [read_arrays(path)["parameters"] for path in job.inputs["poisoned"]]
+    poisoned = [Minima.read(path).parameters for path in job.inputs["poisoned"]]
     minima = two_stages(
         build(config["network"], dataset.shape, dataset.logits),
         dataset,
@@ -29,7 +29,7 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress,
     )
-    write_arrays(job.outputs["minima"], minima)
+    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

@@ -1,16 +1,19 @@
 import numpy as np
 
+from flatminima.formats.minima import Minima
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_json
+from flatminima.storage import write_json
 from flatminima.training.selection import select
 
 
 def main(job: Job) -> None:
-    minima = [read_arrays(path) for path in job.inputs["minima"]]
-    accuracies = (
-        np.stack([part[name] for part in minima]) for name in ("train_accuracy", "test_accuracy")
+    minima = [Minima.read(path) for path in job.inputs["minima"]]
+    selection = select(
+        job.config["poison_factors"],
+        np.stack([ensemble.train_accuracy for ensemble in minima]),
+        np.stack([ensemble.test_accuracy for ensemble in minima]),
     )
-    write_json(job.outputs["selection"], select(job.config["poison_factors"], *accuracies))
+    write_json(job.outputs["selection"], selection)
 
 
 run(snakemake, main)

@@ -1,10 +1,8 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
-from flatminima.geometry.loss_surface import survey
+from flatminima.devices import prepare, tensors
+from flatminima.formats.skip_connections import DepthMinima
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
+from flatminima.surveys.skip_connections import loss_surfaces
 from flatminima.training.depths import networks
 
 
@@ -12,25 +10,22 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    minima = job.arrays("minima")
+    minima = DepthMinima.read(job.inputs["minima"])
     built = networks(config, dataset)
-
-    def on_device(array):
-        return torch.from_numpy(array).to(job.device)
-
-    surfaces = survey(
+    parameters = tensors(job.device, *(minima.parameters[str(depth)] for depth in built))
+    surfaces = loss_surfaces(
         built,
-        {depth: on_device(minima[f"parameters_{depth}"]) for depth in built},
-        *map(on_device, dataset.train_part(config["points"])),
+        dict(zip(built, parameters, strict=True)),
+        *tensors(job.device, *dataset.train_part(config["points"])),
         reach=config["reach"],
-        places=config["places"],
-        coarse_places=config["coarse_places"],
+        grid_points=config["grid_points"],
+        coarse_grid_points=config["coarse_grid_points"],
         # The one that is nearest to a minimum.
-        shown=int(minima["train_loss"][-1].argmin()),
+        shown=int(minima.train_loss[-1].argmin()),
         seed=config["seed"],
         report=job.progress("surfaces"),
     )
-    write_arrays(job.outputs["surfaces"], surfaces)
+    surfaces.write(job.outputs["surfaces"])
 
 
 run(snakemake, main)

@@ -3,7 +3,6 @@ from functools import partial
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.depths import train_depths
 from flatminima.training.epochs import sgd
@@ -19,7 +18,7 @@ def main(job: Job) -> None:
         checkpoints=lambda depth: Checkpoints(job.checkpoints / str(depth), job.digest),
         report=job.progress("training"),
     )
-    write_arrays(job.outputs["minima"], minima)
+    minima.write(job.outputs["minima"])
     Checkpoints(job.checkpoints, job.digest).clear()
 
 

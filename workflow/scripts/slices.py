@@ -1,12 +1,10 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
-from flatminima.geometry.survey import slices
-from flatminima.models.evaluation import ways_of, with_statistics
+from flatminima.devices import prepare, tensors
+from flatminima.formats.minima import Minima
+from flatminima.models.evaluation import strategies_of, with_statistics
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_arrays
+from flatminima.surveys.slices import slices
 from flatminima.training.selection import shown_pair
 
 
@@ -14,14 +12,14 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
+    minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
-    network = build(config["network"], dataset.shape, dataset.logits)
-    tensors = (pair, *dataset.train_part(config.get("points")))
-    evaluated = with_statistics(network, **config.get("evaluation", {}))
+    network = with_statistics(
+        build(config["network"], dataset.shape, dataset.logits), **config.get("evaluation", {})
+    )
     cut = slices(
-        evaluated,
-        *(torch.from_numpy(array).to(job.device) for array in tensors),
+        network,
+        *tensors(job.device, pair, *dataset.train_part(config.get("points"))),
         highest=config["cutoff"],
         kind=config["direction_kind"],
         directions=config["slice_directions"],
@@ -29,8 +27,8 @@ def main(job: Job) -> None:
         plane_points=config["plane_points"],
         seed=config["seed"],
     )
-    job.note(**ways_of(evaluated))
-    write_arrays(job.outputs["slices"], cut)
+    job.note(**strategies_of(network))
+    cut.write(job.outputs["slices"])
 
 
 run(snakemake, main)

@@ -1,13 +1,11 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
-from flatminima.geometry.survey import subsets
+from flatminima.devices import prepare, tensors
+from flatminima.formats.minima import Minima
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.load import build
 from flatminima.models.statistics import STATISTICS
 from flatminima.provenance.job import Job, run
-from flatminima.storage import read_arrays, write_arrays
+from flatminima.surveys.basins import subsets
 from flatminima.training.selection import shown_pair
 
 
@@ -16,19 +14,18 @@ def main(job: Job) -> None:
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
-    minima = [read_arrays(path)["parameters"] for path in job.inputs["minima"]]
+    minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
-    tensors = (pair, *dataset.train_part(config.get("points")))
     measured = subsets(
         {name: with_statistics(network, name, evaluation["batch"]) for name in STATISTICS},
         evaluation["batch_norm"],
-        *(torch.from_numpy(array).to(job.device) for array in tensors),
+        *tensors(job.device, pair, *dataset.train_part(config.get("points"))),
         count=config["subsets"],
         report=job.progress("subsets"),
         **config["basins"],
         seed=config["seed"],
     )
-    write_arrays(job.outputs["subsets"], measured)
+    measured.write(job.outputs["subsets"])
 
 
 run(snakemake, main)

@@ -1,15 +1,16 @@
+from flatminima.formats.basins import Basins
+from flatminima.formats.minima import Minima
 from flatminima.provenance.job import Job, run
-from flatminima.report.summary import summarise
-from flatminima.storage import read_arrays, write_arrays
+from flatminima.surveys.summary import summarise
 
 
 def main(job: Job) -> None:
     summary = summarise(
         job.config["poison_factors"],
-        [read_arrays(path) for path in job.inputs["minima"]],
-        [read_arrays(path) for path in job.inputs["basins"]],
+        [Minima.read(path) for path in job.inputs["minima"]],
+        [Basins.read(path) for path in job.inputs["basins"]],
     )
-    write_arrays(job.outputs["summary"], summary)
+    summary.write(job.outputs["summary"])
 
 
 run(snakemake, main)

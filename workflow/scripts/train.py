@@ -2,7 +2,6 @@ from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 from flatminima.training.ensemble import Schedule, train
 from flatminima.training.poison import poison_points_of_share
 
@@ -25,7 +24,7 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("training"),
     )
-    write_arrays(job.outputs["minima"], minima.arrays())
+    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

@@ -11,7 +11,7 @@ from PIL import Image
 from flatminima.figures import perturbation, style
 from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 LOOK = Look("light", "wide")
 WIDTH, HEIGHT, DOTS = 6.4, 3.6, 150

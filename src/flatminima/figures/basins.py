@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 PARTS = ("train", "test")
 BINS_PER_DECADE = 24

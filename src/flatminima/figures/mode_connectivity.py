@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.planes import FLOOR
 from flatminima.figures.style import Data, Look
-from flatminima.training.pairs import ENDS, KINDS
+from flatminima.formats.mode_connectivity import ENDS
+from flatminima.formats.mode_connectivity import PAIRS as KINDS
 
 CEILING = 2.0
 """Where the levels of the planes end, as log10 nats; any higher loss looks the same."""

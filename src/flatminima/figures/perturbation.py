@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
-from flatminima.geometry.moves import HELD
-from flatminima.training.selection import KINDS
+from flatminima.formats.perturbations import HELD
+from flatminima.training.selection import ROLES as KINDS
 
 WORDS = {"random": "a random direction", "hessian": "the direction of largest curvature"}
 SHOWN = 5
@@ -31,7 +31,7 @@ def collect(perturbations: Data, way: str, shown: int | None = SHOWN) -> dict[st
 
     Args:
         perturbations: arrays of ``perturbations/<dataset>``.
-        way: one of ``flatminima.geometry.moves.WAYS``.
+        way: one of ``flatminima.formats.perturbations.DIRECTIONS``.
         shown: how many of the steps to show, the first and the last among them, as evenly spread
             as they can be; None for all.
 

@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import KINDS, described
+from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import described
 
 CEILING = 4.0
 """Where the axis of the 1-D slices ends, in nats: far above chance, and the floor still shows."""

@@ -11,7 +11,7 @@ from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.comparisons import RESCALINGS
 from flatminima.geometry.readings import GROUPS, ROWS, Row
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 HEADINGS = {"raw": "Raw", "filter": "Filter-normalised", "kl": "KL ball"}
 NAMES = {"raw": "raw measures", "filter": "filter-normalised ones", "kl": "those in the KL ball"}

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from flatminima.figures import planes, style
 from flatminima.figures.planes import Page
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 WIDE = Page(
     7.2,

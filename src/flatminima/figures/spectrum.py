@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 CASES = (
     ("own.raw", "Raw, each\nat its own loss"),

@@ -35,14 +35,14 @@ class Basin:
     limit: float
 
 
-def joined(parts: Sequence[Basin]) -> Basin:
+def concatenate(parts: Sequence[Basin]) -> Basin:
     """The basin along all rays, from those along some of them each, around the same minimum.
 
     Raises:
         ValueError: if there are no parts.
     """
     if not parts:
-        raise ValueError("a basin is joined from at least one part")
+        raise ValueError("a basin is made of at least one part")
     rays = [part.radii.shape[1] for part in parts]
     shares = [part.recrossing_share for part in parts]
     return Basin(

@@ -25,11 +25,11 @@ from flatminima.geometry.reparametrisation import (
 )
 from flatminima.geometry.sampled import Sampled
 from flatminima.geometry.spectrum import Curvature, Units, curvature
-from flatminima.geometry.survey import basins
 from flatminima.geometry.temperature import Tempered, temperature_at
 from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.storage import Arrays
+from flatminima.surveys.basins import basins
 
 _ENDS = {"": "value", "_low": "low", "_high": "high"}
 
@@ -202,7 +202,7 @@ def reparametrisation(
         layer: hidden layer that is multiplied by ``factor``, the next one divided by it.
         factor: of the layers; single units are multiplied by between its inverse and itself.
         excess: basins reach to the loss at the minimum plus this, in nats.
-        directions, decades: of basins, see ``geometry.survey.basins``.
+        directions, decades: of basins, see ``surveys.basins.basins``.
 
     Returns:
         float64 arrays (2, 3), the good minimum first, the second axis as
@@ -243,7 +243,7 @@ def reparametrisation(
         measured = basins(
             network, flat, points, labels,
             cutoffs=(), excess=excess, kind=kind, directions=directions, decades=decades, seed=seed,
-        )  # fmt: skip
+        ).arrays()  # fmt: skip
         shape = (len(pair), len(factors))
         arrays[f"radius.{kind}"] = measured["median_radius"].reshape(shape)
         if kind == "exact":

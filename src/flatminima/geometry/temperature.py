@@ -5,7 +5,8 @@ both the gradient and the Hessian of its loss go down with the loss. To compare 
 taken where the loss is the same. Dividing all logits by one number gets there without moving the
 decision boundary or the parameters, for any module, and by one forward pass. In filter-normalised
 units it does not matter where in the network the division is made: a last layer divided by the
-temperature has the same curvature there.
+temperature has the same curvature there, and so has a multilayer perceptron of which every layer
+takes its share (``with_loss``).
 """
 
 import math
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Float64, Int
 from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
+from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.models.polygon import steepened
+from flatminima.training.losses import correct, negative_log_likelihoods
 
 # Inverse temperatures to look between.
 _COLDEST, _WARMEST = 1e-300, 2.0**60
@@ -128,3 +131,25 @@ def at_loss(
     if math.isnan(temperature):
         raise ValueError(f"at no temperature is the loss of this network {level} nats")
     return Tempered(network, temperature)
+
+
+@torch.no_grad()
+def with_loss(
+    model: MLP,
+    vector: Float[np.ndarray, " parameters"],
+    inputs: Float32[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    loss: float,
+) -> Float64[np.ndarray, " parameters"] | None:
+    """Parameters of the same decision boundary, with logits so steep that the loss is ``loss``.
+
+    Returns:
+        None if a point lies on the wrong side, where a gentle slope may have that loss and make no
+        minimum, or if no slope has it: it is not between 0 and the loss of guessing.
+    """
+    exact = torch.from_numpy(np.asarray(vector, dtype=np.float64)).to(inputs.device)
+    logits = model.logits(exact[None], inputs.double())
+    right = bool(correct(logits, labels).all())
+    if not right or not 0 < loss < math.log(max(2, logits.shape[-1])):
+        return None
+    return steepened(model, vector, 1 / temperature_at(model, exact, inputs, labels, loss))

@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.special import gammaln, logsumexp
 
 from flatminima.seeding import generator
@@ -52,7 +52,6 @@ class Volume:
         effective_sample_size: (Σ r^n)² / Σ r^2n, from 1 to the number of directions.
         censored_share: fraction of directions whose radius is only known to exceed the search
             limit. The limit stands in for it, so that every estimate is then a lower bound.
-        dimension: n.
     """
 
     log10_mean_exp: Estimate
@@ -60,12 +59,6 @@ class Volume:
     mean_log_radius: Float[np.ndarray, "*sets"]
     effective_sample_size: Float[np.ndarray, "*sets"]
     censored_share: Float[np.ndarray, "*sets"]
-    dimension: int
-
-    @property
-    def meaningful(self) -> Bool[np.ndarray, "*sets"]:
-        """Whether the interval of the log-mean-exp estimate means anything."""
-        return self.effective_sample_size >= ENOUGH_SAMPLES
 
 
 def per_dimension(
@@ -116,29 +109,53 @@ def estimate_volume(
     powers = dimension * logs
     constant = log_unit_ball(dimension) + log_determinant
 
-    def log10_both(powers: np.ndarray) -> np.ndarray:
-        mean_exp = logsumexp(powers, axis=-1) - math.log(powers.shape[-1])
-        return (np.stack([mean_exp, powers.mean(axis=-1)]) + constant) / math.log(10)
-
-    directions = radii.shape[-1]
-    drawn = generator(seed, "bootstrap", *index).integers(directions, size=(resamples, directions))
-    low, high = np.empty((2, 2, *exists.shape))
+    ends = np.empty((2, 2, *exists.shape))
     for row in np.ndindex(exists.shape):
-        low[:, *row], high[:, *row] = np.quantile(
-            log10_both(powers[row][drawn]), (0.025, 0.975), axis=1
-        )
+        ends[:, :, *row] = _bootstrap(powers[row], constant, seed, index, resamples)
     mean_exp, mean_log = (
-        Estimate(*bounds) for bounds in zip(log10_both(powers), low, high, strict=True)
+        Estimate(value, *bounds)
+        for value, bounds in zip(_log10_means(powers, constant), ends, strict=True)
     )
-    weights = np.exp(powers - powers.max(axis=-1, keepdims=True))
     return Volume(
         log10_mean_exp=mean_exp,
         log10_mean_log=mean_log,
         mean_log_radius=logs.mean(axis=-1),
-        effective_sample_size=weights.sum(axis=-1) ** 2 / np.square(weights).sum(axis=-1),
+        effective_sample_size=_effective_sample_size(powers),
         censored_share=censored_share,
-        dimension=dimension,
     )
+
+
+def _log10_means(
+    logs: Float[np.ndarray, "*sets directions"], constant: float
+) -> Float[np.ndarray, "2 ..."]:
+    """log10 of e^constant times the mean of e^logs, and of it times e to the mean of logs."""
+    mean_exp = logsumexp(logs, axis=-1) - math.log(logs.shape[-1])
+    means: np.ndarray = (np.stack([mean_exp, logs.mean(axis=-1)]) + constant) / math.log(10)
+    return means
+
+
+def _bootstrap(
+    logs: Float[np.ndarray, " directions"],
+    constant: float,
+    seed: int,
+    index: tuple[int, ...],
+    resamples: int,
+) -> Float[np.ndarray, "2 2"]:
+    """The ends of the 95% intervals of both means, a row for each mean."""
+    shape = (resamples, logs.size)
+    resampled = logs[generator(seed, "bootstrap", *index).integers(logs.size, size=shape)]
+    ends: np.ndarray = np.quantile(_log10_means(resampled, constant), (0.025, 0.975), axis=1).T
+    return ends
+
+
+def _effective_sample_size(
+    logs: Float[np.ndarray, "*sets directions"],
+) -> Float[np.ndarray, "*sets"]:
+    """(Σ w)² / Σ w² of the numbers w = e^logs."""
+    with np.errstate(invalid="ignore"):
+        weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    size: np.ndarray = weights.sum(axis=-1) ** 2 / np.square(weights).sum(axis=-1)
+    return size
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,35 +236,26 @@ def log_mean(
     if not count:
         raise ValueError("a mean over directions takes at least one direction")
 
-    def log10(values: np.ndarray) -> np.ndarray:
-        means: np.ndarray = logsumexp(values, axis=-1) - math.log(values.shape[-1])
-        return (means + constant) / math.log(10)
-
-    drawn = logs[generator(seed, "bootstrap", *index).integers(count, size=(resamples, count))]
-    value = float(log10(logs))
-    with np.errstate(invalid="ignore"):
-        samples = float(np.exp(2 * logsumexp(logs) - logsumexp(2 * logs)))
-    if samples >= ENOUGH_SAMPLES:
-        low, high = np.quantile(log10(drawn), (0.025, 0.975))
-    else:
+    value, bound = _log10_means(logs, constant)
+    (low, high), (bound_low, bound_high) = _bootstrap(logs, constant, seed, index, resamples)
+    samples = float(_effective_sample_size(logs))
+    if not samples >= ENOUGH_SAMPLES:
         low, high = value - math.log10(_MARKOV), math.inf
     lots = 2 ** np.arange(int(math.log2(count)) + 1)
-    each = [log10(logs[: count // k * k].reshape(-1, k)) for k in lots]
-    bounds = (drawn.mean(axis=-1) + constant) / math.log(10)
-    bound_low, bound_high = np.quantile(bounds, (0.025, 0.975))
+    curves = [_log10_means(logs[: count // k * k].reshape(-1, k), constant)[0] for k in lots]
     return LogMean(
-        value=value,
+        value=float(value),
         low=float(low),
         high=float(high),
-        bound=float((logs.mean() + constant) / math.log(10)),
+        bound=float(bound),
         bound_low=float(bound_low),
         bound_high=float(bound_high),
         samples=count,
         effective_sample_size=samples,
         curve_samples=lots,
-        curve=np.array([lot.mean() for lot in each]),
-        curve_low=np.array([lot.min() for lot in each]),
-        curve_high=np.array([lot.max() for lot in each]),
+        curve=np.array([curve.mean() for curve in curves]),
+        curve_low=np.array([curve.min() for curve in curves]),
+        curve_high=np.array([curve.max() for curve in curves]),
     )
 
 

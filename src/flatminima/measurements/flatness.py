@@ -21,7 +21,7 @@ from flatminima.measurements.measurement import Measurement, Measurements
 from flatminima.measurements.statistics import FEWEST, correlation, finite, span
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 PROBES = "95% interval over probes"
 

@@ -43,7 +43,7 @@ def measure_architectures(
     """Measure the networks and the linear model; names begin with ``architectures.``.
 
     Args:
-        courses: per model, what :func:`flatminima.training.courses.follow` gave.
+        courses: per model, what :func:`flatminima.training.learning_curves.follow` gave.
         settings: ``source`` of the images, ``epochs``, ``batch``, ``momentum``, ``milestones`` and,
             per model, ``network`` and ``learning_rate``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
@@ -81,7 +81,7 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
     land: those whose mean training accuracy is ``LANDS`` or more.
 
     Args:
-        courses: per optimizer, what :func:`flatminima.training.courses.follow` gave.
+        courses: per optimizer, what :func:`flatminima.training.learning_curves.follow` gave.
         settings: ``source`` of the images, ``network``, ``epochs``, ``batch``, ``milestones`` and
             the ``learning_rates`` by optimizer.
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.formats.mode_connectivity import PAIRS
 from flatminima.measurements.measurement import RANGE, Measurement, Measurements
 from flatminima.measurements.statistics import span
 from flatminima.storage import Arrays
-from flatminima.training.pairs import KINDS
 
 
 def measure(found: Mapping[str, Arrays], settings: Mapping[str, Mapping[str, Any]]) -> Measurements:
     """Measure the paths of every data set, under names that begin with ``paths.<data set>.``.
 
     Args:
-        found: by data set the arrays of :func:`flatminima.geometry.connections.connections`; the
+        found: by data set the arrays of ``flatminima.surveys.mode_connectivity.connections``; the
             first and last places are the ends.
         settings: by data set how paths were trained, ``source``, what the data are, and
             ``train_points``, how many of them the networks were trained on.
@@ -72,12 +72,12 @@ def _of_all(arrays: Arrays, source: str) -> Measurements:
         "places": Measurement(float(len(arrays["t"])), "count", source),
         "unfitted": Measurement(float((ends < 1).sum()), "count", source),
     }
-    for kind, name in enumerate(KINDS):
+    for kind, name in enumerate(PAIRS):
         of_kind = {key: arrays[key][kind] for key in arrays if key.startswith(("curve_", "line_"))}
         found |= {f"{name}.{key}": entry for key, entry in _of_kind(of_kind, source).items()}
     shares = last_share(
-        arrays["curve_test_accuracy"][KINDS.index("good_bad")],
-        arrays["curve_way"][KINDS.index("good_bad")],
+        arrays["curve_test_accuracy"][PAIRS.index("good_bad")],
+        arrays["curve_way"][PAIRS.index("good_bad")],
     )
     found["good_bad.bad_share"] = _over_pairs(shares, "fraction", source)
     return found

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.geometry.moves import HELD, WAYS
+from flatminima.formats.perturbations import DIRECTIONS, HELD
 from flatminima.measurements.measurement import ALONG, Measurement, Measurements
 from flatminima.measurements.statistics import finite
 from flatminima.storage import Arrays
-from flatminima.training.selection import KINDS
+from flatminima.training.selection import ROLES as KINDS
 
 CURVATURE = "nats per squared distance"
 
@@ -27,7 +27,7 @@ def measure(dataset: str, perturbations: Arrays) -> Measurements:
 
     Args:
         dataset: its name; names begin with ``<dataset>.perturbation.``.
-        perturbations: see ``flatminima.geometry.perturbation.perturbations``.
+        perturbations: see ``flatminima.surveys.perturbations.perturbations``.
     """
     sharpest = [float(value) for value in perturbations["random_eigenvalue"][:, 0]]
     found = {
@@ -44,7 +44,7 @@ def measure(dataset: str, perturbations: Arrays) -> Measurements:
     for kind, value in zip(KINDS, sharpest, strict=True):
         found[f"{kind}.largest_curvature"] = Measurement(value, CURVATURE, dataset, runs=1)
     exact = bool(perturbations["exact"].all())
-    for way in WAYS:
+    for way in DIRECTIONS:
         prefix = f"{way}_"
         arrays = {
             name.removeprefix(prefix): array

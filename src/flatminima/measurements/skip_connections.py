@@ -39,7 +39,7 @@ def measure(
     """Measure networks of the least and the greatest depth; names begin with ``surfaces.``.
 
     Args:
-        surfaces: by kind, one of ``KINDS``, what :func:`flatminima.geometry.loss_surface.survey`
+        surfaces: by kind, one of ``KINDS``, what ``surveys.skip_connections.loss_surfaces``
             gave.
         minima: by kind, what :func:`flatminima.training.depths.train_depths` gave; the parameters
             are not read.

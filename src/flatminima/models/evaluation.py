@@ -1,4 +1,4 @@
-"""Modules evaluated for surveys: by which batch-norm statistics, in which way, in what memory."""
+"""Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.models.normalisation import BatchNormBy, by_the_points, refreshed_in_parts
 from flatminima.models.statistics import STATISTICS, Statistics
-from flatminima.models.ways import Ways, fastest
+from flatminima.models.strategies import Strategies, fastest
 
 # Bytes that feature maps in float32 may take: on a CPU few enough to stay near its caches.
 _CPU_MEMORY = 2**26
 _GPU_MEMORY = 2**32
-# Networks on which the ways are timed.
+# Networks on which the strategies are timed.
 _TIMED = 8
 
 
@@ -27,10 +27,10 @@ _TIMED = 8
 class Evaluator:
     """A module network whose logits are those with one kind of batch-norm statistics.
 
-    Points are taken in parts whose feature maps fit into ``memory``, however many points there are.
-    All ways to evaluate agree to rounding. They are timed on the first networks that come, and the
-    fastest is used from then on, on the same device for parts of that many points. A network that
-    comes alone, such as the minimum itself, is no measure for several.
+    Points are taken in parts whose feature maps fit into ``memory``, however many there are. All
+    strategies agree to rounding. They are timed on the first networks that come, and the fastest
+    is used from then on, on the same device for parts of that many points. A network that comes
+    alone, such as the minimum itself, is no measure for several.
 
     Attributes:
         network: the module and how its vectors are laid out.
@@ -40,17 +40,17 @@ class Evaluator:
             into as many batches as hold that many, as equal as can be.
         memory: bytes that the feature maps of one part may take in float32, approximately; a batch
             is never cut. None: 64 MiB on a CPU and 4 GiB elsewhere.
-        way: the name of the way to use; None to choose by timing.
-        tell: called with a line that says which way was chosen.
+        strategy: the name of the strategy to use; None to choose by timing.
+        tell: called with a line that says which strategy was chosen.
     """
 
     network: ModuleNetwork
     statistics: Statistics = "frozen"
     batch: int | None = None
     memory: int | None = None
-    way: str | None = None
+    strategy: str | None = None
     tell: Callable[[str], None] = print
-    _ready: dict[torch.device, Ways] = field(default_factory=dict, init=False)
+    _ready: dict[torch.device, Strategies] = field(default_factory=dict, init=False)
     _chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Evaluator:
 
     @property
     def chosen(self) -> Mapping[tuple[torch.device, int, bool], str]:
-        """The ways chosen so far: by device, points at a time, and whether for several networks."""
+        """Those chosen so far: by device, points at a time, and whether for several networks."""
         return self._chosen
 
     @property
@@ -100,40 +100,41 @@ class Evaluator:
         inputs: Float[Tensor, "points ..."],
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point."""
-        ways = self._ways(parameters.device)
+        strategies = self._strategies(parameters.device)
         standard = _CPU_MEMORY if parameters.device.type == "cpu" else _GPU_MEMORY
         # Of numbers, so that parts are the same, and timed once, in either precision.
         room = (self.memory or standard) // 4
-        fitting = max(1, room // ways.numbers(inputs))
+        fitting = max(1, room // strategies.numbers(inputs))
         parts = torch.split(inputs, fitting)
         if self.statistics == "frozen":
-            return self._by_parts(ways, parameters, parts, room)
+            return self._by_parts(strategies, parameters, parts, room)
         if self.statistics == "refreshed" and len(parts) > 1:
-            each = [ways.module_at(vector) for vector in parameters]
+            each = [strategies.module_at(vector) for vector in parameters]
             return torch.stack([refreshed_in_parts(module, parts) for module in each])
         batches = len(inputs) // self.batch if self.statistics == "batch" and self.batch else 1
         with BatchNormBy(by_the_points):
             parts = torch.tensor_split(inputs, max(1, batches))
-            return self._by_parts(ways, parameters, parts, room)
+            return self._by_parts(strategies, parameters, parts, room)
 
     def _by_parts(
-        self, ways: Ways, parameters: Tensor, parts: tuple[Tensor, ...], room: int
+        self, strategies: Strategies, parameters: Tensor, parts: tuple[Tensor, ...], room: int
     ) -> Tensor:
-        way = self._choice(ways, parameters, parts[0], room)
-        return torch.cat([ways.logits(way, parameters, part, room) for part in parts], dim=1)
+        strategy = self._choice(strategies, parameters, parts[0], room)
+        logits = [strategies.logits(strategy, parameters, part, room) for part in parts]
+        return torch.cat(logits, dim=1)
 
-    def _ways(self, device: torch.device) -> Ways:
+    def _strategies(self, device: torch.device) -> Strategies:
         if device not in self._ready:
             module = copy.deepcopy(self.network.module).to(device).eval()
-            self._ready[device] = Ways(module, self.layout)
+            self._ready[device] = Strategies(module, self.layout)
         return self._ready[device]
 
-    def _choice(self, ways: Ways, parameters: Tensor, part: Tensor, room: int) -> str:
-        if self.way is not None:
-            return self.way
+    def _choice(self, strategies: Strategies, parameters: Tensor, part: Tensor, room: int) -> str:
+        if self.strategy is not None:
+            return self.strategy
         key = (parameters.device, len(part), len(parameters) > 1)
         if key not in self._chosen:
-            seconds = ways.seconds(parameters[:_TIMED], part, room)
+            seconds = strategies.seconds(parameters[:_TIMED], part, room)
             self._chosen[key] = fastest(seconds)
             times = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in seconds.items())
             self.tell(
@@ -176,26 +177,22 @@ def underlying(network: Network) -> Network:
     return network.network
 
 
-def ways_of(network: Network) -> dict[str, list[str]]:
-    """How a network has been evaluated so far, for the manifest: the ways agree to rounding only.
+def strategies_of(network: Network) -> dict[str, list[str]]:
+    """How a network has been evaluated so far, for the manifest: they agree to rounding only.
 
     Returns:
-        ``ways``, a line for each choice by timing; nothing if there was nothing to choose.
+        ``strategies``, a line for each choice by timing; nothing if there was nothing to choose.
     """
     chosen = network.chosen if isinstance(network, Evaluator) else {}
     lines = [
-        f"{way}: {'several networks' if several else 'one network'} on {points} points at a time"
-        for (_, points, several), way in chosen.items()
+        f"{strategy}: {'several networks' if several else 'one network'} on {points} points at once"
+        for (_, points, several), strategy in chosen.items()
     ]
-    return {"ways": lines} if lines else {}
+    return {"strategies": lines} if lines else {}
 
 
-def statistics_of(network: Network) -> dict[str, np.ndarray]:
-    """Which batch-norm statistics a survey of this network rests on, for its arrays.
-
-    Returns:
-        ``batch_norm`` (1,), int64, the place in ``STATISTICS``; nothing without batch norm.
-    """
+def statistics_of(network: Network) -> int | None:
+    """Which of ``STATISTICS`` a survey of this network rests on; None without batch norm."""
     if not isinstance(network, Evaluator) or not network.normalises:
-        return {}
-    return {"batch_norm": np.array([STATISTICS.index(network.statistics)], dtype=np.int64)}
+        return None
+    return STATISTICS.index(network.statistics)

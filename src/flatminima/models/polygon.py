@@ -12,22 +12,15 @@ import itertools
 import math
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32, Float64, Int
-from scipy.optimize import brentq
-from torch import Tensor
+from jaxtyping import Float, Float64
 
 from flatminima.circles import even_angles, polygon_sides, unit_vectors
 from flatminima.models.mlp import MLP
 from flatminima.seeding import generator
-from flatminima.training.losses import correct, negative_log_likelihoods
 
 # Turns the first vector by this part of the angle between two: points on the usual multiples of it
 # then lie on no unit's kink, where a second derivative would not exist.
 _TURN = 1 / 3
-# Of the logarithm of the slope that gives a loss.
-_TOLERANCE = 1e-10
-_STEEPEST = 100.0
 
 
 def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
@@ -94,60 +87,6 @@ def steepened(
     powers = [layer + 1 if bias else 1 for layer in range(len(model.widths) - 1) for bias in (0, 1)]
     factors = np.repeat([step**power for power in powers], model.layout.sizes)
     return np.asarray(vector * factors, dtype=np.float64)
-
-
-def with_loss(
-    model: MLP,
-    vector: Float[np.ndarray, " parameters"],
-    inputs: Float32[Tensor, "points features"],
-    labels: Int[Tensor, " points"],
-    loss: float,
-) -> Float64[np.ndarray, " parameters"] | None:
-    """The same decision boundary, with logits so steep that the mean loss is ``loss`` nats.
-
-    Curvatures and basins of different minima can then be compared at the same height.
-
-    Returns:
-        The parameters; None if a point lies on the wrong side, or if no slope gives that loss: it
-        is as high as that of guessing.
-    """
-    # A gentle slope may have that loss with a point on the wrong side, which makes no minimum.
-    if not bool(correct(_logits(model, vector, inputs), labels).all()):
-        return None
-
-    def excess(log_factor: float) -> float:
-        steep = steepened(model, vector, math.exp(log_factor))
-        # Logarithms, for a loss of millionths to be met as closely as one of tenths.
-        return math.log(max(mean_loss(model, steep, inputs, labels), 1e-300) / loss)
-
-    # With every point on its right side, the loss falls from that of guessing towards zero.
-    low, high = -_STEEPEST, 1.0
-    while high < _STEEPEST and excess(high) > 0:
-        high *= 2
-    if excess(low) < 0 or excess(high) > 0:
-        return None
-    found = brentq(excess, low, high, xtol=_TOLERANCE)
-    return steepened(model, vector, math.exp(found))
-
-
-def mean_loss(
-    model: MLP,
-    vector: Float[np.ndarray, " parameters"],
-    inputs: Float32[Tensor, "points features"],
-    labels: Int[Tensor, " points"],
-) -> float:
-    """Mean negative log-likelihood in nats, computed in float64."""
-    return float(negative_log_likelihoods(_logits(model, vector, inputs), labels).mean())
-
-
-@torch.inference_mode()
-def _logits(
-    model: MLP,
-    vector: Float[np.ndarray, " parameters"],
-    inputs: Float32[Tensor, "points features"],
-) -> Float64[Tensor, "1 points outputs"]:
-    parameters = torch.from_numpy(np.asarray(vector[None], dtype=np.float64)).to(inputs.device)
-    return model.logits(parameters, inputs.double())
 
 
 def _heights(

@@ -7,14 +7,14 @@ import numpy as np
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import ConfigError
+from flatminima.formats.skip_connections import DepthMinima
 from flatminima.models.load import build
 from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
-from flatminima.storage import Arrays
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.epochs import Epochs, Optimizer, train
 
-ENDS = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+_REACHED = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "converged")
 
 
 def networks(settings: Mapping[str, Any], dataset: Dataset) -> dict[int, ModuleNetwork]:
@@ -45,7 +45,7 @@ def train_depths(
     device: str = "cpu",
     checkpoints: Callable[[int], Checkpoints] | None = None,
     report: Report | None = None,
-) -> Arrays:
+) -> DepthMinima:
     """Train networks of every depth on a data set's training points alone.
 
     Networks of one number start from the same weights and see the points in the same order with
@@ -59,12 +59,6 @@ def train_depths(
         device: to train on.
         checkpoints: makes those of a depth; the caller clears them.
         report: told of every epoch.
-
-    Returns:
-        ``parameters_<depth>`` (networks, parameters), float32, for each depth; accuracies and
-        losses after the last epoch, (depths, networks); ``depth`` and ``trainable``, the number of
-        parameters, (depths,); and the counts ``train_points``, ``test_points`` and ``classes`` and
-        the share ``chance`` of the most frequent class among the test labels, (1,).
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -86,13 +80,13 @@ def train_depths(
         )
         for depth, network in built.items()
     }
-    return {
-        **{f"parameters_{depth}": each.parameters for depth, each in minima.items()},
-        **{
-            name: np.stack([getattr(each, name) for each in minima.values()])
-            for name in (*ENDS, "converged")
-        },
-        "depth": np.array(list(built), dtype=np.int64),
-        "trainable": np.array([each.trainable for each in built.values()], dtype=np.int64),
-        **{name: np.array([it]) for name, it in dataset.counts.items()},
+    reached: dict[str, Any] = {
+        name: np.stack([getattr(ensemble, name) for ensemble in minima.values()])
+        for name in _REACHED
     }
+    return DepthMinima(
+        parameters={str(depth): ensemble.parameters for depth, ensemble in minima.items()},
+        depth=np.array(list(built), dtype=np.int64),
+        trainable=np.array([network.trainable for network in built.values()], dtype=np.int64),
+        **reached | dataset.counts,
+    )

@@ -1,18 +1,17 @@
 """Ordinary training of one network in minibatches, with the parameters kept along the way."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import DivergedError
+from flatminima.formats.minefield import Iterates
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
 from flatminima.seeding import generator
-from flatminima.storage import Arrays
 from flatminima.training.ensemble import Schedule, evaluate
 from flatminima.training.losses import negative_log_likelihoods
 
@@ -22,28 +21,6 @@ SMOOTHING = 0.9
 
 EPSILON = 1e-7
 """What RMSprop adds to the root of that mean: the value of Keras."""
-
-
-@dataclass(frozen=True)
-class Iterates:
-    """Parameters along the way of one network, in order, and what each of them reaches.
-
-    ``epoch`` counts passes over the training points; 0 are the initial parameters. Accuracies are
-    fractions, losses mean negative log-likelihoods in nats. ``layers`` holds the half-open span of
-    each layer's weights in a parameter vector, for those who have no network at hand.
-    """
-
-    epoch: Int64[np.ndarray, " iterates"]
-    parameters: Float32[np.ndarray, "iterates parameters"]
-    train_accuracy: Float64[np.ndarray, " iterates"]
-    test_accuracy: Float64[np.ndarray, " iterates"]
-    train_loss: Float64[np.ndarray, " iterates"]
-    test_loss: Float64[np.ndarray, " iterates"]
-    layers: Int64[np.ndarray, "layers 2"]
-
-    def arrays(self) -> Arrays:
-        """The named arrays, as they are stored."""
-        return dict(vars(self))
 
 
 def descend(

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import DivergedError
+from flatminima.formats.minima import Minima
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
-from flatminima.storage import Arrays
 from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
 
 
@@ -46,31 +46,6 @@ class Schedule:
         if step < held:
             return self.learning_rate
         return self.learning_rate * (self.steps - step) / (self.steps - held)
-
-
-@dataclass(frozen=True)
-class Minima:
-    """The end points of one ensemble, what they reach, and the way there.
-
-    Accuracies are fractions, losses mean negative log-likelihoods in nats without poison.
-    ``converged`` marks the networks that classify every training point correctly.
-    """
-
-    parameters: Float32[np.ndarray, "networks parameters"]
-    train_accuracy: Float64[np.ndarray, " networks"]
-    test_accuracy: Float64[np.ndarray, " networks"]
-    train_loss: Float64[np.ndarray, " networks"]
-    test_loss: Float64[np.ndarray, " networks"]
-    gradient_norm: Float64[np.ndarray, " networks"]
-    converged: Bool[np.ndarray, " networks"]
-    history_step: Int64[np.ndarray, " records"]
-    history_train_loss: Float64[np.ndarray, "networks records"]
-    history_train_accuracy: Float64[np.ndarray, "networks records"]
-    history_test_accuracy: Float64[np.ndarray, "networks records"]
-
-    def arrays(self) -> Arrays:
-        """The named arrays, as they are stored."""
-        return dict(vars(self))
 
 
 def poisoned_loss(
@@ -168,7 +143,7 @@ def train(
                     report(done // len(initial), schedule.steps, str(scores))
         return _minima(model, parameters.detach(), data, history)
 
-    return joined(
+    return concatenate(
         [
             follow(first, torch.tensor(initial[first:last], device=device))
             for first, last in itertools.pairwise(bounds)
@@ -226,16 +201,14 @@ def _minima(
     )
 
 
-def joined(parts: Sequence[Minima]) -> Minima:
-    """The networks of all parts, in order; the steps or epochs that they share stand once."""
-    return Minima(
-        **{
-            field.name: parts[0].history_step
-            if field.name == "history_step"
-            else np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Minima)
-        }
-    )
+def concatenate(parts: Sequence[Minima]) -> Minima:
+    """The networks of all parts, in order; what they share, such as steps, stands once."""
+
+    def together(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return values[0] if name in ("history_step", "trainable") else np.concatenate(values)
+
+    return Minima(**{field.name: together(field.name) for field in fields(Minima)})
 
 
 @dataclass(frozen=True)

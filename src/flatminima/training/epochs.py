@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import ConfigError, DivergedError
+from flatminima.formats.minima import Minima
 from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
 from flatminima.seeding import generator
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.ensemble import Minima, Scores, joined
+from flatminima.training.ensemble import Scores, concatenate
 from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
 
 _POINTS = 1024
@@ -128,7 +129,7 @@ def train(
             if checkpoints is not None and (over or checkpoints.due()):
                 checkpoints.write(number, key, run.state(network, over=over))
         ends.append(_minima(network, run.module, data, run.history))
-    return joined(ends)
+    return concatenate(ends)
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,7 @@ def _minima(
         history_train_loss=np.stack([s.train_loss for s in history], axis=1),
         history_train_accuracy=np.stack([s.train_accuracy for s in history], axis=1),
         history_test_accuracy=np.stack([s.test_accuracy for s in history], axis=1),
+        trainable=network.trainable,
     )
 
 

@@ -14,15 +14,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from flatminima.data.dataset import Dataset
+from flatminima.formats.minima import Minima
+from flatminima.formats.random_labels import SecondStage, TwoStageMinima
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
 from flatminima.seeding import generator
-from flatminima.storage import Arrays
-from flatminima.training.ensemble import Minima, Schedule, train
+from flatminima.training.ensemble import Schedule, train
 from flatminima.training.soap import Soap
-
-WAYS = ("random labels", "poison taken away")
-"""How a network came to where the second stage begins, in the order of the stored numbers."""
 
 
 def randomly_labelled(dataset: Dataset, *, seed: int, copies: int, noise: float) -> Dataset:
@@ -92,7 +90,7 @@ def two_stages(
     poisoned: Sequence[tuple[float, Float32[np.ndarray, "networks parameters"]]] = (),
     device: str = "cpu",
     report: Callable[[str], Report] | None = None,
-) -> Arrays:
+) -> TwoStageMinima:
     """Train networks on random labels by SOAP, and these and poisoned ones on the true labels.
 
     The second stage is the same for all, in one ensemble.
@@ -105,19 +103,11 @@ def two_stages(
         poisoned: poison factors, and parameters of networks that were trained with so much poison.
         report: makes what is told of the progress of a stage from its name.
 
-    Returns:
-        The arrays of ``Minima`` after the second stage, and per network ``way``, the number of its
-        way in ``WAYS``; ``strength``, the copies or the poison factor; ``start_parameters``,
-        ``start_train_accuracy``, ``start_test_accuracy`` and ``start_train_loss``, by the true
-        labels, and ``start_gradient_norm`` of the clean loss, where the second stage begins; and
-        ``memorised``, the share of the labels of the first stage that are fitted at its end, NaN
-        where there was none.
-
     Raises:
         DivergedError: if a loss leaves the finite numbers.
     """
     initial = model.initialise(seed, range(seeds))
-    starts, ways, strengths, memorised = [], [], [], []
+    starts, groups, strengths, memorised = [], [], [], []
     for number in copies:
         end = train(
             model,
@@ -132,41 +122,41 @@ def two_stages(
         )
         starts.append(end.parameters)
         memorised.append(end.train_accuracy)
-        ways.append(np.zeros(seeds, dtype=np.int64))
+        groups.append(np.zeros(seeds, dtype=np.int64))
         strengths.append(np.full(seeds, float(number)))
     for factor, parameters in poisoned:
         starts.append(parameters)
         memorised.append(np.full(len(parameters), np.nan))
-        ways.append(np.ones(len(parameters), dtype=np.int64))
+        groups.append(np.ones(len(parameters), dtype=np.int64))
         strengths.append(np.full(len(parameters), float(factor)))
-    joined = np.concatenate(starts)
+    begin = np.concatenate(starts)
     # No step at all: what the networks reach before the second stage.
-    before = without_poison(model, joined, dataset, replace(second, steps=1, learning_rate=0.0))
+    before = without_poison(model, begin, dataset, replace(second, steps=1, learning_rate=0.0))
     after = without_poison(
         model,
-        joined,
+        begin,
         dataset,
         second,
         device=device,
         report=report("true labels") if report else None,
     )
     kept = ("parameters", "train_accuracy", "test_accuracy", "train_loss", "gradient_norm")
-    return {
-        **after.arrays(),
-        "way": np.concatenate(ways),
-        "strength": np.concatenate(strengths),
-        "memorised": np.concatenate(memorised),
+    return TwoStageMinima(
+        **vars(after),
+        way=np.concatenate(groups),
+        strength=np.concatenate(strengths),
+        memorised=np.concatenate(memorised),
         **{f"start_{name}": getattr(before, name) for name in kept},
-    }
+    )
 
 
-def worst(minima: Arrays) -> int:
+def worst(minima: SecondStage) -> int:
     """Number of the network to show: of most random labels, the lowest in test accuracy.
 
     Those that fit every training point come first; if there is none, those that fit best.
     """
-    most = minima["strength"][minima["way"] == 0].max()
-    group = np.flatnonzero((minima["way"] == 0) & (minima["strength"] == most))
-    train = minima["train_accuracy"][group]
+    most = minima.strength[minima.way == 0].max()
+    group = np.flatnonzero((minima.way == 0) & (minima.strength == most))
+    train = minima.train_accuracy[group]
     best = group[train == train.max()]
-    return int(best[minima["test_accuracy"][best].argmin()])
+    return int(best[minima.test_accuracy[best].argmin()])

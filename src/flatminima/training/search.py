@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from flatminima.data.dataset import Dataset
+from flatminima.formats.minefield import BadMinima
+from flatminima.formats.minima import Minima
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
-from flatminima.storage import Arrays
-from flatminima.training.ensemble import Minima, Schedule, train
+from flatminima.training.ensemble import Schedule, train
 from flatminima.training.soap import Soap
 
 
@@ -24,7 +25,7 @@ def bad_minima(
     stages: dict[str, tuple[float, Schedule]],
     device: str = "cpu",
     report: Callable[[str], Report] | None = None,
-) -> Arrays:
+) -> BadMinima:
     """Train every network on the poisoned loss, stage after stage, by SOAP.
 
     Weight decay leaves units whose weights are zero and which no gradient can reach again. So each
@@ -36,10 +37,6 @@ def bad_minima(
             the address of number k + 1, for 0 is the network whose iterates these are.
         stages: poison factor and schedule of each stage, by name, in order.
         report: makes what is told of the progress of a stage from its name.
-
-    Returns:
-        The arrays of ``Minima`` at the end of the last stage, and ``searched_train_accuracy`` and
-        ``searched_test_accuracy`` at the end of the first.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -60,7 +57,8 @@ def bad_minima(
         )
         parameters = end.parameters
         ends.append(end)
-    before = {
-        f"searched_{name}": getattr(ends[0], name) for name in ("train_accuracy", "test_accuracy")
-    }
-    return ends[-1].arrays() | before
+    return BadMinima(
+        **vars(ends[-1]),
+        searched_train_accuracy=ends[0].train_accuracy,
+        searched_test_accuracy=ends[0].test_accuracy,
+    )

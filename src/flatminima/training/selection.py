@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-KINDS = ("good", "bad")
+ROLES = ("good", "bad")
 """The two minima that are shown side by side, in this order."""
 
 
@@ -78,6 +78,18 @@ def shown_row(
     """Parameters of the row of rising poison factor; ``minima`` has all factors."""
     row = selection["row"]
     return np.stack([part[entry["seed"]] for part, entry in zip(minima, row, strict=True)])
+
+
+def shown_along(
+    selection: Mapping[str, Any], minima: Sequence[Float[np.ndarray, "networks parameters"]]
+) -> tuple[list[Mapping[str, Any]], Float[np.ndarray, "shown parameters"]]:
+    """Entries and parameters of the good minimum, then of one of every poison factor.
+
+    Of the largest factor it is the bad minimum; ``minima`` has all factors.
+    """
+    good, bad = shown_pair(selection, minima)
+    entries = [selection["good"], *selection["row"][:-1], selection["bad"]]
+    return entries, np.stack([good, *shown_row(selection, minima)[:-1], bad])
 
 
 def described(entries: Sequence[Mapping[str, Any]]) -> dict[str, Float[np.ndarray, " entries"]]:

@@ -1,0 +1,147 @@
+"""How far the loss can be followed from minima, along directions drawn and scaled for them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.geometry.basin import Basin, first_crossings, log_radius_tolerance
+from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
+from flatminima.geometry.surface import Landscape
+from flatminima.models.network import Network
+
+# Bytes that directions may take at once, on a CPU and elsewhere. They are drawn in float32 and
+# scaled to the minimum while those of before are still there.
+_CPU_MEMORY = 2**30
+_GPU_MEMORY = 2**34
+_PER_NUMBER = 12
+
+# Along how many directions rounding is looked at, and the step in ln r that gives the slope there.
+_ROUNDED = 2
+_STEP = 1e-3
+
+# Search bounds as multiples of the distance at which a displacement is as long as the weights.
+_START, _LIMIT = 1e-3, 100.0
+
+
+def landscapes_around(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    units: UnitDirections,
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+) -> tuple[list[Landscape], list[Directions]]:
+    """The loss around each minimum along the same draws, and these scaled to each minimum."""
+    scaled = [scale(units, minimum) for minimum in minima]
+    landscapes = [
+        Landscape(network, minimum, around.vectors, inputs, labels)
+        for minimum, around in zip(minima, scaled, strict=True)
+    ]
+    return landscapes, scaled
+
+
+def rise_radii(
+    landscape: Landscape, directions: Directions, rises: Sequence[float]
+) -> Float[np.ndarray, "rises rays"]:
+    """Distances at which the loss first lies each of ``rises`` nats above that at the minimum.
+
+    The limit of the search stands in for those beyond it.
+    """
+    loss = landscape.at_minimum()
+    basin = basin_along(landscape, directions, [loss + rise for rise in rises], decades=1.0)
+    radii: np.ndarray = np.minimum(basin.radii, basin.limit)
+    return radii
+
+
+def level_radius(landscape: Landscape, directions: Directions, level: float) -> float:
+    """Distance along the first direction at which the loss first reaches ``level`` nats.
+
+    NaN where the loss is that high at the minimum already, infinite beyond the limit of the search.
+    """
+    along = replace(landscape, directions=landscape.directions[:1])
+    first = replace(directions, vectors=directions.vectors[:1])
+    return float(basin_along(along, first, [level], decades=0.01).radii[0, 0])
+
+
+def resolution(
+    landscape: Landscape, radii: Float[np.ndarray, "cutoffs rays"]
+) -> Float[np.ndarray, " cutoffs"]:
+    """What rounding does to ln r: root mean square over the first few rays with a finite radius.
+
+    The error of the loss at the radius, against the same in float64, over the slope of the loss in
+    ln r. A volume in n dimensions cannot be told to better than n / ln 10 times as many decades
+    along one direction, however small the tolerance of the search.
+
+    Returns:
+        One for each cutoff; NaN where no ray has a finite radius.
+    """
+    exact = replace(
+        landscape,
+        minimum=landscape.minimum.double(),
+        directions=landscape.directions[:_ROUNDED].double(),
+        inputs=landscape.inputs.double(),
+    )
+    found = radii[:, : len(exact.directions)]
+    cutoff, ray = np.nonzero(np.isfinite(found))
+    distance = found[cutoff, ray]
+    true = exact.along(distance, ray)
+    slope = (exact.along(distance * np.exp(_STEP), ray) - true) / _STEP
+    errors = np.full(found.shape, np.nan)
+    errors[cutoff, ray] = (landscape.along(distance, ray) - true) / slope
+    known = np.isfinite(errors)
+    squares = np.where(known, errors, 0) ** 2
+    with np.errstate(invalid="ignore"):
+        rounding: np.ndarray = np.sqrt(squares.sum(axis=1) / known.sum(axis=1))
+    return rounding
+
+
+def around_each(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    kind: Kind,
+    numbers: range,
+    seed: int,
+    memory: int | None,
+) -> Iterator[tuple[int, Landscape, Directions]]:
+    """The loss around minima along the directions of these numbers, some at a time, in order.
+
+    All minima, by number, in turn along the same ones: many weights take long to draw.
+    """
+    if memory is None:
+        memory = _CPU_MEMORY if minima.device.type == "cpu" else _GPU_MEMORY
+    # Two at least, which span a plane.
+    size = max(2, memory // (_PER_NUMBER * network.layout.size))
+    for first in range(0, len(numbers), size):
+        indices = numbers[first : first + size]
+        units = draw_units(network.layout, kind=kind, seed=seed, indices=indices)
+        for number, minimum in enumerate(minima):
+            scaled = scale(units, minimum)
+            yield number, Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
+
+
+def basin_along(
+    landscape: Landscape,
+    directions: Directions,
+    cutoffs: Sequence[float] | Float[np.ndarray, " cutoffs"],
+    decades: float,
+) -> Basin:
+    """The basin along directions, searched as far as a hundred times the length of the weights."""
+    return first_crossings(
+        landscape.along,
+        len(directions.vectors),
+        cutoffs,
+        start=_START * directions.reach,
+        limit=_LIMIT * directions.reach,
+        tolerance=radius_tolerance(landscape.minimum, directions.dimension, decades),
+    )
+
+
+def radius_tolerance(parameters: Tensor, dimension: int, decades: float) -> float:
+    """Of ln r, never below what a distance is rounded to on its way into the parameters."""
+    return max(log_radius_tolerance(dimension, decades), torch.finfo(parameters.dtype).eps)

@@ -1,0 +1,211 @@
+"""Basins of every minimum of an ensemble: at its own loss, at a common one, and on other points.
+
+The loss is the clean training loss, without poison.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.formats.basins import Basins, PairOfBasins, Subsets
+from flatminima.formats.random_labels import CommonLossBasins
+from flatminima.geometry.basin import Basin, concatenate
+from flatminima.geometry.directions import Kind
+from flatminima.geometry.radii import around_each, basin_along, radius_tolerance, resolution
+from flatminima.geometry.temperature import with_loss
+from flatminima.geometry.volume import estimate_volume
+from flatminima.models.evaluation import statistics_of
+from flatminima.models.mlp import MLP
+from flatminima.models.network import Network
+from flatminima.models.statistics import STATISTICS, Statistics
+from flatminima.progress import Report
+from flatminima.seeding import generator
+
+
+def basins(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    cutoffs: Sequence[float],
+    excess: float,
+    kind: Kind,
+    directions: int,
+    decades: float,
+    seed: int,
+    report: Report | None = None,
+    memory: int | None = None,
+) -> Basins:
+    """Measure the basin of every minimum at every cutoff, and at its own loss plus ``excess``.
+
+    All minima share the random numbers behind their directions, which makes them comparable.
+
+    Args:
+        decades: tolerance of log10 V along one direction, which sets that of the radii. Where it is
+            finer than ``resolution``, it is that which counts.
+        report: called with (directions done, of all minima together, and text).
+        memory: bytes that directions may take at once, approximately: they are drawn and measured
+            in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
+            on a CPU and 16 GiB elsewhere.
+    """
+    parts: list[list[Basin]] = [[] for _ in minima]
+    levels: list[list[float]] = []
+    roundings: list[np.ndarray] = []
+    log_determinants: list[float] = []
+    done = 0
+    for number, landscape, scaled in around_each(
+        network, minima, inputs, labels,
+        kind=kind, numbers=range(directions), seed=seed, memory=memory,
+    ):  # fmt: skip
+        if not parts[number]:
+            levels.append([*cutoffs, landscape.at_minimum() + excess])
+            log_determinants.append(scaled.log_determinant)
+        basin = basin_along(landscape, scaled, levels[number], decades)
+        if not parts[number]:
+            roundings.append(resolution(landscape, basin.radii))
+        parts[number].append(basin)
+        done += len(scaled.vectors)
+        if report is not None:
+            text = f"basin of minimum {number}, loss {basin.minimum_loss:.3g}"
+            report(done, directions * len(minima), text)
+    rows: list[dict[str, np.ndarray]] = []
+    for number, log_determinant in enumerate(log_determinants):
+        basin = concatenate(parts[number])
+        volume = estimate_volume(
+            basin.radii,
+            dimension=scaled.dimension,
+            limit=basin.limit,
+            seed=seed,
+            log_determinant=log_determinant,
+            index=(number,),
+        )
+        estimates = {"mean_exp": volume.log10_mean_exp, "mean_log": volume.log10_mean_log}
+        rows.append(
+            {
+                "radii": basin.radii,
+                "cutoff": np.asarray(levels[number], dtype=np.float64),
+                "median_radius": np.median(basin.radii, axis=1),
+                "mean_log_radius": volume.mean_log_radius,
+                "recrossing_share": basin.recrossing_share,
+                "censored_share": volume.censored_share,
+                "effective_sample_size": volume.effective_sample_size,
+                "resolution": roundings[number],
+                "log_determinant": np.asarray(log_determinant),
+                **{f"log10_volume_{name}": mean.value for name, mean in estimates.items()},
+                **{f"log10_volume_{name}_low": mean.low for name, mean in estimates.items()},
+                **{f"log10_volume_{name}_high": mean.high for name, mean in estimates.items()},
+            }
+        )
+    stacked: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return Basins(
+        **stacked,
+        weights=scaled.dimension,
+        exact=kind == "exact",
+        tolerance=radius_tolerance(minima, scaled.dimension, decades),
+        batch_norm=statistics_of(network),
+    )
+
+
+def basins_at_common_loss(
+    model: MLP,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    loss: float,
+    excess: float,
+    **measure: Any,
+) -> CommonLossBasins:
+    """Measure the basin of every minimum after its logits were scaled to a training loss.
+
+    A network that was trained for longer has steeper logits and so a lower loss and another basin,
+    though it may classify as before; scaling takes that out. The factor is shared out evenly over
+    the layers, which leaves the decision boundary as it is.
+
+    Args:
+        loss: mean training loss that every network is brought to, nats.
+        excess: of the one cutoff over that loss, nats.
+        measure: other arguments of ``basins`` except cutoffs.
+    """
+    scaled = [with_loss(model, minimum.cpu().numpy(), inputs, labels, loss) for minimum in minima]
+    there = np.array([vector is not None for vector in scaled])
+    values = {name: np.full(len(scaled), np.nan) for name in CommonLossBasins.__annotations__}
+    if there.any():
+        vectors = np.stack([vector for vector in scaled if vector is not None])
+        measured = basins(
+            model,
+            torch.from_numpy(vectors).to(minima),
+            inputs,
+            labels,
+            cutoffs=(),
+            excess=excess,
+            **measure,
+        )
+        for name, value in values.items():
+            value[there] = getattr(measured, name).reshape(len(vectors))
+    return CommonLossBasins(**values)
+
+
+def subsets(
+    networks: Mapping[Statistics, Network],
+    chosen: Statistics,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    count: int,
+    report: Report | None = None,
+    **measure: Any,
+) -> Subsets:
+    """Measure the basins of a good and a bad minimum on random halves of the points, and again.
+
+    A basin is one of the loss on the points at hand: the halves say how much it depends on which
+    points these are, the batch-norm statistics on how the network is evaluated. The directions are
+    the same throughout.
+
+    Args:
+        networks: the same network by each kind of statistics.
+        chosen: which of them is evaluated on the halves.
+        count: number of halves; number i is drawn at the address ``(seed, "subset", i)``.
+        report: called with (surveys done, surveys, text).
+        measure: arguments of ``basins``, ``seed`` among them.
+    """
+    size, seed = len(labels) // 2, measure["seed"]
+    halves = [
+        torch.from_numpy(np.sort(generator(seed, "subset", number).permutation(len(labels))[:size]))
+        for number in range(count)
+    ]
+    cases = [(networks[chosen], inputs[half], labels[half]) for half in halves]
+    cases += [(networks[statistics], inputs, labels) for statistics in STATISTICS]
+    measured = []
+    for number, (network, some, classes) in enumerate(cases):
+        measured.append(basins(network, pair, some, classes, **measure))
+        if report is not None:
+            report(number + 1, len(cases), "basins on other points or by other statistics")
+
+    def stacked(parts: Sequence[Basins]) -> PairOfBasins:
+        names = PairOfBasins.__annotations__
+        return PairOfBasins(
+            **{name: np.stack([getattr(part, name) for part in parts], axis=1) for name in names}
+        )
+
+    subset = stacked(measured[:count])
+    with np.errstate(invalid="ignore"):
+        spread = {
+            f"subset_spread_{name}": np.ptp(getattr(subset, name), axis=1)
+            for name in ("median_radius", "log10_volume_mean_log")
+        }
+    return Subsets(
+        subset=subset,
+        statistics=stacked(measured[count:]),
+        **spread,
+        subset_points=size,
+        weights=measured[0].weights,
+        exact=measured[0].exact,
+        batch_norm=measured[0].batch_norm,
+    )

@@ -1,0 +1,237 @@
+"""Moving a good and a bad minimum outwards: what becomes of their decision boundaries.
+
+Each is moved along a random direction, filter-normalised as everywhere, and along the direction in
+which the loss bends most. That one is the top eigenvector e of M H M, mapped back as M e, where H
+is the Hessian at the minimum and M holds what a unit of distance is (``Directions.metric``): among
+all displacements by one unit, this raises the loss most, to second order. So distances along both
+kinds count alike, neither moves the biases, and the curvature along any direction is at most the
+top eigenvalue.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.formats.perturbations import DIRECTIONS, HELD, Moved, Perturbations
+from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
+from flatminima.geometry.directions import Directions, Kind, draw_units
+from flatminima.geometry.planes import class_probability, plane_axis
+from flatminima.geometry.radii import landscapes_around, level_radius, rise_radii
+from flatminima.geometry.surface import Landscape
+from flatminima.models.network import Network
+from flatminima.progress import Report
+from flatminima.storage import Arrays
+from flatminima.training.losses import correct
+
+# Distances on the line from one step to the next, both ends counted once.
+_PER_STEP = 5
+# Networks that are evaluated together.
+_BATCH = 32
+
+
+def perturbations(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    train: tuple[Float[Tensor, "points 2"], Int[Tensor, " points"]],
+    test: tuple[Float[Tensor, "others 2"], Int[Tensor, " others"]],
+    *,
+    highest: float,
+    kind: Kind,
+    directions: int,
+    steps: int,
+    grid: int,
+    seed: int,
+    report: Report | None = None,
+) -> Perturbations:
+    """Move a good and a bad minimum along a random direction and along the top eigenvector.
+
+    Both are moved by the same distances: 0, then geometric steps from half the smallest distance at
+    which the loss of either has risen by a tenth of ``highest`` to twice the median distance at
+    which that of the good one has risen by ``highest``; so both the failure of the one and that of
+    the other fall within. Random directions are those numbered from 0, drawn from the same numbers
+    around both; the first is drawn, the others say how it compares. An eigenvector has no sign:
+    each minimum is moved to the side on which its loss rises by ``highest`` sooner.
+
+    Args:
+        network: the architecture, with two inputs and one logit.
+        pair: the good minimum and the bad one.
+        train, test: points and their classes.
+        highest: rise of the loss in nats that sets how far to go.
+        kind: how random directions are drawn and distances counted.
+        directions: number of random directions.
+        steps: distances, 0 among them, at which the decision boundary and the top eigenvalue are
+            computed; 3 or more.
+        grid: points along each side of the decision boundary's square.
+        seed: root seed of the directions and of the eigenvalue iteration.
+        report: called with (steps done, steps, text).
+
+    Raises:
+        ValueError: if there are fewer than three steps.
+    """
+    if steps < 3:
+        raise ValueError(f"{steps} steps leave nothing between the minimum and the end; need 3")
+    units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
+    axis = plane_axis(train[0].cpu().numpy(), grid)
+    landscapes, scaled = landscapes_around(network, pair, units, *train)
+    moved: dict[str, Moved] = {}
+    for number, direction in enumerate(DIRECTIONS):
+        if direction == "hessian":
+            scaled = [
+                _steepest(landscape, around, highest, seed)
+                for landscape, around in zip(landscapes, scaled, strict=True)
+            ]
+            landscapes = [
+                replace(landscape, directions=around.vectors)
+                for landscape, around in zip(landscapes, scaled, strict=True)
+            ]
+        distance, step = _distances(landscapes, scaled, highest, steps)
+        rows: list[Arrays] = []
+        for landscape, around in zip(landscapes, scaled, strict=True):
+            one = _along(landscape, distance, test)
+            one |= _at_steps(landscape, around, distance[step], axis, seed)
+            one |= _at_level(landscape, around, highest / 10, seed)
+            failed = one["train_accuracy"][0] < HELD
+            fails = float(distance[failed.argmax()]) if failed.any() else 0.0
+            one["changed"] = _changed(landscape, fails, axis)
+            rows.append(one)
+        both: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        moved[direction] = Moved(distance=distance, step=step, **both)
+        if report is not None:
+            report(number + 1, len(DIRECTIONS), f"perturbed along the {direction} direction")
+    return Perturbations(
+        random=moved["random"],
+        hessian=moved["hessian"],
+        axis_x=axis,
+        axis_y=axis,
+        exact=kind == "exact",
+        level=highest / 10,
+        train_inputs=train[0].cpu().numpy(),
+        train_labels=train[1].cpu().numpy(),
+    )
+
+
+def _steepest(landscape: Landscape, around: Directions, highest: float, seed: int) -> Directions:
+    """The direction of the top eigenvector, towards the side on which the loss rises sooner."""
+    _, vector = top_eigenpair(
+        landscape.network,
+        landscape.minimum,
+        landscape.inputs,
+        landscape.labels,
+        seed=seed,
+        scale=around.metric,
+    )
+    direction = around.metric * torch.from_numpy(vector).to(landscape.minimum)
+    sides = replace(around, vectors=torch.stack([direction, -direction]))
+    along = replace(landscape, directions=sides.vectors)
+    sooner = int(rise_radii(along, sides, [highest])[0].argmin())
+    return replace(around, vectors=sides.vectors[sooner : sooner + 1])
+
+
+def _distances(
+    landscapes: list[Landscape], scaled: list[Directions], highest: float, steps: int
+) -> tuple[Float[np.ndarray, " places"], Int[np.ndarray, " steps"]]:
+    """Distances common to both minima, and which of them are steps."""
+    radii = [
+        rise_radii(landscape, around, (highest / 10, highest))
+        for landscape, around in zip(landscapes, scaled, strict=True)
+    ]
+    near = min(float(nearer.min()) for nearer, _ in radii) / 2
+    far = 2 * float(np.median(radii[0][-1]))
+    outwards = np.geomspace(near, far, _PER_STEP * (steps - 2) + 1)
+    step = np.concatenate([[0], 1 + np.arange(0, len(outwards), _PER_STEP)])
+    return np.concatenate([[0.0], outwards]), step
+
+
+def _along(
+    landscape: Landscape, distance: Float[np.ndarray, " places"], test: tuple[Tensor, Tensor]
+) -> Arrays:
+    """What one minimum is like at every distance, and how often each ray is right about points."""
+    network, train = landscape.network, (landscape.inputs, landscape.labels)
+    first = _places(landscape, distance, 0)
+    rays = range(len(landscape.directions))
+    return {
+        "loss": landscape.line(distance, range(1))[0],
+        "train_accuracy": np.stack(
+            [_accuracies(network, _places(landscape, distance, ray), *train) for ray in rays]
+        ),
+        "test_accuracy": _accuracies(network, first, *test),
+        "second_derivative": second_derivatives(
+            network, first, landscape.directions[0].expand_as(first), *train
+        ),
+    }
+
+
+def _at_steps(
+    landscape: Landscape,
+    around: Directions,
+    distance: Float[np.ndarray, " steps"],
+    axis: Float[np.ndarray, " grid"],
+    seed: int,
+) -> Arrays:
+    """The decision boundary and the top eigenvalue at each step along the first ray."""
+    network, train = landscape.network, (landscape.inputs, landscape.labels)
+    places = _places(landscape, distance, 0)
+    probability = class_probability(network, places, axis, axis)
+    weights = landscape.minimum[around.metric != 0].norm()
+    eigenvalues = [
+        top_eigenvalue(network, place, *train, seed=seed, scale=around.metric) for place in places
+    ]
+    return {
+        "probability": probability.astype(np.float16),
+        "eigenvalue": np.array(eigenvalues),
+        "relative_length": (around.vectors.norm(dim=1) / weights).double().cpu().numpy(),
+    }
+
+
+def _at_level(landscape: Landscape, around: Directions, level: float, seed: int) -> Arrays:
+    """The top eigenvalue where the loss first reaches a level along the first ray."""
+    distance = np.array([level_radius(landscape, around, level)])
+    loss = eigenvalue = np.nan
+    if np.isfinite(distance).all():
+        (place,) = _places(landscape, distance, 0)
+        loss = landscape.line(distance, range(1))[0, 0]
+        train = (landscape.inputs, landscape.labels)
+        eigenvalue = top_eigenvalue(
+            landscape.network, place, *train, seed=seed, scale=around.metric
+        )
+    else:
+        distance[:] = np.nan
+    return {
+        "level_distance": distance[0],
+        "level_loss": np.array(loss),
+        "level_eigenvalue": np.array(eigenvalue),
+    }
+
+
+def _changed(
+    landscape: Landscape, distance: float, axis: Float[np.ndarray, " grid"]
+) -> Float[np.ndarray, ""]:
+    """The share of the plane that has another class at a distance than at 0; of 0 itself, NaN."""
+    if distance == 0:
+        return np.array(np.nan)
+    places = _places(landscape, np.array([0.0, distance]), 0)
+    before, after = class_probability(landscape.network, places, axis, axis) > 0.5
+    return np.array((before != after).mean())
+
+
+def _places(
+    landscape: Landscape, distance: Float[np.ndarray, " places"], ray: int
+) -> Float[Tensor, "places parameters"]:
+    steps = torch.from_numpy(distance).to(landscape.minimum)
+    return landscape.minimum + steps[:, None] * landscape.directions[ray]
+
+
+@torch.inference_mode()
+def _accuracies(
+    network: Network, places: Tensor, inputs: Tensor, labels: Tensor
+) -> Float[np.ndarray, " places"]:
+    shares = [
+        correct(network.logits(some, inputs), labels).double().mean(dim=1)
+        for some in torch.split(places, _BATCH)
+    ]
+    values: np.ndarray = torch.cat(shares).cpu().numpy()
+    return values

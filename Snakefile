@@ -12,7 +12,6 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/geometry.smk"
-include: "workflow/rules/figures.smk"
 
 
 if "volumes" in EXPERIMENTS:
@@ -60,12 +59,14 @@ if "mode_connectivity" in EXPERIMENTS:
     include: "workflow/rules/mode_connectivity.smk"
 
 
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
 onerror:
     shell(
-        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {REPORTED:q} || true"
+        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} "
+        "--experiments {REPORTED:q} --figures {STEMS:q} || true"
     )
 
 

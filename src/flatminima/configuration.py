@@ -195,7 +195,6 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         KeyError: if there is no such rule or experiment.
     """
     own = {
-        "figure": _figure_block,
         "report": _report_block,
         "claims": _claims_block,
         "minefield": _minefield_block,
@@ -302,18 +301,6 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         "summary": lambda: {"poison_factors": training["poison_factors"]},
     }
     return blocks[rule]()
-
-
-def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
-    """Figures that name what their data are read that; what else they show is in their inputs."""
-    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_mode_connectivity"):
-        return {"source": source_of(config, wildcards["dataset"])}
-    if rule in ("figure_architectures", "figure_optimizers", "figure_skip_connections"):
-        return {"source": source_of(config, "images")}
-    if rule == "figure_flatness":
-        # Its correlations are those of the text, resample by resample.
-        return {"seed": config["seed"]}
-    return {}
 
 
 def _report_block(config: Config, _rule: str, _wildcards: Mapping[str, str]) -> Config:

@@ -177,3 +177,74 @@ rule summary:
         "Summing up every network of {wildcards.dataset}"
     script:
         "../scripts/summary.py"
+
+
+if PLANAR in DATASETS:
+    BOUNDARIES = of_dataset(rules.boundaries.output.boundaries, PLANAR)
+    PERTURBATIONS = of_dataset(rules.perturbations.output.perturbations, PLANAR)
+
+    figure(
+        "margins",
+        slices=of_dataset(rules.slices.output.slices, PLANAR),
+        boundaries=BOUNDARIES,
+        selection=of_dataset(rules.selection.output.selection, PLANAR),
+    )
+    for way, title in {
+        "random": "Perturbed at random",
+        "hessian": "Perturbed where the loss bends most",
+    }.items():
+        figure(
+            f"perturbation-{way}",
+            drawn_by="perturbation",
+            title=title,
+            settings={"way": way},
+            perturbations=PERTURBATIONS,
+        )
+        figure(
+            f"perturbation-{way}",
+            drawn_by="animation",
+            suffixes=("webp", "gif"),
+            settings={"way": way},
+            perturbations=PERTURBATIONS,
+        )
+    figure(
+        "margin-widths",
+        margins=of_dataset(rules.margins.output.margins, PLANAR),
+    )
+    figure("boundaries", boundaries=BOUNDARIES)
+    figure(
+        "living",
+        suffixes=("data.js",),
+        rays=of_dataset(rules.rays.output.rays, PLANAR),
+        dataset=of_dataset(rules.dataset.output.dataset, PLANAR),
+    )
+
+if IMAGES in DATASETS:
+    figure(
+        "slices-images",
+        drawn_by="slices",
+        settings={"source": configuration.source_of(config, IMAGES)},
+        slices=of_dataset(rules.slices.output.slices, IMAGES),
+        selection=of_dataset(rules.selection.output.selection, IMAGES),
+    )
+
+for dataset in DATASETS:
+    source = {"source": configuration.source_of(config, dataset)}
+    basins = every_factor(rules.basins.output.basins, dataset)
+    figure(
+        f"gap-{dataset}",
+        drawn_by="gap",
+        title=f"Gap, radius and volume on {CALLED[dataset]}",
+        settings=source,
+        summary=of_dataset(rules.summary.output.summary, dataset),
+    )
+    figure(
+        f"basins-{dataset}",
+        drawn_by="basins",
+        title=f"Basins on {CALLED[dataset]}",
+        settings=source,
+        slices=of_dataset(rules.slices.output.slices, dataset),
+        good=basins[0],
+        bad=basins[-1],
+        selection=of_dataset(rules.selection.output.selection, dataset),
+    )

@@ -1,38 +1,4 @@
-# The figures of each experiment, and what else the claims about it rest on.
-FIGURES_OF = {
-    "minefield": lambda: [
-        *rules.figure_minefield.output,
-        *rules.figure_minefield_embeddings.output,
-        *rules.figure_minefield_distances.output,
-    ],
-    PLANAR: lambda: [
-        *rules.figure_margins.output,
-        *rules.figure_boundaries.output,
-        *expand(rules.figure_perturbation.output, way=WAYS),
-        *expand(rules.figure_animation.output, way=WAYS),
-        *rules.figure_margin_widths.output,
-        *expand(rules.figure_gap.output, dataset=PLANAR),
-        *expand(rules.figure_basins.output, dataset=PLANAR),
-        *rules.figure_living.output,
-    ],
-    "volumes": lambda: rules.figure_volumes.output,
-    "flatness": lambda: [
-        *rules.figure_spectrum.output,
-        *rules.figure_flatness.output,
-        *rules.figure_reparametrisation.output,
-    ],
-    IMAGES: lambda: [
-        *expand(rules.figure_slices.output, dataset=IMAGES),
-        *expand(rules.figure_gap.output, dataset=IMAGES),
-        *expand(rules.figure_basins.output, dataset=IMAGES),
-    ],
-    "architectures": lambda: rules.figure_architectures.output,
-    "optimizers": lambda: rules.figure_optimizers.output,
-    "skip_connections": lambda: rules.figure_skip_connections.output,
-    "rings": lambda: [*rules.figure_rings.output, *rules.figure_rings_gap.output],
-    "random_labels": lambda: rules.figure_random_labels.output,
-    "mode_connectivity": lambda: expand(rules.figure_mode_connectivity.output, dataset=JOINED),
-}
+# What else than tables the claims about each experiment rest on.
 MEASURED_OF = {
     "minefield": lambda: {
         "minefield": of_dataset(rules.dataset.output.dataset, "minefield"),
@@ -67,7 +33,9 @@ MEASURED_OF = {
         ),
     },
     "skip_connections": lambda: {
-        "surfaces_minima": expand(rules.skip_connections_train.output.minima, skips=SKIPS),
+        "surfaces_minima": expand(
+            rules.skip_connections_train.output.minima, skips=SKIPS
+        ),
         "surfaces": expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
@@ -78,7 +46,9 @@ MEASURED_OF = {
     "random_labels": lambda: {
         "random_labels": rules.random_labels_survey.output.survey,
     },
-    "mode_connectivity": lambda: {"paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)},
+    "mode_connectivity": lambda: {
+        "paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)
+    },
 }
 
 
@@ -118,7 +88,11 @@ rule report:
             # Its record says what a published run is, to the last byte.
             *(run / RECORD for run in PUBLISHED),
         ),
-        figures=[file for name in EXPERIMENTS for file in FIGURES_OF.get(name, list)()],
+        figures=[
+            file
+            for declared in FIGURES
+            for file in recorded(**declared.files).values()
+        ],
         measurements=rules.claims.output.measurements,
         claims=rules.claims.output.claims,
     output:

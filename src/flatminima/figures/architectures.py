@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "Networks and a linear model"
+SOURCE = Source("the left of Fig. 2", "huang2020")
 LABELS = {"resnet18": "ResNet-18", "comparable": "small ResNet", "linear": "linear model"}
 """The models in the order in which they are shown."""
 

@@ -7,10 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.architectures import OF_IMAGES
 from flatminima.figures.style import Data, Look
 
+TITLE = "One network, many optimizers"
+SOURCE = Source("the right of Fig. 2 and Table 1", "huang2020")
 LABELS = {
     "momentum": "SGD with momentum",
     "sgd": "SGD",

@@ -24,7 +24,8 @@ include: "workflow/rules/report.smk"
 
 onerror:
     shell(
-        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} {REPORTED:q} || true"
+        "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} "
+        "--experiments {REPORTED:q} --figures {STEMS:q} || true"
     )
 
 

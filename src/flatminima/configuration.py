@@ -22,7 +22,6 @@ from flatminima.experiments.experiment import (
     Experiment,
     KeyPath,
     WrongSettingError,
-    source_of,
 )
 from flatminima.models import architectures
 from flatminima.storage import read_bytes
@@ -253,8 +252,6 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """
     if rule in _OF_THE_RUN:
         return _OF_THE_RUN[rule](config)
-    if rule.startswith("figure"):
-        return _figure_block(config, rule, wildcards)
     owners = [record for record in records(config) if rule in record.jobs]
     if len(owners) > 1:
         owners = [record for record in owners if record.name == wildcards.get("dataset")]
@@ -286,18 +283,6 @@ _OF_THE_RUN: Mapping[str, Callable[[Config], Config]] = {
     "report": _report_block,
     "claims": _claims_block,
 }
-
-
-def _figure_block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
-    """Figures that name what their data are read that; what else they show is in their inputs."""
-    if rule in ("figure_gap", "figure_basins", "figure_slices", "figure_mode_connectivity"):
-        return {"source": source_of(config, wildcards["dataset"])}
-    if rule in ("figure_architectures", "figure_optimizers", "figure_skip_connections"):
-        return {"source": source_of(config, "images")}
-    if rule == "figure_flatness":
-        # Its correlations are those of the text, resample by resample.
-        return {"seed": config["seed"]}
-    return {}
 
 
 def resolver(root: Path) -> Resolve:

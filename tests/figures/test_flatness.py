@@ -7,6 +7,7 @@ from flatminima.figures import flatness as figures
 from flatminima.figures import style
 from flatminima.figures.style import Look
 from flatminima.geometry.readings import BASINS, MEASURES
+from flatminima.ranks import Bootstrap
 
 pytestmark = pytest.mark.filterwarnings("error")
 FACTORS, SEEDS = 3, 4
@@ -37,8 +38,17 @@ def arrays():
 
 
 @pytest.fixture
-def data(arrays):
-    return figures.collect(*arrays)
+def data(arrays, monkeypatch):
+    measures, summary, correlations = arrays
+
+    def computed(dataset, its_measures, its_summary, bootstrap):
+        assert (dataset, bootstrap) == ("swiss_roll", Bootstrap(7))
+        assert its_measures.keys() == measures.keys()
+        assert its_summary.keys() == summary.keys()
+        return correlations
+
+    monkeypatch.setattr(figures, "gap_correlations", computed)
+    return figures.collect(measures, summary, dataset="swiss_roll", seed=7)
 
 
 def test_the_panels_are_the_measures_that_are_read():

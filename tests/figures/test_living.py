@@ -30,8 +30,9 @@ def made_up(networks=4, features=2):
     return rays, points
 
 
-def parsed(script):
-    """The record that a script defines, read as JSON alone."""
+def parsed(rays, points):
+    """The record that the script defines, read as JSON alone."""
+    script = living.files(living.collect(rays, points))["data.js"].decode()
     begin, end = f"const {living.CONSTANT} = ", ";\n"
     assert script.startswith(begin)
     assert script.endswith(end)
@@ -44,7 +45,7 @@ def decoded(text):
 
 def test_networks_directions_and_points_come_back_bit_for_bit():
     rays, points = made_up()
-    record = parsed(living.script(rays, points))
+    record = parsed(rays, points)
     assert record["widths"] == [2, 3, 1]
     for index, stored in enumerate(record["networks"]):
         for name in ("parameters", "direction"):
@@ -59,25 +60,25 @@ def test_networks_directions_and_points_come_back_bit_for_bit():
 
 
 def test_the_first_is_the_good_minimum_and_the_last_the_bad_one():
-    names = [stored["name"] for stored in parsed(living.script(*made_up()))["networks"]]
+    names = [stored["name"] for stored in parsed(*made_up())["networks"]]
     assert names == ["Good minimum", "Natural network", "Poisoned network", "Bad minimum"]
 
 
 def test_axes_hold_what_is_drawn():
     rays, points = made_up()
-    record = parsed(living.script(rays, points))
+    record = parsed(rays, points)
     assert record["extent"] == pytest.approx(1.1 * np.abs(points["train_inputs"]).max())
     assert record["reach"] == 3
     assert record["distance"] == "filter-normalised distance"
     assert record["ceiling"] == pytest.approx(1.05 * rays["loss"].max())
     rays["loss"][0, 0] = 100
-    assert parsed(living.script(rays, points))["ceiling"] == CEILING
+    assert parsed(rays, points)["ceiling"] == CEILING
 
 
 def test_a_loss_that_is_not_finite_is_cut_off_far_beyond_the_edge():
     rays, points = made_up()
     rays["loss"][1, 2:4] = np.inf, np.nan
-    record = parsed(living.script(rays, points))
+    record = parsed(rays, points)
     drawn = decoded(record["networks"][1]["loss"])
     assert np.isfinite(drawn).all()
     assert (drawn[2:4] > 100 * record["ceiling"]).all()
@@ -92,11 +93,11 @@ def test_big_endian_arrays_are_written_little_endian():
 def test_points_outside_the_plane_are_refused():
     rays, points = made_up(features=3)
     with pytest.raises(ValueError, match="3 inputs"):
-        living.script(rays, points)
+        parsed(rays, points)
 
 
 def test_what_is_not_finite_is_refused():
     rays, points = made_up()
     rays["poison_factor"][2] = np.nan
     with pytest.raises(ValueError, match="JSON"):
-        living.script(rays, points)
+        parsed(rays, points)

@@ -150,7 +150,7 @@ def moving():
         "second_derivative": np.ones((2, 4)),
         "eigenvalue": np.ones((2, 3)),
     }
-    return animation.animate(data), animation.animate(data)
+    return animation.files(data), animation.files(data)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif"])

@@ -1,25 +1,33 @@
-"""The same arrays give the same bytes, and a failed figure leaves what was there."""
+"""The same arrays give the same bytes, in every file of a figure."""
 
 import hashlib
+import importlib
 import io
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
-from flatminima.errors import UserError
+import flatminima.figures
+from flatminima.errors import DamagedFileError
+from flatminima.figure_record import SUFFIXES, FigureRecord, Source
 from flatminima.figures import basins as figure_of_basins
 from flatminima.figures import boundaries as figure_of_boundaries
 from flatminima.figures import gap, margin_widths, margins, perturbation, render, style
+from flatminima.figures.figure import Packed
 
+ROOT = Path(__file__).parents[2]
 ELSEWHERE = """
 import hashlib, importlib, json, sys
 import numpy as np
@@ -30,7 +38,7 @@ for name, suffixes in json.loads(sys.argv[2]).items():
     with np.load(f"{sys.argv[1]}/{name}.npz", allow_pickle=False) as data:
         for suffix in suffixes:
             picture = render.picture(draw, dict(data), suffix)
-            digests[name + suffix] = hashlib.sha256(picture).hexdigest()
+            digests[f"{name}.{suffix}"] = hashlib.sha256(picture).hexdigest()
 print(json.dumps({"digests": digests, "modules": sorted(sys.modules)}))
 """
 
@@ -63,19 +71,28 @@ def simple(data, look):
         return figure
 
 
-TWO = {suffix: render.LOOKS[suffix] for suffix in (".svg", ".dark.svg")}
+def module(draw=simple):
+    """A module that draws a figure, as far as its files ask for it."""
+    return SimpleNamespace(
+        TITLE="A line",
+        SOURCE=Source("Fig. 9", "li2018"),
+        draw=draw,
+        alt=lambda data: f"{data['x']}",
+    )
+
+
 SIMPLE = {"x": np.arange(4.0), "y": np.array([1.0, np.nan, 2.0, 0.5])}
 
 
 def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_path):
     """Another hash seed, from the .npz that the reader gets; neither torch nor pyplot is loaded."""
     asked = {
-        "gap": [".svg", ".pdf"],
-        "margins": [".narrow.dark.svg"],
-        "boundaries": [".pdf"],
-        "basins": [".dark.svg"],
-        "perturbation": [".narrow.svg"],
-        "margin_widths": [".pdf"],
+        "gap": ["svg", "pdf"],
+        "margins": ["narrow.dark.svg"],
+        "boundaries": ["pdf"],
+        "basins": ["dark.svg"],
+        "perturbation": ["narrow.svg"],
+        "margin_widths": ["pdf"],
     }
     digests = {}
     for name, suffixes in asked.items():
@@ -83,7 +100,7 @@ def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_pat
         (tmp_path / f"{name}.npz").write_bytes(render.archive(data))
         for suffix in suffixes:
             picture = render.picture(module.draw, data, suffix)
-            digests[name + suffix] = hashlib.sha256(picture).hexdigest()
+            digests[f"{name}.{suffix}"] = hashlib.sha256(picture).hexdigest()
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(asked)],
@@ -97,31 +114,51 @@ def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_pat
     assert not {"torch", "matplotlib.pyplot"} & set(elsewhere["modules"])
 
 
-def test_render_writes_every_rendering_and_the_data(tmp_path):
-    written = render.render(simple, SIMPLE, tmp_path / "figures" / "one.two")
-    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert names == sorted(f"one.two{suffix}" for suffix in render.SUFFIXES)
-    assert [path.name.removeprefix("one.two") for path in written] == list(render.SUFFIXES)
-    first = {path: path.read_bytes() for path in written}
+def test_a_figure_has_every_rendering_its_data_and_its_record(tmp_path):
+    files = render.contents(module(), SIMPLE, None)
+    assert tuple(files) == SUFFIXES
     time.sleep(1.1)  # zip archives and PDFs know the second in which they were made
-    render.render(simple, SIMPLE, tmp_path / "figures" / "one.two")
-    assert {path: path.read_bytes() for path in written} == first
+    assert render.contents(module(), SIMPLE, None) == files
+    (tmp_path / "line.json").write_bytes(files["json"])
+    record = FigureRecord.read(tmp_path / "line.json")
+    assert (record.title, record.alt) == ("A line", "[0. 1. 2. 3.]")
+    assert record.source == Source("Fig. 9", "li2018")
+    wide, narrow = (518, 72), (245, 72)
+    assert {record.sizes[suffix] for suffix in ("svg", "dark.svg")} == {wide}
+    assert {record.sizes[suffix] for suffix in ("narrow.svg", "narrow.dark.svg")} == {narrow}
+    told = json.loads(render.contents(module(), SIMPLE, "Another line")["json"])
+    assert told["title"] == "Another line"
+
+
+def test_a_damaged_record_is_named_with_its_cure(tmp_path):
+    path = tmp_path / "line.json"
+    whole = render.contents(module(), SIMPLE, None)["json"]
+    for damaged in (b"{", b"[]", b"{}", whole[:-2], whole.replace(b"518", b'"wide"')):
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedFileError, match="not the record of a figure; delete it and run"):
+            FigureRecord.read(path)
+
+
+def test_the_size_of_a_picture_is_that_of_its_view_box():
+    assert render.picture_size(b'<svg viewBox="0 0 99.6 7">') == (100, 7)
+    with pytest.raises(ValueError, match="viewBox"):
+        render.picture_size(b"<html>")
 
 
 def test_pictures_have_the_asked_size_and_background():
-    light = render.picture(simple, SIMPLE, ".svg").decode()
+    light = render.picture(simple, SIMPLE, "svg").decode()
     assert 'width="518.4pt"' in light
-    assert 'width="244.8pt"' in render.picture(simple, SIMPLE, ".narrow.svg").decode()
+    assert 'width="244.8pt"' in render.picture(simple, SIMPLE, "narrow.svg").decode()
     assert "<dc:date>" not in light
     assert "<text" not in light
     background = re.search(r'<g id="patch_1">(.*?)</g>', light, re.DOTALL)
     assert background is None or "fill: none" in background.group(1)
-    dark = render.picture(simple, SIMPLE, ".dark.svg").decode()
+    dark = render.picture(simple, SIMPLE, "dark.svg").decode()
     assert style.PALETTES["dark"].ink in dark
     assert style.PALETTES["dark"].ink not in light
-    png = render.picture(simple, SIMPLE, ".png")
+    png = render.picture(simple, SIMPLE, "png")
     assert int.from_bytes(png[16:20], "big") == 1440  # 7.2 inches at 200 dots
-    assert b"CreationDate" not in render.picture(simple, SIMPLE, ".pdf")
+    assert b"CreationDate" not in render.picture(simple, SIMPLE, "pdf")
 
 
 def test_archive_round_trip_without_pickle():
@@ -149,27 +186,33 @@ def test_objects_are_not_archived():
         render.archive({"x": np.array([{}], dtype=object)})
 
 
-def test_a_failed_figure_leaves_the_old_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "LOOKS", TWO)
-    stem = tmp_path / "one"
-    render.render(simple, SIMPLE, stem)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
+def test_a_figure_that_fails_in_one_rendering_has_no_files():
     def fails_in_the_dark(data, look) -> Figure:
         if look.theme == "dark":
             raise ValueError("no light")
         return simple(data, look)
 
     with pytest.raises(ValueError, match="no light"):
-        render.render(fails_in_the_dark, SIMPLE | {"y": np.arange(4.0)}, stem)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        render.contents(module(fails_in_the_dark), SIMPLE, None)
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "LOOKS", TWO)
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(UserError, match="taken"):
-        render.render(simple, SIMPLE, tmp_path / "taken" / "one")
+def modules_of_figures():
+    """Every module that draws or packs a figure, and none that others share."""
+    names = (info.name for info in pkgutil.iter_modules(flatminima.figures.__path__))
+    modules = [importlib.import_module(f"flatminima.figures.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "collect")]
+
+
+@pytest.mark.parametrize("module", modules_of_figures(), ids=lambda module: module.__name__)
+def test_every_module_of_a_figure_offers_what_its_job_asks_for(module):
+    if isinstance(module, Packed):
+        assert callable(module.files)
+        return
+    assert callable(module.draw)
+    assert callable(module.alt)
+    assert module.TITLE.strip(".") == module.TITLE
+    cited = yaml.safe_load((ROOT / "report/references.yaml").read_text())
+    assert module.SOURCE is None or module.SOURCE.cite in cited
 
 
 def test_modules_offer_what_the_report_needs(figures):

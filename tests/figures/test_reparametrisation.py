@@ -19,7 +19,20 @@ def data():
     moves["matched.kl.regret"][:] = 1
     moves["matched.raw.regret"][0] = 0.05, 30
     settings = {"factor": np.array([4.0]), "level": np.array([0.1]), "layer": np.array([0.0])}
-    return figures.collect(moves, settings)
+    weights = {"weights": np.array([100])}
+    # Each minimum as it was trained has the measure one, or a volume of one.
+    measured = {
+        row.key: np.pad(
+            100 * np.log10(moves[row.key]) if row.volume else moves[row.key],
+            ((0, 0), (1, 0)),
+            constant_values=0 if row.volume else 1,
+        )
+        for row in ROWS
+    }
+    data = figures.collect(measured | settings | weights)
+    for row in ROWS:
+        np.testing.assert_allclose(data[row.key], moves[row.key])
+    return data
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])

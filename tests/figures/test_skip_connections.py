@@ -86,7 +86,7 @@ def test_words_give_means_by_depth_kind_and_statistics(data):
     assert STATISTICS[data["batch_norm"][0]] == "refreshed"
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".narrow.dark.svg"])
+@pytest.mark.parametrize("suffix", ["svg", "narrow.dark.svg"])
 def test_bytes_are_the_same_twice_and_few(data, suffix):
     assert suffix in LOOKS
     first = picture(skip_connections.draw, data, suffix)

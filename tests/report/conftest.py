@@ -15,6 +15,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
+from flatminima.figure_record import FigureRecord, Source
 from flatminima.figures import living
 from flatminima.formats.mode_connectivity import PAIRS as KINDS
 from flatminima.geometry.readings import ROWS
@@ -843,6 +844,9 @@ def made_up_manifests():
 HOSTILE = '"><script>document.title="owned"</script><img src=x onerror="document.title=1">'
 
 
+HOSTILE_ALT = "&quot;&gt;&lt;b&gt; as seen in"
+
+
 def drawn(suffix):
     """One variant of a small picture, as the bytes of its file."""
     ink = "#e6e9ed" if "dark" in suffix else "#1b1f24"
@@ -877,8 +881,19 @@ def draw_pictures(folder):
                 (folder / f"{stem}.{suffix}").write_bytes(b"moving")
             write_json(folder / f"{stem}.webp.manifest.json", {})
         write_json(folder / f"{stem}.svg.manifest.json", {})
-    (folder / f"{LIVING}.data.js").write_text(living.script(*made_up_living()))
+        wide, narrow = (518, 288), (245, 288)
+        sizes = {name: narrow if "narrow" in name else wide for name in article.VARIANTS}
+        record = FigureRecord(
+            f"The figure {stem}", f"Curves named {stem}.", sizes, Source("Fig. 3", "huang2020")
+        )
+        (folder / f"{stem}.json").write_bytes(record.content())
+    (folder / f"{LIVING}.data.js").write_text(packed_living())
     write_json(folder / f"{LIVING}.data.js.manifest.json", {})
+
+
+def packed_living():
+    """The script of the made-up living figure."""
+    return living.files(living.collect(*made_up_living()))["data.js"].decode()
 
 
 def made_up_living():
@@ -947,7 +962,7 @@ def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note="
     for stem in STEMS:
         if stem.endswith("-images"):
             for file in pictures.glob(f"{stem}.*"):
-                if not file.name.endswith(".npz"):  # made-up data have no words
+                if not file.name.endswith((".json", ".npz")):  # as before there were records
                     shutil.copy(file, figures)
     found = {
         key: dataclasses.replace(it, dataset=name)
@@ -958,7 +973,20 @@ def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note="
     judged = judge(claims.of(["images"]), found, scale=name)
     write_json(folder / "report/claims.json", judged)
     write_json(folder / "report/provenance.json", {"manifests": made_up_manifests()})
-    (folder / "report/index.html").write_text("<!doctype html><title>Elsewhere</title>")
+    shown = "".join(
+        f'<figure id="fig-{stem}"><picture>'
+        f'<source media="(max-width: 40rem)" srcset="figures/{stem}.narrow.svg" width="245" '
+        f'height="288"><img src="figures/{stem}.svg" width="518" height="288" '
+        f'alt="{HOSTILE_ALT} {stem}"></picture><figcaption><p><strong>The figure {stem}.</strong> '
+        "With <strong>more</strong> words.</p></figcaption></figure>"
+        for stem in STEMS
+        if stem.endswith("-images")
+    )
+    (folder / "report/index.html").write_text(
+        "<!doctype html><title>Elsewhere</title>"
+        '<section id="mystery"><figure><img src="figures/other.svg" width="1" height="2" alt="">'
+        f'</figure></section><section id="images">{shown}<figure class="missing"></figure></section>'
+    )
     (folder / "summary.safetensors").write_bytes(b"arrays")
     record = {
         "schema": 1,
@@ -1021,7 +1049,7 @@ def compose(measurements, claims, pictures):
             "quoted": claims.quoted,
             "references": read_yaml("references.yaml"),
             "figures": [
-                *(article.figure(pictures, stem, alt=f"Curves named {stem}.") for stem in STEMS),
+                *(article.figure(pictures, stem) for stem in STEMS),
                 article.figure(pictures, LIVING, main="data.js"),
             ],
             "manifests": manifests,

@@ -545,8 +545,9 @@ def test_states_of_figures(compose, pictures):
 
 
 def test_a_figure_is_found_with_its_sizes(pictures):
-    found = article.figure(pictures, "margins", alt="what is seen")
+    found = article.figure(pictures, "margins")
     assert found.state == "fresh"
+    assert (found.title, found.alt) == ("The figure margins", "Curves named margins.")
     assert set(found.suffixes) == {
         *article.VARIANTS,
         *(suffix for suffix in article.DOWNLOADS if not suffix.startswith(("webp", "gif"))),
@@ -556,8 +557,26 @@ def test_a_figure_is_found_with_its_sizes(pictures):
     assert found.sizes["svg"] == (518, 288)
     assert found.sizes["narrow.svg"][0] < found.sizes["narrow.svg"][1]
     assert found.file("dark.svg") == "figures/margins.dark.svg"
-    with pytest.raises(ValueError, match="viewBox"):
-        article.picture_size(b"<html>")
+
+
+def test_a_figure_without_its_record_is_missing_and_goes_by_its_name(pictures, tmp_path):
+    shutil.copy(pictures / "margins.svg", tmp_path)
+    bare = article.figure(tmp_path, "margins")
+    assert (bare.state, bare.title, bare.source) == ("missing", "margins", None)
+    (tmp_path / "margins.json").write_bytes(b"{}")
+    with pytest.raises(UserError, match=r"margins\.json: not the record of a figure"):
+        article.figure(tmp_path, "margins")
+
+
+def test_titles_and_sources_of_figures_come_from_their_records(compose, pictures):
+    text = visible_text(compose())
+    for stem in STEMS:
+        assert f"The figure {stem}. " in text
+        assert f"SVG of The figure {stem} " in text
+    assert text.count("After Fig. 3 of Huang et al. 2020 .") >= len(STEMS)
+    own = [dataclasses.replace(article.figure(pictures, stem), source=None) for stem in STEMS]
+    own.append(article.figure(pictures, LIVING, main="data.js"))
+    assert "After Fig. 3" not in visible_text(compose(figures=own))
 
 
 def test_bibtex(claims):

@@ -105,7 +105,7 @@ def test_a_figure_opens_by_itself_and_closes(visit):
     page.keyboard.press("Enter")
     dialog = page.locator("dialog.lightbox")
     assert dialog.is_visible()
-    assert dialog.get_attribute("aria-label") == "Decision boundaries for a rising gap."
+    assert dialog.get_attribute("aria-label") == "The figure boundaries."
     assert dialog.locator("img").evaluate("image => image.naturalWidth") > 0
     page.keyboard.press("Escape")
     assert not dialog.is_visible()

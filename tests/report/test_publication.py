@@ -1,5 +1,6 @@
 """The page of a run that failed, whatever is missing, from files as jobs leave them."""
 
+import html
 import json
 import shutil
 
@@ -31,6 +32,7 @@ from .conftest import (
 
 CLAIMS = len(read_yaml("claims.yaml")["claims"])
 
+FIGURES = (*STEMS, LIVING)
 PAGE = "results/laptop/report/index.html"
 ANIMATION = "results/laptop/report/figures/perturbation-random.webp"
 NUMBERS = ("results/laptop/measurements.json", "results/laptop/claims.json")
@@ -48,8 +50,6 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
     shutil.copytree(pictures, "results/laptop/report/figures")
     for file in tmp_path.rglob("*.manifest.json"):
         file.unlink()
-    for file in tmp_path.rglob("*.npz"):
-        file.unlink()  # made-up data have no words
     write_json(NUMBERS[0], as_records(measurements))
     write_json(NUMBERS[1], judge(claims, measurements, scale="laptop"))
     ids = {}
@@ -84,6 +84,7 @@ def partial(root):
         root=root,
         source=ROOT / "report",
         experiments=EXPERIMENTS,
+        figures=FIGURES,
     )
     return visible_text(page.read_text())
 
@@ -95,6 +96,7 @@ def test_a_finished_run_needs_no_notice(finished):
         source=ROOT / "report",
         scale="laptop",
         experiments=EXPERIMENTS,
+        figures=FIGURES,
     )
     page = (finished / PAGE).read_text()
     assert 'class="notice"' not in page
@@ -108,6 +110,7 @@ def whole(root, experiments=EXPERIMENTS):
         source=ROOT / "report",
         scale="laptop",
         experiments=experiments,
+        figures=[stem for stem in FIGURES if len(experiments) > 1 or stem.endswith("-images")],
     )
     return visible_text(page.read_text())
 
@@ -124,6 +127,13 @@ def test_published_runs_are_shown_and_copied(finished, pictures, measurements, c
     assert files == {RECORD, *shown_files(read_record(run))}
     assert "report/index.html" in files
     assert "summary.safetensors" not in files
+    page = html.unescape((finished / PAGE).read_text())
+    for stem in STEMS:
+        shown = f'id="fig-svhn-{stem}"' in page
+        assert shown == stem.endswith("-images")
+        assert shown == (f"The figure {stem}, house numbers (SVHN). " in text)
+        assert shown == (f'alt=""><b> as seen in {stem}"' in page)
+    assert 'srcset="published/svhn/report/figures/gap-images.narrow.svg" width="245"' in page
     # Only what is there now is shown, and only where it belongs.
     run.rename(run.with_name("other"))
     (run.with_name("other") / RECORD).unlink()
@@ -206,6 +216,16 @@ def test_a_figure_is_as_stale_as_its_animations(finished):
     text = partial(finished)
     assert "Stale: its animations: config seed: 1906 → 7" in text
     assert "Figures of an earlier run, out of date: perturbation-random." in text
+
+
+def test_a_damaged_record_of_a_figure_leaves_a_gap(finished):
+    (finished / "results/laptop/report/figures/margins.json").write_bytes(b"{}")
+    with pytest.raises(UserError, match=r"margins\.json: not the record of a figure"):
+        whole(finished)
+    text = partial(finished)
+    assert text.count("This figure is missing.") == 1
+    assert "Missing figures: margins." in text
+    assert "Margins.json: not the record" not in text
 
 
 def test_nothing_at_all_still_makes_a_page(tmp_path, monkeypatch):

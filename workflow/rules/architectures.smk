@@ -29,21 +29,9 @@ measured(
     curves=expand(rules.architectures_train.output.course, model=ARCHITECTURES),
 )
 
-
-rule figure_architectures:
-    input:
-        recipe=recipe("figure_architectures"),
-        courses=expand(rules.architectures_train.output.course, model=ARCHITECTURES),
-    output:
-        **pictures(f"{FIGURES}/architectures"),
-    log:
-        f"{RESULTS}/logs/figure_architectures.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_architectures.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing networks beside a linear model"
-    script:
-        "../scripts/figure_architectures.py"
+figure(
+    "architectures",
+    title=f"Networks and a linear model on {name_of(source_of(config, IMAGES))}",
+    settings={"source": source_of(config, IMAGES)},
+    courses=expand(rules.architectures_train.output.course, model=ARCHITECTURES),
+)

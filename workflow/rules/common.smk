@@ -1,4 +1,5 @@
 import os
+from collections import namedtuple
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,10 +9,13 @@ from flatminima.data.official import DOWNLOADS
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
 from flatminima.experiments import mode_connectivity, optimizers
-from flatminima.experiments.experiment import factor_name
+from flatminima.experiments.experiment import factor_name, source_of
 from flatminima.formats.perturbations import DIRECTIONS
+from flatminima.figure_record import SUFFIXES
+from flatminima.data.names import name_of
 from flatminima.provenance.freshness import settle
 from flatminima.provenance.published import RECORD
+from flatminima.provenance.recipe import FIGURE
 from flatminima.report.published_runs import shown_runs
 
 # As the manifests record them: relative to the project.
@@ -47,7 +51,8 @@ IMAGES = "images"
 # The data set whose points lie in the plane, so that a decision boundary can be drawn.
 PLANAR = "swiss_roll"
 
-FIGURES = f"{RESULTS}/report/figures"
+# What titles of figures call the data sets.
+CALLED = {PLANAR: "the swiss roll", IMAGES: "images"}
 
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
@@ -62,7 +67,6 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     poison="[0-9.e-]+",
     gap="[0-9.e-]+",
-    way="|".join(DIRECTIONS),
 
 
 # Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.
@@ -78,14 +82,18 @@ def recipe(name, *files):
     def recipe_of(wildcards):
         wildcards = dict(wildcards)
         settings = configuration.block(config, name, wildcards)
-        try:
-            return LEDGER.recipe(
-                name, wildcards, settings, f"workflow/scripts/{name}.py", files
-            )
-        except UserError as error:
-            raise WorkflowError(str(error)) from None
+        return written_recipe(name, wildcards, settings, files)
 
     return recipe_of
+
+
+def written_recipe(name, wildcards, settings, files=(), modules=()):
+    """The path of the recipe of one job, which is brought up to date."""
+    script = f"workflow/scripts/{name}.py"
+    try:
+        return LEDGER.recipe(name, wildcards, settings, script, files, modules=modules)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def recorded(**outputs):
@@ -109,16 +117,38 @@ def every_factor(pattern, dataset):
     return expand(pattern, dataset=dataset, poison=names)
 
 
-def pictures(stem):
-    """The files of one figure: light and dark, wide and narrow, for print, and the plotted data."""
-    return recorded(
-        svg=f"{stem}.svg",
-        dark_svg=f"{stem}.dark.svg",
-        narrow_svg=f"{stem}.narrow.svg",
-        narrow_dark_svg=f"{stem}.narrow.dark.svg",
-        png=f"{stem}.png",
-        pdf=f"{stem}.pdf",
-        npz=f"{stem}.npz",
+# Every figure of this run, in the order in which they are declared.
+FIGURES = []
+
+Figure = namedtuple("Figure", "name stem files drawn_by title settings inputs")
+
+
+def figure(stem, drawn_by=None, suffixes=SUFFIXES, title=None, settings=None, **inputs):
+    """Declare a figure, beside the rule that makes what it is drawn from.
+
+    The files ``<stem>.<suffix>`` are made by a module of ``flatminima.figures``, which has the
+    name of the figure unless ``drawn_by`` says otherwise, and is handed the inputs and the settings
+    by their names. A module that draws one figure has its title; one that draws several is told it.
+    """
+    name = stem if suffixes is SUFFIXES else f"{stem}.{suffixes[0]}"
+    files = {
+        suffix.replace(".", "_"): f"{RESULTS}/report/figures/{stem}.{suffix}"
+        for suffix in suffixes
+    }
+    drawn_by = drawn_by or stem.replace("-", "_")
+    FIGURES.append(Figure(name, stem, files, drawn_by, title, settings or {}, inputs))
+
+
+def figure_recipe(declared):
+    """The input function of a figure's recipe; its module is code of the job too."""
+    modules = [f"flatminima.figures.{declared.drawn_by}"]
+    settings = {
+        "module": declared.drawn_by,
+        "title": declared.title,
+        "settings": declared.settings,
+    }
+    return lambda _: written_recipe(
+        FIGURE, {"figure": declared.name}, settings, modules=modules
     )
 
 

@@ -35,60 +35,17 @@ measured(
     summary=of_dataset(rules.summary.output.summary, PLANAR),
 )
 
-
-rule figure_spectrum:
-    input:
-        recipe=recipe("figure_spectrum"),
-        spectra=of_dataset(rules.flatness.output.spectra, PLANAR),
-    output:
-        **pictures(f"{FIGURES}/spectrum"),
-    log:
-        f"{RESULTS}/logs/figure_spectrum.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_spectrum.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the spectra of a good and a bad minimum"
-    script:
-        "../scripts/figure_spectrum.py"
-
-
-rule figure_flatness:
-    input:
-        recipe=recipe("figure_flatness"),
-        measures=of_dataset(rules.flatness.output.measures, PLANAR),
-        summary=of_dataset(rules.summary.output.summary, PLANAR),
-    output:
-        **pictures(f"{FIGURES}/measures"),
-    log:
-        f"{RESULTS}/logs/figure_flatness.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_flatness.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing every measure of flatness against the gap"
-    script:
-        "../scripts/figure_flatness.py"
-
-
-rule figure_reparametrisation:
-    input:
-        recipe=recipe("figure_reparametrisation"),
-        reparametrisation=of_dataset(rules.flatness.output.reparametrisation, PLANAR),
-    output:
-        **pictures(f"{FIGURES}/reparametrisation"),
-    log:
-        f"{RESULTS}/logs/figure_reparametrisation.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_reparametrisation.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing what rescaling does to every measure"
-    script:
-        "../scripts/figure_reparametrisation.py"
+figure(
+    "spectrum",
+    spectra=of_dataset(rules.flatness.output.spectra, PLANAR),
+)
+figure(
+    "flatness",  # Its correlations are those of the text, resample by resample.
+    settings={"dataset": PLANAR, "seed": config["seed"]},
+    measures=of_dataset(rules.flatness.output.measures, PLANAR),
+    summary=of_dataset(rules.summary.output.summary, PLANAR),
+)
+figure(
+    "reparametrisation",
+    reparametrisation=of_dataset(rules.flatness.output.reparametrisation, PLANAR),
+)

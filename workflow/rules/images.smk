@@ -54,3 +54,11 @@ measured(
     slices=of_dataset(rules.slices.output.slices, IMAGES),
     subsets=of_dataset(rules.subsets.output.subsets, IMAGES),
 )
+
+figure(
+    "slices-images",
+    drawn_by="slices",
+    settings={"source": source_of(config, IMAGES)},
+    slices=of_dataset(rules.slices.output.slices, IMAGES),
+    selection=of_dataset(rules.selection.output.selection, IMAGES),
+)

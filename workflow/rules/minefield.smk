@@ -67,65 +67,10 @@ measured(
     embedding=rules.minefield_embedding.output.embedding,
 )
 
-
-rule figure_minefield:
-    input:
-        recipe=recipe("figure_minefield"),
+for stem in ("minefield", "minefield-distances", "minefield-embeddings"):
+    figure(
+        stem,
         iterates=rules.minefield_descent.output.iterates,
         minima=rules.minefield_search.output.minima,
         embedding=rules.minefield_embedding.output.embedding,
-    output:
-        **pictures(f"{FIGURES}/minefield"),
-    log:
-        f"{RESULTS}/logs/figure_minefield.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_minefield.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the minefield: iterates and bad minima, embedded"
-    script:
-        "../scripts/figure_minefield.py"
-
-
-rule figure_minefield_embeddings:
-    input:
-        recipe=recipe("figure_minefield_embeddings"),
-        iterates=rules.minefield_descent.output.iterates,
-        minima=rules.minefield_search.output.minima,
-        embedding=rules.minefield_embedding.output.embedding,
-    output:
-        **pictures(f"{FIGURES}/minefield-embeddings"),
-    log:
-        f"{RESULTS}/logs/figure_minefield_embeddings.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_minefield_embeddings.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the minefield: the same at other perplexities"
-    script:
-        "../scripts/figure_minefield_embeddings.py"
-
-
-rule figure_minefield_distances:
-    input:
-        recipe=recipe("figure_minefield_distances"),
-        iterates=rules.minefield_descent.output.iterates,
-        minima=rules.minefield_search.output.minima,
-        embedding=rules.minefield_embedding.output.embedding,
-    output:
-        **pictures(f"{FIGURES}/minefield-distances"),
-    log:
-        f"{RESULTS}/logs/figure_minefield_distances.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_minefield_distances.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the minefield: true distances along the way"
-    script:
-        "../scripts/figure_minefield_distances.py"
+    )

@@ -31,23 +31,11 @@ measured(
     paths=expand(rules.mode_connectivity.output.paths, dataset=CONNECTED),
 )
 
-
-rule figure_mode_connectivity:
-    input:
-        recipe=recipe("figure_mode_connectivity"),
-        paths=rules.mode_connectivity.output.paths,
-    output:
-        **pictures(f"{FIGURES}/mode-connectivity-{{dataset}}"),
-    log:
-        f"{RESULTS}/logs/figure_mode_connectivity/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_mode_connectivity/{{dataset}}.tsv"
-    wildcard_constraints:
-        dataset=one_of(CONNECTED),
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing curves of low loss between minima of {wildcards.dataset}"
-    script:
-        "../scripts/figure_mode_connectivity.py"
+for dataset in CONNECTED:
+    figure(
+        f"mode-connectivity-{dataset}",
+        drawn_by="mode_connectivity",
+        title=f"Curves between good and bad minima of {CALLED[dataset]}",
+        settings={"source": source_of(config, dataset)},
+        paths=of_dataset(rules.mode_connectivity.output.paths, dataset),
+    )

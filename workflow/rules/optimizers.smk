@@ -29,21 +29,9 @@ measured(
     curves=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
 )
 
-
-rule figure_optimizers:
-    input:
-        recipe=recipe("figure_optimizers"),
-        courses=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
-    output:
-        **pictures(f"{FIGURES}/optimizers"),
-    log:
-        f"{RESULTS}/logs/figure_optimizers.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_optimizers.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing what every optimizer comes to"
-    script:
-        "../scripts/figure_optimizers.py"
+figure(
+    "optimizers",
+    title=f"One network, many optimizers, on {name_of(source_of(config, IMAGES))}",
+    settings={"source": source_of(config, IMAGES)},
+    courses=expand(rules.optimizers_train.output.course, optimizer=OPTIMIZERS),
+)

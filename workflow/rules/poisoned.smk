@@ -106,3 +106,25 @@ rule summary:
         "Summing up every network of {wildcards.dataset}"
     script:
         "../scripts/summary.py"
+
+
+for dataset in DATASETS:
+    source = {"source": source_of(config, dataset)}
+    basins = every_factor(rules.basins.output.basins, dataset)
+    figure(
+        f"gap-{dataset}",
+        drawn_by="gap",
+        title=f"Gap, radius and volume on {CALLED[dataset]}",
+        settings=source,
+        summary=of_dataset(rules.summary.output.summary, dataset),
+    )
+    figure(
+        f"basins-{dataset}",
+        drawn_by="basins",
+        title=f"Basins on {CALLED[dataset]}",
+        settings=source,
+        slices=of_dataset(rules.slices.output.slices, dataset),
+        good=basins[0],
+        bad=basins[-1],
+        selection=of_dataset(rules.selection.output.selection, dataset),
+    )

@@ -48,22 +48,8 @@ measured(
     summary=of_dataset(rules.summary.output.summary, PLANAR),
 )
 
-
-rule figure_random_labels:
-    input:
-        recipe=recipe("figure_random_labels"),
-        survey=rules.random_labels_survey.output.survey,
-        summary=of_dataset(rules.summary.output.summary, PLANAR),
-    output:
-        **pictures(f"{FIGURES}/random-labels"),
-    log:
-        f"{RESULTS}/logs/figure_random_labels.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_random_labels.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing bad minima without poison beside the others"
-    script:
-        "../scripts/figure_random_labels.py"
+figure(
+    "random-labels",
+    survey=rules.random_labels_survey.output.survey,
+    summary=of_dataset(rules.summary.output.summary, PLANAR),
+)

@@ -109,41 +109,9 @@ measured(
     sharpness=rules.rings_sharpness.output.sharpness,
 )
 
-
-rule figure_rings:
-    input:
-        recipe=recipe("figure_rings"),
-        sharpness=rules.rings_sharpness.output.sharpness,
-        survey=rules.rings_survey.output.survey,
-    output:
-        **pictures(f"{FIGURES}/rings"),
-    log:
-        f"{RESULTS}/logs/figure_rings.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_rings.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the circle between the rings beside what training finds"
-    script:
-        "../scripts/figure_rings.py"
-
-
-rule figure_rings_gap:
-    input:
-        recipe=recipe("figure_rings_gap"),
-        survey=rules.rings_survey.output.survey,
-    output:
-        **pictures(f"{FIGURES}/rings-gap"),
-    log:
-        f"{RESULTS}/logs/figure_rings_gap.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_rings_gap.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing how often training finds the circle"
-    script:
-        "../scripts/figure_rings_gap.py"
+figure(
+    "rings",
+    sharpness=rules.rings_sharpness.output.sharpness,
+    survey=rules.rings_survey.output.survey,
+)
+figure("rings-gap", survey=rules.rings_survey.output.survey)

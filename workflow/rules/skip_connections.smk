@@ -55,22 +55,9 @@ measured(
     surfaces=expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
 )
 
-
-rule figure_skip_connections:
-    input:
-        recipe=recipe("figure_skip_connections"),
-        minima=expand(rules.skip_connections_train.output.minima, skips=SKIPS),
-        surfaces=expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
-    output:
-        **pictures(f"{FIGURES}/surfaces"),
-    log:
-        f"{RESULTS}/logs/figure_skip_connections.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_skip_connections.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing the loss around deep networks with and without skip connections"
-    script:
-        "../scripts/figure_skip_connections.py"
+figure(
+    "skip-connections",
+    settings={"source": source_of(config, IMAGES)},
+    surfaces=expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
+    minima=expand(rules.skip_connections_train.output.minima, skips=SKIPS),
+)

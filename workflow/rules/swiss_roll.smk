@@ -98,3 +98,42 @@ measured(
     perturbations=of_dataset(rules.perturbations.output.perturbations, PLANAR),
     margins=of_dataset(rules.margins.output.margins, PLANAR),
 )
+
+BOUNDARIES = of_dataset(rules.boundaries.output.boundaries, PLANAR)
+PERTURBATIONS = of_dataset(rules.perturbations.output.perturbations, PLANAR)
+
+figure(
+    "margins",
+    slices=of_dataset(rules.slices.output.slices, PLANAR),
+    boundaries=BOUNDARIES,
+    selection=of_dataset(rules.selection.output.selection, PLANAR),
+)
+for way, title in {
+    "random": "Perturbed at random",
+    "hessian": "Perturbed where the loss bends most",
+}.items():
+    figure(
+        f"perturbation-{way}",
+        drawn_by="perturbation",
+        title=title,
+        settings={"way": way},
+        perturbations=PERTURBATIONS,
+    )
+    figure(
+        f"perturbation-{way}",
+        drawn_by="animation",
+        suffixes=("webp", "gif"),
+        settings={"way": way},
+        perturbations=PERTURBATIONS,
+    )
+figure(
+    "margin-widths",
+    margins=of_dataset(rules.margins.output.margins, PLANAR),
+)
+figure("boundaries", boundaries=BOUNDARIES)
+figure(
+    "living",
+    suffixes=("data.js",),
+    rays=of_dataset(rules.rays.output.rays, PLANAR),
+    dataset=of_dataset(rules.dataset.output.dataset, PLANAR),
+)

@@ -25,21 +25,7 @@ rule volumes:
 
 measured("volumes", volumes=of_dataset(rules.volumes.output.volumes, PLANAR))
 
-
-rule figure_volumes:
-    input:
-        recipe=recipe("figure_volumes"),
-        volumes=of_dataset(rules.volumes.output.volumes, PLANAR),
-    output:
-        **pictures(f"{FIGURES}/estimators"),
-    log:
-        f"{RESULTS}/logs/figure_volumes.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_volumes.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
-    message:
-        "Drawing how far each estimator of volume is off"
-    script:
-        "../scripts/figure_volumes.py"
+figure(
+    "volumes",
+    volumes=of_dataset(rules.volumes.output.volumes, PLANAR),
+)

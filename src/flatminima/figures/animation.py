@@ -24,12 +24,13 @@ MOVE, REST = 160, 1200
 """Milliseconds that a frame stands, and that the first and the last one do."""
 
 
-def animate(data: Data) -> dict[str, bytes]:
-    """An animated WebP and a GIF, by their suffixes; the same data gives the same bytes.
+def collect(perturbations: Data, way: str) -> Data:
+    """Select all steps of one way of moving; see ``perturbation.collect``."""
+    return perturbation.collect(perturbations, way, shown=None)
 
-    Args:
-        data: from ``perturbation.collect`` with all steps shown.
-    """
+
+def files(data: Data) -> dict[str, bytes]:
+    """An animated WebP and a GIF, by their suffixes; the same data gives the same bytes."""
     frames = list(_frames(data))
     back = frames + frames[-2:0:-1]
     durations = [REST if number in (0, len(frames) - 1) else MOVE for number in range(len(back))]

@@ -9,9 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.models.architectures import MODELS
+
+TITLE = "Networks and a linear model"
+SOURCE = Source("the left of Fig. 2", "huang2020")
 
 OF_IMAGES = ("train_points", "test_points", "chance")
 MARKERS = "os^"

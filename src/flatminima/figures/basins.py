@@ -9,10 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "Basins"
+SOURCE = Source("Fig. 7", "huang2020")
 PARTS = ("train", "test")
 BINS_PER_DECADE = 24
 HEIGHT = 3.0
@@ -24,7 +27,7 @@ def collect(
     good: Data,
     bad: Data,
     selection: Any,
-    dataset: str,
+    source: str,
     *,
     cutoff: int | None = None,
 ) -> dict[str, np.ndarray]:
@@ -35,7 +38,7 @@ def collect(
         good: arrays of ``basins/<dataset>/<poison>`` for the good minimum's poison factor.
         bad: the same for the bad minimum's.
         selection: record of ``selection/<dataset>``, which says what seeds these two have.
-        dataset: name of the source of the data, such as ``digits``.
+        source: of the data, such as ``digits``.
         cutoff: which of the cutoffs marks the basin. By default the lowest fixed one below which
             both minima have a basin, or the last, their own loss plus an excess, if none is.
 
@@ -43,7 +46,7 @@ def collect(
         KeyError: if an array or an entry is missing.
         IndexError: if there is no such seed or cutoff.
     """
-    data = {"dataset": np.array(dataset)}
+    data = {"dataset": np.array(source)}
     for name in ("distance", "loss_1d", "ray_distance", "ray_loss", "exact", "batch_norm"):
         if name != "batch_norm" or name in slices:
             data[name] = slices[name]

@@ -5,9 +5,12 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "Decision boundaries for a rising gap"
+SOURCE = Source("Fig. 6", "huang2020")
 TAKEN = (
     "axis_x",
     "axis_y",
@@ -18,7 +21,7 @@ TAKEN = (
     "train_inputs",
     "train_labels",
 )
-EDGE, BETWEEN, TITLE, WORDS, LEGEND = 0.08, 0.1, 0.24, 0.54, 0.2
+EDGE, BETWEEN, ABOVE, WORDS, LEGEND = 0.08, 0.1, 0.24, 0.54, 0.2
 """Inches around the figure, between panels, above a panel, below it, and for the legend."""
 
 LARGEST = 2.2
@@ -46,11 +49,11 @@ def draw(data: Data, look: Look) -> Figure:
     rows = math.ceil(len(gap) / columns)
     free = look.width - 2 * EDGE - (columns - 1) * BETWEEN
     side = min(LARGEST, free / columns)
-    row = TITLE + side + WORDS
+    row = ABOVE + side + WORDS
     figure = Figure(figsize=(look.width, rows * row + LEGEND + EDGE))
     for place, network in enumerate(order):
         down, across = divmod(place, columns)
-        axes = style.place(figure, EDGE + across * (side + BETWEEN), down * row + TITLE, side, side)
+        axes = style.place(figure, EDGE + across * (side + BETWEEN), down * row + ABOVE, side, side)
         style.decision(axes, data, data["probability"][network], look, size=0.8 + 0.75 * side)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -12,8 +12,11 @@ from matplotlib.ticker import FuncFormatter
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.geometry.readings import BASINS, MEASURES, gap_of
+from flatminima.geometry.readings import BASINS, MEASURES, gap_correlations, gap_of
+from flatminima.ranks import Bootstrap
 
+TITLE = "Measures of flatness and the generalization gap"
+SOURCE = None
 BENDS = "nats / distance²"
 SLOPE = "nats / distance"
 
@@ -53,19 +56,21 @@ SHOWN = {
 """Those of ``geometry.readings``, in the order of the panels and of the report's table."""
 
 
-def collect(measures: Data, summary: Data, correlations: Data) -> dict[str, np.ndarray]:
+def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str, np.ndarray]:
     """Select what is drawn from the measures and the basins of one data set.
 
     Args:
         measures: arrays of ``measures/<dataset>``, per factor and network.
         summary: arrays of ``summaries/<dataset>``; of its cutoffs the last is drawn, the network's
             own loss plus an excess.
-        correlations: what ``geometry.readings.gap_correlations`` gave.
+        dataset: its name; with ``seed`` it says which resamples its correlations rest on.
+        seed: root seed.
 
     Raises:
         KeyError: if an array is missing.
     """
     taken = ("poison_factor", "train_accuracy", "test_accuracy", "converged", "level")
+    correlations = gap_correlations(dataset, dict(measures), dict(summary), Bootstrap(seed))
     data = {name: measures[name] for name in taken}
     data |= {key: measures[f"matched.{key}"] for key in MEASURES}
     data |= {key: summary[key][..., -1] for key in BASINS}

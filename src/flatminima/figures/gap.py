@@ -10,9 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "Gap, radius and volume"
+SOURCE = Source("Fig. 5", "huang2020")
 TAKEN = (
     "poison_factor",
     "gap",
@@ -40,20 +43,20 @@ class Series:
     line: Literal["-", "--"]
 
 
-def collect(summary: Data, dataset: str) -> dict[str, np.ndarray]:
+def collect(summary: Data, source: str) -> dict[str, np.ndarray]:
     """Select what is drawn from a dataset's summary.
 
     Args:
         summary: arrays of ``summaries/<dataset>``: per factor, seed and cutoff. The gap is a share
             of one; the last cutoff is each network's own loss plus an excess; ``exact`` says of
             what kind the directions are, and ``batch_norm``, where it is, by what statistics.
-        dataset: name of the source of the data, such as ``digits``.
+        source: of the data, such as ``digits``.
 
     Raises:
         KeyError: if the summary lacks one of the arrays.
     """
     taken = (*TAKEN, *(name for name in ("batch_norm",) if name in summary))
-    return {"dataset": np.array(dataset), **{name: summary[name] for name in taken}}
+    return {"dataset": np.array(source), **{name: summary[name] for name in taken}}
 
 
 @style.styled

@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +15,8 @@ CONSTANT = "LIVING"
 """Name of the constant that the script defines."""
 
 
-def script(rays: Data, dataset: Data) -> str:
-    """Write networks, directions and points as a script that defines one constant.
-
-    Floating-point arrays are float32, little-endian, in base64, so that the page computes with the
-    very bits that were trained.
+def collect(rays: Data, dataset: Data) -> dict[str, Any]:
+    """Select networks, directions and points, as they are written.
 
     Args:
         rays: arrays of ``rays/<dataset>``. Network 0 is the good minimum; after it one follows for
@@ -38,7 +37,7 @@ def script(rays: Data, dataset: Data) -> str:
     loss = np.minimum(np.nan_to_num(rays["loss"], nan=beyond), beyond)
     factors = [float(factor) for factor in rays["poison_factor"]]
     last = len(factors) - 1
-    record = {
+    return {
         "widths": [int(width) for width in rays["widths"]],
         "train": _points(dataset, "train"),
         "test": _points(dataset, "test"),
@@ -57,7 +56,16 @@ def script(rays: Data, dataset: Data) -> str:
             for index in range(len(factors))
         ],
     }
-    return f"const {CONSTANT} = {json.dumps(record, allow_nan=False, indent=1)};\n"
+
+
+def files(record: Mapping[str, Any]) -> dict[str, bytes]:
+    """Write what ``collect`` gave as a script that defines one constant.
+
+    Floating-point arrays are float32, little-endian, in base64, so that the page computes with the
+    very bits that were trained.
+    """
+    script = f"const {CONSTANT} = {json.dumps(record, allow_nan=False, indent=1)};\n"
+    return {"data.js": script.encode()}
 
 
 def encoded(array: np.ndarray) -> str:

@@ -12,6 +12,8 @@ from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.margins import LOW
 
+TITLE = "Margins and generalization"
+SOURCE = None
 TAKEN = ("margin", "spacing", "poison_factor", "train_accuracy", "test_accuracy", "converged")
 MEASURES = (("median", 50, "o"), (f"{LOW}th percentile", LOW, "v"))
 WIDTH = "distance to the boundary (data units)"

@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from flatminima.figure_record import Source
 from flatminima.figures import planes, style
 from flatminima.figures.planes import Page
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "A wide and a narrow margin"
+SOURCE = Source("Fig. 3", "huang2020")
 WIDE = Page(
     7.2,
     left=0.62,

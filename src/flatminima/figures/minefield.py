@@ -12,9 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "The way of training among bad minima"
+SOURCE = Source("Fig. 1", "huang2020")
 STAR = 3.4
 """How much larger than a point the star is that marks the last iterate."""
 

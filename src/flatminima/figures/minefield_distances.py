@@ -10,6 +10,8 @@ from flatminima.figures import style
 from flatminima.figures.minefield import networks
 from flatminima.figures.style import Data, Look
 
+TITLE = "What t-SNE cannot show: true distances, and accuracies"
+SOURCE = None
 TAKEN = (
     "to_minimum",
     "to_final",

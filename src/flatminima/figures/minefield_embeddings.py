@@ -5,10 +5,13 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.minefield import Scales, bars, handles, networks, scatter
 from flatminima.figures.style import Data, Look
 
+TITLE = "The same networks, embedded otherwise"
+SOURCE = Source("the released code", "huang2020")
 COLUMNS = 3
 """Most runs of one perplexity that a row of the narrow figure holds, or of the wide one beside the
 colour bars."""

@@ -14,12 +14,15 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.planes import FLOOR
 from flatminima.figures.style import Data, Look
 from flatminima.formats.mode_connectivity import ENDS
 from flatminima.formats.mode_connectivity import PAIRS as KINDS
 
+TITLE = "Curves between good and bad minima"
+SOURCE = Source("Figs. 1 and 2", "garipov2018")
 CEILING = 2.0
 """Where the levels of the planes end, as log10 nats; any higher loss looks the same."""
 
@@ -32,13 +35,13 @@ LABELS = {
 }
 
 
-def collect(paths: Data, dataset: str) -> dict[str, np.ndarray]:
+def collect(paths: Data, source: str) -> dict[str, np.ndarray]:
     """Select what is drawn of the paths of one data set.
 
     Args:
         paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``KINDS``, then
             pairs, then places; planes of the first pair of each kind, if there are any.
-        dataset: name of the source of the data, such as ``digits``.
+        source: of the data, such as ``digits``.
 
     Raises:
         KeyError: if an array is missing.
@@ -48,7 +51,7 @@ def collect(paths: Data, dataset: str) -> dict[str, np.ndarray]:
     names += ["curve_length", "line_length"]
     # Sorted, since a file gives its arrays in no order of its own.
     names += sorted(name for name in paths if name.startswith("plane_") or name == "batch_norm")
-    return {"dataset": np.array(dataset), **{name: paths[name] for name in names}}
+    return {"dataset": np.array(source), **{name: paths[name] for name in names}}
 
 
 @style.styled

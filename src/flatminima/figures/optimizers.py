@@ -7,10 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.architectures import OF_IMAGES
 from flatminima.figures.style import Data, Look
 from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
+
+TITLE = "One network, many optimizers"
+SOURCE = Source("the right of Fig. 2 and Table 1", "huang2020")
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
 

@@ -9,12 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
 from flatminima.formats.perturbations import HELD
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "A good and a bad minimum, perturbed"
+SOURCE = Source("the animations", "huangblog")
 WORDS = {"random": "a random direction", "hessian": "the direction of largest curvature"}
 SHOWN = 5
 """Decision boundaries in each row of the figure."""

@@ -10,6 +10,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "Minima reached without poison at the end, beside the others"
+SOURCE = None
 OF_SURVEY = (
     *("way", "strength", "converged", "train_accuracy", "test_accuracy", "train_loss", "cutoff"),
     *("median_radius", "log10_volume_mean_log", "log10_volume_mean_log_low"),

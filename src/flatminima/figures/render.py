@@ -1,46 +1,54 @@
 """Drawing files: every rendering of a figure and its data, with the same bytes each time."""
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from flatminima.figure_record import PICTURES, VARIANTS, FigureRecord
+from flatminima.figures.figure import Drawn, Packed
 from flatminima.figures.style import Data, Draw, Look, context
-from flatminima.storage import write_bytes
 
 LOOKS: Mapping[str, Look] = {
-    ".svg": Look("light", "wide"),
-    ".narrow.svg": Look("light", "narrow"),
-    ".dark.svg": Look("dark", "wide"),
-    ".narrow.dark.svg": Look("dark", "narrow"),
-    ".png": Look("light", "wide"),
-    ".pdf": Look("light", "wide"),
+    suffix: Look(
+        "dark" if "dark." in suffix else "light", "narrow" if "narrow." in suffix else "wide"
+    )
+    for suffix in PICTURES
 }
-SUFFIXES = (*LOOKS, ".npz")
 
 
-def render(draw: Draw, data: Data, stem: Path | str) -> list[Path]:
-    """Write the pictures and the data of a figure as ``stem`` plus each of ``SUFFIXES``.
+def contents(module: Drawn | Packed, data: Any, title: str | None) -> Mapping[str, bytes]:
+    """The bytes of every file of a figure by its suffix; nothing is written.
 
-    All bytes exist before the first file is written, so a figure that fails leaves the old files.
-
-    Returns:
-        The paths written, in the order of ``SUFFIXES``.
+    Args:
+        module: of this package.
+        data: what its ``collect`` selected.
+        title: of the figure, None for the module's own.
 
     Raises:
-        UserError: if a file cannot be written.
         ValueError: if an array holds Python objects.
     """
-    contents = {suffix: picture(draw, data, suffix) for suffix in LOOKS}
-    contents[".npz"] = archive(data)
-    paths = []
-    for suffix, content in contents.items():
-        path = Path(f"{stem}{suffix}")
-        write_bytes(path, content)
-        paths.append(path)
-    return paths
+    if isinstance(module, Packed):
+        return module.files(data)
+    files = {suffix: picture(module.draw, data, suffix) for suffix in LOOKS}
+    sizes = {suffix: picture_size(files[suffix]) for suffix in VARIANTS}
+    record = FigureRecord(title or module.TITLE, module.alt(data), sizes, module.SOURCE)
+    return {**files, "npz": archive(data), "json": record.content()}
+
+
+def picture_size(svg: bytes) -> tuple[int, int]:
+    """Width and height of an SVG in its own units, from its viewBox.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    box = re.search(rb'viewBox="\s*[-\d.]+[\s,]+[-\d.]+[\s,]+([\d.]+)[\s,]+([\d.]+)', svg[:4096])
+    if box is None:
+        raise ValueError("the picture is not an SVG with a viewBox")
+    return round(float(box[1])), round(float(box[2]))
 
 
 def picture(draw: Draw, data: Data, suffix: str) -> bytes:

@@ -9,10 +9,13 @@ from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
+from flatminima.geometry import readings
 from flatminima.geometry.comparisons import RESCALINGS
 from flatminima.geometry.readings import GROUPS, ROWS, Row
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "What rescaling does to each measure"
+SOURCE = None
 HEADINGS = {"raw": "Raw", "filter": "Filter-normalised", "kl": "KL ball"}
 NAMES = {"raw": "raw measures", "filter": "filter-normalised ones", "kl": "those in the KL ball"}
 
@@ -30,17 +33,16 @@ TITLES = {
 """What the rows are called, by their keys or the ends of these."""
 
 
-def collect(moves: Data, reparametrisation: Data) -> dict[str, np.ndarray]:
+def collect(reparametrisation: Data) -> dict[str, np.ndarray]:
     """Select what is drawn from the rescaled minima of one data set.
 
     Args:
-        moves: what ``geometry.readings.moves`` gave: by row the factors (minima, rescalings), the
-            good minimum first.
-        reparametrisation: arrays of ``reparametrisation/<dataset>``, for the settings.
+        reparametrisation: arrays of ``reparametrisation/<dataset>``, the good minimum first.
 
     Raises:
         KeyError: if an array is missing.
     """
+    moves = readings.moves(dict(reparametrisation))
     settings = {name: reparametrisation[name] for name in ("factor", "level")}
     return {row.key: moves[row.key] for row in ROWS} | settings
 

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "The boundary found by training, and the circle"
+SOURCE = Source("Fig. 8", "huang2020")
 KINDS = ("trained", "circle")
 TITLES = {"trained": "Found by training", "circle": "The circle"}
 SHARPNESS = {

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 
+TITLE = "Finding the circle against the gap"
+SOURCE = None
 TAKEN = (
     *("gap", "between_share", "found_share", "found_low", "found_high", "excess", "hole"),
     *("converged", "median_radius", "cutoff", "exact"),

@@ -16,10 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.models.statistics import STATISTICS, SURFACES_BY
 
+TITLE = "The loss around deep networks with and without skip connections"
+SOURCE = Source("Figs. 1 and 5", "li2018")
 KINDS = ("with", "without")
 """The two kinds of networks, in the order of the columns."""
 

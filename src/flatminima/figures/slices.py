@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from flatminima.figure_record import Source
 from flatminima.figures import planes, style
 from flatminima.figures.planes import Page
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "The loss around a good and a bad minimum of images"
+SOURCE = Source("Fig. 4", "huang2020")
 WIDE = Page(
     7.2,
     left=0.62,
@@ -34,13 +37,13 @@ NARROW = Page(
 )
 
 
-def collect(slices: Data, selection: Any, dataset: str) -> dict[str, np.ndarray]:
+def collect(slices: Data, selection: Any, source: str) -> dict[str, np.ndarray]:
     """Select what is drawn from the slices of one dataset.
 
     Args:
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
-        dataset: name of the source of the data, such as ``digits``.
+        source: of the data, such as ``digits``.
 
     Raises:
         KeyError: if an array or an entry is missing.
@@ -48,7 +51,7 @@ def collect(slices: Data, selection: Any, dataset: str) -> dict[str, np.ndarray]
     names = ["distance", "loss_1d", "plane_distance", "loss_2d", "exact"]
     names += [name for name in ("batch_norm",) if name in slices]
     taken = {name: slices[name] for name in names}
-    return {"dataset": np.array(dataset), **taken, **planes.of_pair(selection)}
+    return {"dataset": np.array(source), **taken, **planes.of_pair(selection)}
 
 
 @style.styled

@@ -10,6 +10,8 @@ from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES as KINDS
 
+TITLE = "The spectrum of the curvature"
+SOURCE = None
 CASES = (
     ("own.raw", "Raw, each\nat its own loss"),
     ("matched.raw", "Raw, both\nat a loss of {level}"),

@@ -14,6 +14,8 @@ from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 
+TITLE = "Estimators of volume"
+SOURCE = None
 TAKEN = (
     *("poison_factor", "train_accuracy", "test_accuracy", "converged"),
     *("weights", "cutoff", "divergence", "directions", "curve_samples", "density"),

@@ -31,7 +31,14 @@ from flatminima.provenance.published import (
     read_record,
     shown_files,
 )
-from flatminima.provenance.recipe import FOLDER, Recipe, read_recipe, record_digest, settings_digest
+from flatminima.provenance.recipe import (
+    FIGURE,
+    FOLDER,
+    Recipe,
+    read_recipe,
+    record_digest,
+    settings_digest,
+)
 
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 """What a job would be given now: ``resolve(config_files, rule, wildcards)``; None if nothing."""
@@ -329,6 +336,12 @@ class _Walk:
             self._digest(file["path"]) is None for file in manifest["config_files"]
         ):
             return False
+        if manifest["rule"] == FIGURE:
+            # It goes with what it is drawn from.
+            sources = [entry["path"] for entry in manifest["inputs"] if entry["manifest_id"]]
+            present = [path for path in sources if self._place(manifest_path(path)).is_file()]
+            upstream = [self._manifest(path) for path in present]
+            return any(record is not None and self._left_over(record) for record in upstream)
         try:
             return self._settings(manifest) is None
         except UserError:
@@ -351,6 +364,8 @@ class _Walk:
     def _settings(self, manifest: Manifest) -> Mapping[str, Any] | None:
         """The settings that the job of a manifest would be given now, if that can be known."""
         files = tuple(entry["path"] for entry in manifest["config_files"])
+        if self._resolve is not None and manifest["rule"] == FIGURE:
+            return read_recipe(self._place(manifest["recipe"]["path"]))["config"]
         if self._resolve is None or any(self._digest(path) is None for path in files):
             return None
         return self._resolve(files, manifest["rule"], manifest["wildcards"])

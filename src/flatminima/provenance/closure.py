@@ -7,7 +7,7 @@ tree without comments, docstrings and layout, so that only edits that can change
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from flatminima.errors import UserError
 from flatminima.storage import open_to_read, read_bytes
 
 
-def import_closure(script: Path, source: Path) -> tuple[Path, ...]:
+def import_closure(script: Path, source: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
     """List the script and every first-party file that importing it can run, sorted.
+
+    A script whose settings say what it imports may do so by a name that it computes; ``modules``
+    are what the settings name.
 
     First-party are the packages and modules in ``source`` (the folder that holds the package) and
     the modules beside the script. Imports inside functions and conditions count, and so does the
@@ -27,14 +30,16 @@ def import_closure(script: Path, source: Path) -> tuple[Path, ...]:
             by a name that is computed, which no reader of the source can follow.
     """
     roots = (source, script.parent)
-    found: set[Path] = set()
+    closure: set[Path] = set()
     pending = [script]
+    for module in modules:
+        pending += _located(module, roots, str(script))
     while pending:
         path = pending.pop()
-        if path not in found:
-            found.add(path)
-            pending.extend(_imported_files(path, script, roots))
-    return tuple(sorted(found))
+        if path not in closure:
+            closure.add(path)
+            pending.extend(_imported_files(path, script, roots, named=bool(modules)))
+    return tuple(sorted(closure))
 
 
 def meaning_digest(path: Path) -> str:
@@ -60,6 +65,9 @@ def file_digest(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+_COMPUTED = -1
+
+
 # Both caches are keyed by the text itself, so an edited file can never meet an old answer.
 @lru_cache(maxsize=1024)
 def _meaning(text: bytes, name: str) -> str:
@@ -68,7 +76,10 @@ def _meaning(text: bytes, name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _imports(text: bytes, name: str) -> tuple[tuple[int, str, tuple[str, ...], int], ...]:
-    """The imports of a module: level, module, imported names (none for ``import x``) and line."""
+    """The imports of a module: level, module, imported names (none for ``import x``) and line.
+
+    The level of an import by a computed name is ``_COMPUTED``.
+    """
     found: list[tuple[int, str, tuple[str, ...], int]] = []
     for node in ast.walk(_parse(text, name)):
         if isinstance(node, ast.Import):
@@ -78,12 +89,10 @@ def _imports(text: bytes, name: str) -> tuple[tuple[int, str, tuple[str, ...], i
             found.append((node.level, node.module or "", names, node.lineno))
         elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
             target = node.args[0] if node.args else None
-            if not (isinstance(target, ast.Constant) and isinstance(target.value, str)):
-                raise UserError(
-                    f"{name}:{node.lineno}: imports a module by a computed name, so what this code "
-                    "depends on cannot be read from it; import each module by its own name"
-                )
-            found.append((0, target.value, (), node.lineno))
+            if isinstance(target, ast.Constant) and isinstance(target.value, str):
+                found.append((0, target.value, (), node.lineno))
+            else:
+                found.append((_COMPUTED, "", (), node.lineno))
     return tuple(found)
 
 
@@ -128,10 +137,19 @@ def _bare_string(node: object) -> bool:
     )
 
 
-def _imported_files(path: Path, script: Path, roots: tuple[Path, ...]) -> Iterator[Path]:
+def _imported_files(
+    path: Path, script: Path, roots: tuple[Path, ...], *, named: bool
+) -> Iterator[Path]:
     text = read_bytes(path)
     for level, module, names, line in _imports(text, str(path)):
         where = f"{path}:{line}"
+        if level == _COMPUTED:
+            if path == script and named:
+                continue
+            raise UserError(
+                f"{where}: imports a module by a computed name, so what this code depends on "
+                "cannot be read from it; import each module by its own name"
+            )
         package = _package(path, roots[0]) if path != script else ()
         if level > len(package):
             raise UserError(

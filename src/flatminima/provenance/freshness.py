@@ -114,6 +114,8 @@ class Ledger:
         config: Mapping[str, Any],
         script: Path | str,
         files: Iterable[Path | str] = (),
+        *,
+        modules: Sequence[str] = (),
     ) -> str:
         """Bring the recipe of a job up to date and return its path, an input of the job.
 
@@ -126,7 +128,9 @@ class Ledger:
         """
         path = recipe_path(self._results, rule, wildcards)
         if path not in self._placed:
-            recipe = build_recipe(self._root, rule, wildcards, config, script=script, files=files)
+            recipe = build_recipe(
+                self._root, rule, wildcards, config, script=script, files=files, modules=modules
+            )
             self._place(path, recipe)
             self._placed[path] = path.as_posix()
         return self._placed[path]

@@ -5,7 +5,7 @@ A recipe changes when a result could; it is the file whose time tells Snakemake 
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -17,6 +17,10 @@ from flatminima.storage import canonical_json, read_bytes, write_bytes
 
 FOLDER = "recipes"
 """The folder within the results of a scale that holds its recipes."""
+
+FIGURE = "figure"
+"""The rule of all figures. The workflow declares each with its settings, and the plan writes these
+into its recipe; no configuration file says them by themselves."""
 
 
 class Recipe(TypedDict):
@@ -37,6 +41,7 @@ def build_recipe(
     *,
     script: Path | str,
     files: Iterable[Path | str] = (),
+    modules: Sequence[str] = (),
 ) -> Recipe:
     """Write down what a job would be made from now.
 
@@ -48,6 +53,8 @@ def build_recipe(
         script: the job's script; like ``files`` relative to ``root``, or absolute within it.
         files: source files it reads besides code (templates, text); a folder stands for every file
             in it.
+        modules: what the script imports by names that are in its settings, such as
+            ``flatminima.figures.gap``.
 
     Raises:
         UserError: if a file is missing or the code cannot be followed (see ``import_closure``).
@@ -65,7 +72,7 @@ def build_recipe(
         "config": settings,
         "code": {
             _name(path, root): meaning_digest(path)
-            for path in import_closure(root / script, root / "src")
+            for path in import_closure(root / script, root / "src", modules)
         },
         "files": {
             _name(path, root): file_digest(path)

@@ -1,7 +1,6 @@
 """The article: one page of HTML in which every number comes from a result file."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,18 +15,17 @@ from markupsafe import Markup
 
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
+from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.measurements.measurement import FAILED, Measurement
 from flatminima.measurements.numerals import described, format_of, spanned, written
 from flatminima.models.architectures import title_of
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
-from flatminima.storage import read_bytes
 from flatminima.training.optimizers import OPTIMIZERS
 
 State = Literal["fresh", "stale", "missing"]
 
-VARIANTS = ("svg", "dark.svg", "narrow.svg", "narrow.dark.svg")
 DOWNLOADS = {
     "svg": "SVG",
     "png": "PNG",
@@ -60,8 +58,10 @@ class Figure:
         sizes: width and height of each picture in CSS pixels, by suffix.
         state: fresh, stale (its inputs, code or settings have changed since) or missing.
         why: for each reason why it is stale or missing, a sentence.
+        title: what it is called; its stem stands in for a title that is not known.
         alt: what is seen, in words.
-        main: the suffix of the file without which it is missing.
+        source: what it redraws, if anything.
+        main: the suffix of the file that it is shown from.
     """
 
     stem: str
@@ -70,7 +70,9 @@ class Figure:
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     state: State = "missing"
     why: tuple[str, ...] = ()
+    title: str = ""
     alt: str = ""
+    source: Source | None = None
     main: str = "svg"
 
     def file(self, suffix: str) -> str:
@@ -149,29 +151,39 @@ def figure(
     folder: Path,
     stem: str,
     *,
-    alt: str = "",
     state: State = "fresh",
     why: Sequence[str] = (),
     main: str = "svg",
-    beside: str = "",
 ) -> Figure:
-    """Look up the files of a figure in ``folder``; without its ``main`` file it is missing.
+    """Look up the files of a figure in ``folder``.
 
-    Beside the page they lie in a folder of the same name, or in ``beside``.
+    A picture is missing without its ``main`` file or the record beside it, which says its title.
+
+    Raises:
+        DamagedFileError: if the record is not one.
     """
     wanted = (*VARIANTS, *DOWNLOADS, *LIVING_DOWNLOADS)
     suffixes = tuple(
         dict.fromkeys(suffix for suffix in wanted if (folder / f"{stem}.{suffix}").is_file())
     )
-    sizes = {
-        suffix: picture_size(read_bytes(folder / f"{stem}.{suffix}"))
-        for suffix in suffixes
-        if suffix in VARIANTS
-    }
-    if main not in suffixes:
-        state = "missing"
-        why = why or ("its job failed or did not run",)
-    return Figure(stem, beside or folder.name, suffixes, sizes, state, tuple(why), alt, main)
+    file = folder / f"{stem}.json"
+    record = FigureRecord("", "", {})
+    if main in suffixes and main in VARIANTS and file.is_file():
+        record = FigureRecord.read(file)
+    elif main not in suffixes or main in VARIANTS:
+        state, why = "missing", why or ("its job failed or did not run",)
+    return Figure(
+        stem,
+        folder.name,
+        suffixes,
+        record.sizes,
+        state,
+        tuple(why),
+        record.title or stem,
+        record.alt,
+        record.source,
+        main,
+    )
 
 
 class _Compiled(BytecodeCache):
@@ -193,18 +205,6 @@ class _Compiled(BytecodeCache):
 
 
 _COMPILED = _Compiled()
-
-
-def picture_size(svg: bytes) -> tuple[int, int]:
-    """Width and height of an SVG in its own units, from its viewBox.
-
-    Raises:
-        ValueError: if it has none.
-    """
-    box = re.search(rb'viewBox="\s*[-\d.]+[\s,]+[-\d.]+[\s,]+([\d.]+)[\s,]+([\d.]+)', svg[:4096])
-    if box is None:
-        raise ValueError("the picture is not an SVG with a viewBox")
-    return round(float(box[1])), round(float(box[2]))
 
 
 def build(

@@ -2,40 +2,16 @@
 
 import importlib.metadata
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import UndefinedError
 
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
-from flatminima.figures import (
-    architectures,
-    basins,
-    boundaries,
-    flatness,
-    gap,
-    margin_widths,
-    margins,
-    minefield,
-    minefield_distances,
-    minefield_embeddings,
-    mode_connectivity,
-    optimizers,
-    perturbation,
-    random_labels,
-    reparametrisation,
-    rings,
-    rings_gap,
-    skip_connections,
-    slices,
-    spectrum,
-    volumes,
-)
 from flatminima.measurements.measurement import FAILED, Measurements, as_records, from_records
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
@@ -47,47 +23,8 @@ from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
-ALTS: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
-    "minefield": {
-        "minefield": minefield.alt,
-        "minefield-embeddings": minefield_embeddings.alt,
-        "minefield-distances": minefield_distances.alt,
-    },
-    "swiss_roll": {
-        "margins": margins.alt,
-        "perturbation-random": perturbation.alt,
-        "perturbation-hessian": perturbation.alt,
-        "margin-widths": margin_widths.alt,
-        "boundaries": boundaries.alt,
-        "gap-swiss_roll": gap.alt,
-        "basins-swiss_roll": basins.alt,
-    },
-    "volumes": {"volumes": volumes.alt},
-    "flatness": {
-        "spectrum": spectrum.alt,
-        "flatness": flatness.alt,
-        "reparametrisation": reparametrisation.alt,
-    },
-    "images": {
-        "slices-images": slices.alt,
-        "gap-images": gap.alt,
-        "basins-images": basins.alt,
-    },
-    "architectures": {"architectures": architectures.alt},
-    "optimizers": {"optimizers": optimizers.alt},
-    "skip_connections": {"skip-connections": skip_connections.alt},
-    "rings": {
-        "rings": rings.alt,
-        "rings-gap": rings_gap.alt,
-    },
-    "random_labels": {"random-labels": random_labels.alt},
-    "mode_connectivity.swiss_roll": {"mode-connectivity-swiss_roll": mode_connectivity.alt},
-    "mode_connectivity.images": {"mode-connectivity-images": mode_connectivity.alt},
-}
-"""The pictures of the article by experiment, and how each is put into words."""
-
 LIVING = "living"
-"""The figure of the swiss roll that is no picture: a script that holds its data."""
+"""The figure that is no picture: a script that holds its data."""
 
 PAGE = "index.html"
 RECORDS = ("measurements.json", "claims.json")
@@ -101,6 +38,7 @@ def publish(
     source: Path,
     scale: str,
     experiments: Sequence[str],
+    figures: Sequence[str],
     note: str = "",
 ) -> Path:
     """Write the page of a finished run into ``results/report``.
@@ -111,6 +49,7 @@ def publish(
         source: folder of templates, style, claims and references.
         scale: name of the scale.
         experiments: what the run is made of.
+        figures: the stems of all its figures.
         note: what a reader must know of the images.
 
     Returns:
@@ -122,11 +61,18 @@ def publish(
     jobs = status(results, root)
     measured, records = _numbers(results)
     state, why = _state_of_numbers(results, jobs)
-    pages = _Pages(results, root, source, scale, experiments, note)
+    pages = _Pages(results, root, source, scale, experiments, figures, note)
     return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
 
 
-def publish_partial(results: Path, *, root: Path, source: Path, experiments: Sequence[str]) -> Path:
+def publish_partial(
+    results: Path,
+    *,
+    root: Path,
+    source: Path,
+    experiments: Sequence[str],
+    figures: Sequence[str],
+) -> Path:
     """Write the page of a run that failed, without manifests, so that the next run makes it anew.
 
     What is missing or damaged becomes a labelled gap, and the page begins by saying so.
@@ -134,7 +80,7 @@ def publish_partial(results: Path, *, root: Path, source: Path, experiments: Seq
     Raises:
         UserError: if the page cannot be written or its sources are damaged.
     """
-    pages = _Pages(results, root, source, results.name, experiments, partial=True)
+    pages = _Pages(results, root, source, results.name, experiments, figures, partial=True)
     damage: tuple[str, ...] = ()
     try:
         jobs = status(results, root)
@@ -177,6 +123,7 @@ class _Pages:
     source: Path
     scale: str
     experiments: Sequence[str]
+    figures: Sequence[str]
     note: str = ""
     partial: bool = False
 
@@ -196,7 +143,7 @@ class _Pages:
         claims = parse(read_mapping(file), str(file)).of(self.experiments)
         if records is None:
             records = judge(claims, measured, scale=self.scale)
-        figures = _figures(self.folder / "figures", jobs, self.experiments, forgiving=self.partial)
+        figures = _figures(self.folder / "figures", jobs, self.figures, forgiving=self.partial)
         shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
         shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
         made = [path for path in shown if manifest_path(path).is_file()]
@@ -245,15 +192,10 @@ class _Pages:
 
     def _elsewhere(self) -> list[article.Elsewhere]:
         """The published runs that the page shows; a damaged one is left out of a partial page."""
-
-        def words(alt: Callable[[Any], str]) -> published_runs.Alt:
-            return lambda path: _alt(path, alt, forgiving=True)
-
-        stems = {stem: words(alt) for stem, alt in ALTS["images"].items()}
         runs = []
         for run in published_runs.shown_runs(self.root, self.experiments):
             try:
-                runs.append(published_runs.load(self.root, run, stems))
+                runs.append(published_runs.load(self.root, run))
             except UserError:
                 if not self.partial:
                     raise
@@ -308,11 +250,12 @@ def _state_of_numbers(
 
 
 def _figures(
-    folder: Path, jobs: Sequence[Status], experiments: Sequence[str], *, forgiving: bool
+    folder: Path, jobs: Sequence[Status], stems: Sequence[str], *, forgiving: bool
 ) -> list[article.Figure]:
     by_output = {output: job for job in jobs for output in job.outputs}
 
-    def figure(stem: str, main: str, alt: str) -> article.Figure:
+    def figure(stem: str) -> article.Figure:
+        main = "data.js" if stem == LIVING else "svg"
         file = folder / f"{stem}.{main}"
         # Animations come from a job of their own, but are shown as part of the figure.
         job, moving = (
@@ -324,27 +267,11 @@ def _figures(
         if state == "fresh" and moving and moving.state != "fresh":
             state = "stale"
             why = tuple(f"its animations: {reason}" for reason in moving.reasons)
-        return article.figure(folder, stem, alt=alt, state=state, why=why, main=main)
+        try:
+            return article.figure(folder, stem, state=state, why=why, main=main)
+        except UserError as error:
+            if not forgiving:
+                raise
+            return article.Figure(stem, state="missing", why=(str(error),), main=main)
 
-    pictures = [
-        figure(stem, "svg", _alt(folder / f"{stem}.npz", alt, forgiving=forgiving))
-        for experiment, alts in ALTS.items()
-        if experiment in experiments
-        for stem, alt in alts.items()
-    ]
-    living = [figure(LIVING, "data.js", "")] if "swiss_roll" in experiments else []
-    return [*pictures, *living]
-
-
-def _alt(path: Path, alt: Callable[[Any], str], *, forgiving: bool) -> str:
-    if not path.is_file():
-        return ""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return alt(data)
-    except (OSError, ValueError, KeyError) as error:
-        if forgiving:
-            return ""
-        raise UserError(
-            f"{path}: not the data of a figure ({error}); delete it and run snakemake again"
-        ) from error
+    return [figure(stem) for stem in stems]

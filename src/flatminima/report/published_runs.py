@@ -2,7 +2,8 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 
 from flatminima.errors import DamagedFileError
@@ -20,8 +21,8 @@ from flatminima.report import article
 from flatminima.report.lineage import Lineage
 from flatminima.storage import read_bytes, read_json, write_bytes
 
-Alt = Callable[[Path], str]
-"""Puts the figure whose data lie at a path into words."""
+SECTION = "images"
+"""The section of the page of a published run whose figures other pages show."""
 
 
 def shown_runs(root: Path, experiments: Sequence[str]) -> list[Path]:
@@ -34,13 +35,12 @@ def shown_runs(root: Path, experiments: Sequence[str]) -> list[Path]:
     return [] if alone else published_runs(root)
 
 
-def load(root: Path, run: Path, stems: Mapping[str, Alt]) -> article.Elsewhere:
+def load(root: Path, run: Path) -> article.Elsewhere:
     """Read what a page says and shows of a published run.
 
     Args:
         root: the project.
         run: folder of the run, relative to ``root``.
-        stems: the figures to show, in order, if the run has them.
 
     Raises:
         UserError: if the run is damaged.
@@ -52,16 +52,8 @@ def load(root: Path, run: Path, stems: Mapping[str, Alt]) -> article.Elsewhere:
         read_json(pages / "measurements.json"), str(pages / "measurements.json")
     )
     made = Lineage(read_json(pages / "provenance.json")["manifests"]).environment()
-    figures = [
-        article.figure(
-            pages / "figures",
-            stem,
-            alt=alt(pages / "figures" / f"{stem}.npz"),
-            beside=f"{_place(record)}/figures",
-        )
-        for stem, alt in stems.items()
-        if f"{REPORT}/figures/{stem}.svg" in record["files"]
-    ]
+    page = _Figures(_place(record))
+    page.feed(read_bytes(pages / "index.html").decode(errors="replace"))
     return article.Elsewhere(
         name=record["name"],
         page=f"{_place(record)}/index.html",
@@ -73,7 +65,7 @@ def load(root: Path, run: Path, stems: Mapping[str, Alt]) -> article.Elsewhere:
         devices=tuple(made.get("device", ())),
         measurements=measurements,
         claims=read_json(pages / "claims.json"),
-        figures=tuple(figures),
+        figures=tuple(page.figures),
     )
 
 
@@ -95,6 +87,57 @@ def copy(root: Path, runs: Sequence[Path], report: Path) -> None:
                 )
             write_bytes(report / FOLDER / record["name"] / path, content)
         write_bytes(report / FOLDER / record["name"] / RECORD, read_bytes(root / run / RECORD))
+
+
+class _Figures(HTMLParser):
+    """The figures of one section of a page, with what the page says of them.
+
+    A page says all of it, whatever the version of the project that wrote it.
+    """
+
+    def __init__(self, place: str) -> None:
+        """Read a page whose files lie at ``place`` beside the page that shows them."""
+        super().__init__()
+        self.figures: list[article.Figure] = []
+        self._place = place
+        self._section = ""
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._alt = ""
+        self._title: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of a picture; ``strong`` begins the title of a figure in its caption."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "section":
+            self._section = given.get("id", "")
+        elif tag == "figure":
+            self._sizes, self._alt, self._title = {}, "", None
+        elif tag in ("source", "img") and given.get("width"):
+            path = Path(given.get("srcset") or given["src"])
+            self._stem, _, suffix = path.name.partition(".")
+            self._sizes[suffix] = int(given["width"]), int(given["height"])
+            self._alt = given.get("alt", "")
+        elif tag == "strong" and self._title is None:
+            self._title = ""
+
+    def handle_data(self, data: str) -> None:
+        """Read the title of a figure."""
+        if self._title == "":
+            self._title = data.strip().removesuffix(".")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Keep a figure that is there."""
+        if tag == "figure" and self._section == SECTION and self._sizes:
+            figure = article.Figure(
+                self._stem,
+                f"{self._place}/figures",
+                tuple(self._sizes),
+                self._sizes,
+                "fresh",
+                title=self._title or self._stem,
+                alt=self._alt,
+            )
+            self.figures.append(figure)
 
 
 def _place(record: Published) -> str:

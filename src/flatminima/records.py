@@ -3,8 +3,9 @@
 A record is a frozen dataclass. Its annotations say everything about the file: an array with its
 dtype and the names of its axes (``Float64[np.ndarray, "networks cutoffs"]``), a number (``int``,
 ``float`` or ``bool``, stored as an array of one), a family of arrays of one shape
-(``Mapping[str, Float64[np.ndarray, " networks"]]``, stored as ``<field>.<key>``), or, with
-``| None``, something that not every file has.
+(``Mapping[str, Float64[np.ndarray, " networks"]]``, stored as ``<field>.<key>``), another record
+(stored as ``<field>_<its field>``), or, with ``| None``, something that not every file has. A
+``field(metadata={"prefix": …})`` gives the arrays of a family or a record another prefix.
 """
 
 import types
@@ -30,7 +31,8 @@ class Field:
         dtypes: the names of the dtypes it may have, such as ``float64``.
         axes: the names of its axes, or their lengths; ``"..."`` in front stands for any others.
         scalar: the type of a number, None of an array.
-        family: whether there are many arrays, ``<name>.<key>``.
+        prefix: of the names of its arrays, where there may be many: a family or a record.
+        record: the record that the field is, None of other fields.
         optional: whether a file may lack it.
     """
 
@@ -38,7 +40,8 @@ class Field:
     dtypes: tuple[str, ...]
     axes: tuple[str, ...]
     scalar: type | None = None
-    family: bool = False
+    prefix: str | None = None
+    record: "type[Record] | None" = None
     optional: bool = False
 
 
@@ -62,18 +65,22 @@ class Record:
         Raises:
             DamagedFileError: if an array is missing, or has another dtype or shape than declared.
         """
+        record = cls._of(arrays, source, "")
+        record.check(source)
+        return record
+
+    @classmethod
+    def _of(cls, arrays: Mapping[str, np.ndarray], source: object, prefix: str) -> Self:
         values: dict[str, Any] = {}
         for field in cls.stored():
-            held: Any = _held(field, arrays)
+            held: Any = _held(field, arrays, source, prefix)
             if held is None and not field.optional:
                 raise DamagedFileError(
-                    f"{source}: has no {field.name}, which a {cls.__name__} holds; "
+                    f"{source}: has no {prefix}{field.name}, which a {cls.__name__} holds; "
                     "delete it and run snakemake again"
                 )
             values[field.name] = held
-        record = cls(**values)
-        record.check(source)
-        return record
+        return cls(**values)
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -96,19 +103,28 @@ class Record:
 
     def arrays(self) -> Arrays:
         """The arrays by the names under which they are stored."""
-        return {name: array for _, name, array in self._each()}
+        return {
+            **{name: array for _, name, array in self._own()},
+            **{
+                f"{prefix}{name}": array
+                for prefix, record in self._records()
+                for name, array in record.arrays().items()
+            },
+        }
 
-    def check(self, source: object) -> None:
-        """Make sure that dtypes and axes are as declared; an axis has one length throughout.
+    def check(self, source: object, prefix: str = "") -> None:
+        """Make sure that dtypes and axes are as declared; in a record an axis has one length.
+
+        Args:
+            source: the file, for errors.
+            prefix: of the names of the arrays in the file.
 
         Raises:
             DamagedFileError: naming the array and what was expected.
         """
         lengths: dict[str, int] = {}
-        for field, name, array in self._each():
-            expected = f"{' or '.join(field.dtypes)} of ({', '.join(field.axes)})"
-            shape = array.shape
-            axes = field.axes
+        for field, name, array in self._own():
+            axes, shape = field.axes, array.shape
             if axes[:1] == ("...",):
                 axes = axes[1:]
                 shape = shape[len(shape) - len(axes) :] if len(shape) >= len(axes) else shape
@@ -118,10 +134,10 @@ class Record:
             )
             if str(array.dtype) not in field.dtypes or not fits:
                 known = {axis: lengths[axis] for axis in axes if axis in lengths}
-                told = f", where {known}" if known else ""
                 raise DamagedFileError(
-                    f"{source}: {name} is {array.dtype} of {array.shape}; a "
-                    f"{type(self).__name__} holds {expected}{told}; "
+                    f"{source}: {prefix}{name} is {array.dtype} of {array.shape}; a "
+                    f"{type(self).__name__} holds {' or '.join(field.dtypes)} of "
+                    f"({', '.join(field.axes)}){f', where {known}' if known else ''}; "
                     "delete it and run snakemake again"
                 )
             lengths |= {
@@ -129,27 +145,40 @@ class Record:
                 for axis, length in zip(axes, shape, strict=True)
                 if not axis.isdecimal()
             }
+        for inner, record in self._records():
+            record.check(source, f"{prefix}{inner}")
 
-    def _each(self) -> Iterator[tuple[Field, str, np.ndarray]]:
-        """Every field with the name and the value of each of its arrays, in order."""
+    def _own(self) -> Iterator[tuple[Field, str, np.ndarray]]:
+        """Every field but records, with the name and the value of each of its arrays, in order."""
         for field in self.stored():
             value = getattr(self, field.name)
-            if value is None:
+            if value is None or field.record is not None:
                 continue
-            if field.family:
+            if field.prefix is not None:
                 for key, array in value.items():
-                    yield field, f"{field.name}.{key}", np.asarray(array)
+                    yield field, f"{field.prefix}{key}", np.asarray(array)
             elif field.scalar is not None:
                 yield field, field.name, np.array([value], dtype=field.dtypes[0])
             else:
                 yield field, field.name, np.asarray(value)
 
+    def _records(self) -> Iterator[tuple[str, "Record"]]:
+        """The prefix and the value of every field that is a record."""
+        for field in self.stored():
+            if field.record is not None and getattr(self, field.name) is not None:
+                yield str(field.prefix), getattr(self, field.name)
 
-def _held(field: Field, arrays: Mapping[str, np.ndarray]) -> Any:
-    if field.family:
-        prefix = f"{field.name}."
-        family = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        return family or (None if field.optional else {})
+
+def _held(field: Field, arrays: Mapping[str, np.ndarray], source: object, prefix: str) -> Any:
+    if field.prefix is not None:
+        held = {
+            key.removeprefix(field.prefix): array
+            for key, array in arrays.items()
+            if key.startswith(field.prefix)
+        }
+        if field.record is None or not held:
+            return held or (None if field.optional or field.record else {})
+        return field.record._of(held, source, f"{prefix}{field.prefix}")
     array = arrays.get(field.name)
     if array is None or field.scalar is None:
         return array
@@ -158,21 +187,22 @@ def _held(field: Field, arrays: Mapping[str, np.ndarray]) -> Any:
 
 def _fields(record: Any) -> tuple[Field, ...]:
     hints = get_type_hints(record)
-    return tuple(
-        _field(entry.name, hints[entry.name], entry.default is not MISSING)
-        for entry in fields(record)
-    )
+    return tuple(_field(entry, hints[entry.name]) for entry in fields(record))
 
 
-def _field(name: str, hint: Any, optional: bool) -> Field:
+def _field(entry: Any, hint: Any) -> Field:
+    name, optional = entry.name, entry.default is not MISSING
     if get_origin(hint) in (Union, types.UnionType):
         (hint,) = (part for part in get_args(hint) if part is not type(None))
         optional = True
     if hint in _SCALARS:
         return Field(name, (_SCALARS[hint],), ("1",), scalar=hint, optional=optional)
-    family = get_origin(hint) is not None and not hasattr(hint, "dtypes")
-    if family:
-        hint = get_args(hint)[1]
+    if isinstance(hint, type) and issubclass(hint, Record):
+        prefix = entry.metadata.get("prefix", f"{name}_")
+        return Field(name, (), (), prefix=prefix, record=hint, optional=optional)
+    prefix = None
+    if get_origin(hint) is not None and not hasattr(hint, "dtypes"):
+        prefix, hint = entry.metadata.get("prefix", f"{name}."), get_args(hint)[1]
     return Field(
-        name, tuple(hint.dtypes), tuple(hint.dim_str.split()), family=family, optional=optional
+        name, tuple(hint.dtypes), tuple(hint.dim_str.split()), prefix=prefix, optional=optional
     )

@@ -1,0 +1,1 @@
+"""What each kind of file of arrays holds, as a typed record; without torch."""

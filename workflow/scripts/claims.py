@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from flatminima.configuration import read_mapping
+from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
 from flatminima.provenance.job import Job, run
 from flatminima.report import (
     flatness,
@@ -67,9 +68,12 @@ def main(job: Job) -> None:
         subsets=by_dataset("subsets", read_arrays),
         seed=config["seed"],
     )
-    flatness_parts = [
-        by_dataset(name, read_arrays) for name in ("measures", "spectra", "reparametrisation")
-    ]
+    flatness_records = {
+        "measures": FlatnessSurvey,
+        "spectra": Spectra,
+        "reparametrisation": Rescaled,
+    }
+    flatness_parts = [by_dataset(name, kind.read) for name, kind in flatness_records.items()]
     for name in flatness_parts[0]:
         parts = (part[name] for part in flatness_parts)
         measurements |= flatness.measure(name, *parts, summaries[name], seed=config["seed"])

@@ -2,17 +2,17 @@ from pathlib import Path
 
 from flatminima.figures import flatness
 from flatminima.figures.render import render
-from flatminima.geometry.readings import gap_correlations
+from flatminima.flatness_measures import gap_correlations
+from flatminima.formats.flatness import FlatnessSurvey
 from flatminima.provenance.job import Job, run
 from flatminima.ranks import Bootstrap
 
 
 def main(job: Job) -> None:
-    found, summary = job.arrays("measures"), job.arrays("summary")
-    bootstrap = Bootstrap(job.config["seed"])
-    dataset = Path(str(job.inputs["measures"])).stem
-    correlations = gap_correlations(dataset, found, summary, bootstrap)
-    data = flatness.collect(found, summary, correlations)
+    path, summary = Path(str(job.inputs["measures"])), job.arrays("summary")
+    survey = FlatnessSurvey.read(path)
+    correlations = gap_correlations(path.stem, survey, summary, Bootstrap(job.config["seed"]))
+    data = flatness.collect(survey, summary, correlations)
     render(flatness.draw, data, job.outputs["svg"].removesuffix(".svg"))
 
 

@@ -1,12 +1,11 @@
 from flatminima.figures import reparametrisation
 from flatminima.figures.render import render
-from flatminima.geometry.readings import moves
+from flatminima.formats.flatness import Rescaled
 from flatminima.provenance.job import Job, run
 
 
 def main(job: Job) -> None:
-    arrays = job.arrays("reparametrisation")
-    data = reparametrisation.collect(moves(arrays), arrays)
+    data = reparametrisation.collect(Rescaled.read(job.inputs["reparametrisation"]))
     render(reparametrisation.draw, data, job.outputs["svg"].removesuffix(".svg"))
 
 

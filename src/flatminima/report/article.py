@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from flatminima.data.names import ARCHITECTURES, name_of
 from flatminima.figures.optimizers import LABELS
+from flatminima.flatness_measures import set_against_the_gap
 from flatminima.report.checks import Check
 from flatminima.report.claims import Quoted
 from flatminima.report.lineage import Lineage
@@ -243,6 +244,7 @@ def build(
         figures=figures,
         references=references,
         downloads=DOWNLOADS | LIVING_DOWNLOADS,
+        measures_of_flatness=set_against_the_gap(),
         optimizer_labels=LABELS,
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),

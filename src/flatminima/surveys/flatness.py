@@ -326,12 +326,8 @@ def _spectrum(
         eigenvalues=np.stack([of.eigenvalues for of in curvatures]),
         residuals=np.stack([of.residuals for of in curvatures]),
         **_bounded("trace", [of.trace for of in curvatures], (len(pair),)),
-        **_bounded(
-            "above", [of.count_above(t) for of, row in counted for t in row], threshold.shape
-        ),
-        **_bounded(
-            "below", [of.count_below(-t) for of, row in counted for t in row], threshold.shape
-        ),
+        **_bounded("above", [of.count_above(at) for of, at in counted], threshold.shape),
+        **_bounded("below", [of.count_below(-at) for of, at in counted], threshold.shape),
     )
 
 

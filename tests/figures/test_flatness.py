@@ -6,11 +6,14 @@ import pytest
 from flatminima.figures import flatness as figures
 from flatminima.figures import style
 from flatminima.figures.style import Look
-from flatminima.geometry.readings import BASINS, MEASURES
+from flatminima.flatness_measures import set_against_the_gap
+from flatminima.formats.flatness import FlatnessSurvey
 from flatminima.ranks import Bootstrap
 
 pytestmark = pytest.mark.filterwarnings("error")
 FACTORS, SEEDS = 3, 4
+KEYS = [measure.key for measure in set_against_the_gap()]
+BASINS = ("median_radius", "log10_volume_mean_log")
 
 
 @pytest.fixture
@@ -19,22 +22,28 @@ def arrays():
     shape = (FACTORS, SEEDS)
     converged = np.ones(shape, dtype=bool)
     converged[2, 3] = False
-    measures = {
-        "poison_factor": np.array([0.0, 0.1, 0.3]),
-        "train_accuracy": np.where(converged, 1.0, 0.995),
-        "test_accuracy": np.sort(random.random(shape).ravel())[::-1].reshape(shape),
-        "converged": converged,
-        "level": np.array([0.1]),
-    }
-    measures |= {f"matched.{key}": np.exp(5 * random.random(shape)) for key in MEASURES}
-    measures["matched.raw.regret"][2, 3] = np.nan
+    survey = FlatnessSurvey(
+        own={},
+        common={key: np.exp(5 * random.random(shape)) for key in KEYS if key not in BASINS},
+        temperature=np.ones(shape),
+        poison_factor=np.array([0.0, 0.1, 0.3]),
+        train_accuracy=np.where(converged, 1.0, 0.995),
+        test_accuracy=np.sort(random.random(shape).ravel())[::-1].reshape(shape),
+        train_loss=np.zeros(shape),
+        converged=converged,
+        level=0.1,
+        batch=6.0,
+        partitions=2.0,
+        points=24.0,
+        minibatches=4.0,
+    )
+    survey.common["raw.regret"][2, 3] = np.nan
     summary = {key: random.random((*shape, 2)) for key in BASINS} | {"exact": np.array([True])}
-    keys = (*MEASURES, *BASINS)
     correlations = {
-        key: np.array([0.999, 0.9, 1.0]) - 0.1 * place for place, key in enumerate(keys)
+        key: np.array([0.999, 0.9, 1.0]) - 0.1 * place for place, key in enumerate(KEYS)
     }
     correlations["raw.contrast"] = np.full(3, np.nan)
-    return measures, summary, correlations
+    return survey, summary, correlations
 
 
 @pytest.fixture
@@ -43,28 +52,24 @@ def data(arrays, monkeypatch):
 
     def computed(dataset, its_measures, its_summary, bootstrap):
         assert (dataset, bootstrap) == ("swiss_roll", Bootstrap(7))
-        assert its_measures.keys() == measures.keys()
+        assert its_measures.arrays().keys() == measures.arrays().keys()
         assert its_summary.keys() == summary.keys()
         return correlations
 
     monkeypatch.setattr(figures, "gap_correlations", computed)
-    return figures.collect(measures, summary, dataset="swiss_roll", seed=7)
-
-
-def test_the_panels_are_the_measures_that_are_read():
-    assert tuple(figures.SHOWN) == (*MEASURES, *BASINS)
+    return figures.collect(measures.arrays(), summary, dataset="swiss_roll", seed=7)
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])
 def test_every_network_has_its_mark_in_every_panel(arrays, data, layout):
-    measures, summary, _ = arrays
+    survey, summary, _ = arrays
     panels = figures.draw(data, Look("dark", layout)).axes
-    gap = 100 * (measures["train_accuracy"] - measures["test_accuracy"])
-    for axes, key in zip(panels, figures.SHOWN, strict=True):
-        values = summary[key][..., -1] if key in BASINS else measures[f"matched.{key}"]
+    gap = 100 * (survey.train_accuracy - survey.test_accuracy)
+    for axes, key in zip(panels, KEYS, strict=True):
+        values = summary[key][..., -1] if key in BASINS else survey.common[key]
         for label, chosen in (
-            ("_filled", measures["converged"]),
-            ("_hollow", ~measures["converged"]),
+            ("_filled", survey.converged),
+            ("_hollow", ~survey.converged),
         ):
             lines = [line for line in axes.lines if line.get_label() == label]
             within = axes.get_xaxis_transform()
@@ -82,7 +87,7 @@ def test_every_network_has_its_mark_in_every_panel(arrays, data, layout):
 
 
 def test_panels_have_the_correlation_with_its_interval_and_their_units(data):
-    panels = dict(zip(figures.SHOWN, figures.draw(data, Look()).axes, strict=True))
+    panels = dict(zip(KEYS, figures.draw(data, Look()).axes, strict=True))
     said = {key: axes.texts[-1].get_text() for key, axes in panels.items()}
     assert said["raw.fisher_trace"] == "ρ = 0.99\n0.90–1.00"  # not rounded to a perfect order
     assert said["raw.contrast"] == "ρ unknown"
@@ -90,7 +95,7 @@ def test_panels_have_the_correlation_with_its_interval_and_their_units(data):
     assert panels["raw.hessian_top"].get_ylabel() == "nats / distance²"
     assert panels["filter.regret"].get_ylabel() == "nats / distance"
     assert all(axes.get_ylabel() for axes in panels.values())
-    for key in list(figures.SHOWN)[-4:]:
+    for key in KEYS[-4:]:
         assert panels[key].get_xlabel().replace("\n", " ") == style.GAP
     assert panels["median_radius"].get_title("left") == "Basin radius\nfilter-normalised"
 
@@ -101,11 +106,11 @@ def test_words_give_every_correlation(data):
     assert "at a common loss of 0.1 nats" in words
     assert "Trace, raw, ρ = 0.99, 0.90–1.00;" in words
     assert "Contrast, raw, ρ unknown" in words
-    assert words.count("ρ") == len(figures.SHOWN)
+    assert words.count("ρ") == len(KEYS)
 
 
 def test_measures_that_none_has_are_drawn_empty(data):
-    nothing = {key: np.full((FACTORS, SEEDS), np.nan) for key in figures.SHOWN}
+    nothing = {key: np.full((FACTORS, SEEDS), np.nan) for key in KEYS}
     figure = figures.draw(data | nothing, Look())
     figure.draw_without_rendering()
     assert all(axes.texts for axes in figure.axes)

@@ -5,34 +5,32 @@ import pytest
 
 from flatminima.figures import reparametrisation as figures
 from flatminima.figures.style import Look
-from flatminima.geometry.readings import ROWS
+from flatminima.flatness_measures import set_against_rescaling
+from flatminima.formats.flatness import Rescaled
 from flatminima.training.selection import ROLES as KINDS
 
 pytestmark = pytest.mark.filterwarnings("error")
+MEASURES = set_against_rescaling()
 
 
 @pytest.fixture
 def data():
+    """The factors of minima that all begin at 1."""
     random = np.random.default_rng(0)
-    moves = {row.key: np.exp(random.normal(size=(2, 2))) for row in ROWS}
-    moves["radius.paper"][1, 0] = np.nan
-    moves["matched.kl.regret"][:] = 1
-    moves["matched.raw.regret"][0] = 0.05, 30
-    settings = {"factor": np.array([4.0]), "level": np.array([0.1]), "layer": np.array([0.0])}
-    weights = {"weights": np.array([100])}
-    # Each minimum as it was trained has the measure one, or a volume of one.
-    measured = {
-        row.key: np.pad(
-            100 * np.log10(moves[row.key]) if row.volume else moves[row.key],
-            ((0, 0), (1, 0)),
-            constant_values=0 if row.volume else 1,
-        )
-        for row in ROWS
+
+    arrays = {
+        measure.name: np.column_stack([np.ones(2), np.exp(random.normal(size=(2, 2)))])
+        for measure in MEASURES
     }
-    data = figures.collect(measured | settings | weights)
-    for row in ROWS:
-        np.testing.assert_allclose(data[row.key], moves[row.key])
-    return data
+    arrays["common.kl.regret"][:] = 1
+    arrays["common.raw.regret"][0, 1:] = 0.05, 30
+    arrays["radius.paper"][1, 1] = np.nan
+    settings = {"factor": 4, "level": 0.1, "layer": 0, "weights": 3457, "alike_factor": 2}
+    settings |= {"batch": 6, "partitions": 2, "points": 24, "minibatches": 4, "directions": 4}
+    arrays |= {name: np.array([float(value)]) for name, value in settings.items()}
+    arrays |= {"temperature": np.ones((2, 3)), "logits_moved": np.zeros((2, 3))}
+    arrays |= {"log10_jacobian": np.zeros(3)}
+    return figures.collect(Rescaled.of(arrays, "made up"))
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])
@@ -43,7 +41,7 @@ def test_a_mark_for_every_factor_that_is_known(data, layout):
         for number, kind in enumerate(KINDS):
             marks = [line for line in axes.lines if line.get_label() == f"_{kind}"]
             drawn = [float(line.get_xdata()[0]) for line in marks]
-            factors = [float(data[row.key][number, column]) for row in ROWS]
+            factors = [float(data[measure.key][number, column]) for measure in MEASURES]
             assert drawn == [each for each in factors if np.isfinite(each)]
             heights = [float(line.get_ydata()[0]) for line in marks]
             assert heights == sorted(heights)
@@ -54,9 +52,9 @@ def test_a_mark_for_every_factor_that_is_known(data, layout):
 def test_rows_are_named_in_groups(data):
     axes = figures.draw(data, Look()).axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert len(names) == len(ROWS)
+    assert len(names) == len(MEASURES)
     assert names[:2] == ["trace", "top eigenvalue"]
-    assert names[4] == "radius, paper's"
+    assert names[4] == "radius, paper’s"
     assert names[-1] == "free predictions"
     assert [text.get_text() for text in axes.texts] == ["Raw", "Filter-normalised", "KL ball"]
     assert "One layer times 4" in axes.get_title("left")
@@ -72,6 +70,6 @@ def test_words_give_the_largest_factor_of_each_group_either_way(data):
 
 
 def test_without_any_factor_there_are_words_and_a_picture(data):
-    nothing = {row.key: np.full((2, 2), np.nan) for row in ROWS}
+    nothing = {measure.key: np.full((2, 2), np.nan) for measure in MEASURES}
     figures.draw(data | nothing, Look()).draw_without_rendering()
     assert "no finite value" in figures.alt(data | nothing)

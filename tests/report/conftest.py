@@ -17,15 +17,10 @@ from matplotlib.figure import Figure
 from flatminima.data.spirals import swiss_roll
 from flatminima.figure_record import FigureRecord, Source
 from flatminima.figures import living
+from flatminima.flatness_measures import BALLS, LOSSES, set_against_rescaling
+from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
 from flatminima.formats.mode_connectivity import PAIRS as KINDS
-from flatminima.geometry.readings import ROWS
-from flatminima.measurements.measurement import as_records
-from flatminima.measurements.poisoned import describe, describe_images, measure
-from flatminima.models.mlp import MLP
-from flatminima.provenance.closure import file_digest
-from flatminima.provenance.published import RECORD, identify
-from flatminima.report import (
-    article,
+from flatminima.measurements import (
     flatness,
     generalization,
     margins,
@@ -37,6 +32,12 @@ from flatminima.report import (
     skip_connections,
     volumes,
 )
+from flatminima.measurements.measurement import as_records
+from flatminima.measurements.poisoned import describe, describe_images, measure
+from flatminima.models.mlp import MLP
+from flatminima.provenance.closure import file_digest
+from flatminima.provenance.published import RECORD, identify
+from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, parse
 from flatminima.report.publication import LIVING
@@ -650,51 +651,67 @@ def made_up_flatness(summary):
     gap = summary["gap"]
     shape = gap.shape
     names = ("poison_factor", "train_accuracy", "test_accuracy", "train_loss", "converged")
-    measures = {name: summary[name] for name in names}
-    measures |= {"temperature": 2 * np.ones(shape)}
-    settings = {"level": 0.1, "batch": 20, "partitions": 8, "points": 200, "minibatches": 10}
-    measures |= {name: np.array([float(value)]) for name, value in settings.items()}
-    for loss in ("own", "matched"):
-        for ball in ("raw", "filter", "kl"):
+    settings = {"level": 0.1, "batch": 20.0, "partitions": 8.0, "points": 200.0}
+    settings["minibatches"] = 10.0
+    at = {"own": {}, "common": {}}
+    for table in at.values():
+        for ball in BALLS:
             steep = 4.0 if ball != "kl" else 0.1
             rise = np.exp(steep * gap + 0.1 * random.standard_normal(shape))
             made = {"regret": rise, "gradient_norm": 1.1 * rise, "empirical_fisher": 1.2 * rise}
             made |= {"contrast": 1 + 0.2 * rise, "cosine": 0.1 * np.ones(shape)}
             made |= {"fisher_trace": 100 * rise, "fisher_top": 30 * rise}
             made |= {"hessian_top": 30.1 * rise} if ball != "kl" else {}
-            measures |= {f"{loss}.{ball}.{name}": array for name, array in made.items()}
+            table.update({f"{ball}.{name}": array for name, array in made.items()})
+    surveyed = FlatnessSurvey(
+        **at,
+        **{name: summary[name] for name in names},
+        **settings,
+        temperature=2 * np.ones(shape),
+    )
     ends = np.array([1.0, 50.0])
-    spectra = {"dimension": np.array([3614.0]), "probes": np.array([10.0])}
-    spectra["steps"] = np.array([80.0])
-    for case in ("own.raw", "own.filter", "matched.raw", "matched.filter"):
-        spectra |= {
-            f"{case}.trace": 300 * ends,
-            f"{case}.trace_low": 290 * ends,
-            f"{case}.trace_high": 310 * ends,
-            f"{case}.gauss_newton_trace": 301 * ends,
-            f"{case}.eigenvalues": 100 * ends[:, None] * np.array([1, 0.5]),
-        }
-    reparametrisation = {}
-    for row in ROWS:
-        layers = {"raw": 6.0, "filter": 1.0, "kl": 1.0}[row.group]
-        units = 1.0 if row.group == "kl" else 5.0
-        moved = np.array([1.0, layers, units])
-        if "contrast" in row.key:
-            moved = np.array([1.0, 1.05 if row.group == "raw" else 1.0, 1.1])
-        if row.volume:
-            moved = np.array([-3000.0, -3000 - 190 * (row.group == "raw"), -3600])
-        reparametrisation[row.key] = np.stack([moved, moved])
-    reparametrisation |= {
-        "logits_moved": np.array([[0, 0, 1e-13]] * 2),
-        "log10_jacobian": np.array([0.0, -190.0, -34.0]),
-        "alike_factor": np.array([15.0]),
-        "weights": np.array([3457.0]),
-        "factor": np.array([4.0]),
-        "layer": np.array([0.0]),
-        "directions": np.array([64.0]),
-        "level": np.array([0.1]),
+    counts = {
+        f"{side}{end}": np.ones((2, 3))
+        for side in ("above", "below")
+        for end in ("", "_low", "_high")
     }
-    return measures, spectra, reparametrisation
+    spectrum = Spectrum(
+        threshold=np.outer(ends, [150.0, 10.0, 1.0]),
+        **counts,
+        trace=300 * ends,
+        trace_low=290 * ends,
+        trace_high=310 * ends,
+        gauss_newton=np.outer(ends, [200.0, 101.0]),
+        gauss_newton_trace=301 * ends,
+        eigenvalues=100 * ends[:, None] * np.array([1, 0.5]),
+        residuals=np.zeros((2, 2)),
+    )
+    spectra = Spectra(
+        **{f"{loss}_{units}": spectrum for loss in LOSSES for units in ("raw", "filter")},
+        dimension=3614.0,
+        probes=10.0,
+        steps=80.0,
+        level=0.1,
+    )
+    moved = {}
+    for entry in set_against_rescaling():
+        layers = {"raw": 6.0, "filter": 1.0, "kl": 1.0}[entry.space]
+        units = 1.0 if entry.space == "kl" else 5.0
+        values = np.array([1.0, layers, units])
+        if "contrast" in entry.key:
+            values = np.array([1.0, 1.05 if entry.space == "raw" else 1.0, 1.1])
+        if entry.volume:
+            values = np.array([-3000.0, -3000 - 190 * (entry.space == "raw"), -3600])
+        moved[entry.name] = np.stack([values, values])
+    numbers = {"alike_factor": 15, "weights": 3457, "factor": 4, "layer": 0, "directions": 64}
+    rescaled = Rescaled.of(
+        moved
+        | {"temperature": np.ones((2, 3)), "logits_moved": np.array([[0, 0, 1e-13]] * 2)}
+        | {"log10_jacobian": np.array([0.0, -190.0, -34.0])}
+        | {name: np.array([float(value)]) for name, value in (numbers | settings).items()},
+        "made up",
+    )
+    return surveyed, spectra, rescaled
 
 
 def made_up_perturbations():

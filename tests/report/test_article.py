@@ -1,12 +1,15 @@
 import dataclasses
 import html as html_module
 import re
+import shutil
 
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
+from flatminima.errors import UserError
+from flatminima.measurements import rings
 from flatminima.measurements.measurement import Measurement
-from flatminima.report import article, rings
+from flatminima.report import article
 from flatminima.report.claims import judge
 
 from .conftest import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatminima.provenance import published
+from flatminima.provenance import published as publications
 from flatminima.report import article, published_runs
 
 from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
@@ -203,7 +203,7 @@ def published(tmp_path, measurements, claims, pictures):
     note = "From copies. " + HOSTILE
     for name in ("cifar10", "svhn"):
         publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
-    return published.published_runs(tmp_path)
+    return publications.published_runs(tmp_path)
 
 
 def test_published_runs_are_shown_with_links_that_lead_somewhere(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.report import rings
+from flatminima.measurements import rings
 
 from .conftest import made_up_rings
 

@@ -7,13 +7,15 @@ measures comes into a process only when it is called.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from flatminima.measurements.measurement import Measurements
+from flatminima.records import Record
 from flatminima.storage import Arrays, read_arrays, read_json
 
 Config = dict[str, Any]
 KeyPath = tuple[str | int, ...]
+Kind = TypeVar("Kind", bound=Record)
 
 
 class WrongSettingError(Exception):
@@ -34,6 +36,10 @@ class Files:
     def arrays(self, name: str) -> Arrays:
         """The arrays of a file."""
         return read_arrays(self._one(name))
+
+    def typed(self, name: str, kind: type[Kind]) -> Kind:
+        """The record of a file."""
+        return kind.read(self._one(name))
 
     def record(self, name: str) -> Any:
         """What a JSON file says."""

@@ -43,13 +43,14 @@ def _check(config: Config) -> None:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
     from flatminima.measurements.flatness import measure
 
     return measure(
         NETWORKS,
-        files.arrays("measures"),
-        files.arrays("spectra"),
-        files.arrays("reparametrisation"),
+        files.typed("measures", FlatnessSurvey),
+        files.typed("spectra", Spectra),
+        files.typed("reparametrisation", Rescaled),
         files.arrays("summary"),
         seed=seed,
     )

@@ -8,14 +8,15 @@ from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
+from flatminima.formats.flatness import Spectra
 from flatminima.training.selection import ROLES as KINDS
 
 TITLE = "The spectrum of the curvature"
 SOURCE = None
 CASES = (
     ("own.raw", "Raw, each\nat its own loss"),
-    ("matched.raw", "Raw, both\nat a loss of {level}"),
-    ("matched.filter", "Filter-normalised,\nboth at a loss of {level}"),
+    ("common.raw", "Raw, both\nat a loss of {level}"),
+    ("common.filter", "Filter-normalised,\nboth at a loss of {level}"),
 )
 """What is drawn, and over it, with the loss that the two share."""
 
@@ -26,19 +27,13 @@ TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton
 
 
 def collect(spectra: Data) -> dict[str, np.ndarray]:
-    """Select what is drawn from the spectra of one data set.
-
-    Args:
-        spectra: arrays of ``spectra/<dataset>``, the good minimum first. Cases that are missing
-            there are drawn empty.
-
-    Raises:
-        KeyError: if an array of a case is missing.
-    """
-    data = {"level": spectra["level"]}
+    """Select what is drawn from the spectra of one data set; cases not in it are drawn empty."""
+    record = Spectra.of(spectra, "spectra")
+    data = {"level": np.array([record.level])}
     for case, _ in CASES:
-        if f"{case}.threshold" in spectra:
-            data |= {f"{case}.{name}": spectra[f"{case}.{name}"] for name in TAKEN}
+        spectrum = record.at(*case.split("."))
+        if spectrum is not None:
+            data |= {f"{case}.{name}": getattr(spectrum, name) for name in TAKEN}
     return data
 
 

@@ -37,59 +37,30 @@ ReLU network without normalisation) it is the trace of the Hessian, too.
 """
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.func import jacrev, vmap
 
-from flatminima.geometry.curvature import roots
+from flatminima.flatness_measures import BALLS, Ball
+from flatminima.geometry.curvature import logit_jacobian, square_root_factors, top_eigenvalue
 from flatminima.geometry.directions import filter_norms
 from flatminima.geometry.sampled import Sampled, mean_of
-from flatminima.geometry.temperature import temperature_at
+from flatminima.geometry.temperature import Tempered, at_loss
 from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
 from flatminima.seeding import generator
-
-Ball = Literal["raw", "filter", "kl"]
-BALLS: tuple[Ball, ...] = get_args(Ball)
 
 # Singular values of the Jacobian below this share of the largest are rounding: dependencies of
 # points on each other are exact, those that lie in one linear region of a ReLU network.
 _RANK = 1e-13
 
-
-@dataclass(frozen=True)
-class Measures:
-    """One minimum's measures, by one idea of length.
-
-    Units are nats per unit of length for gradients (``regret``, ``gradient_norm``,
-    ``empirical_fisher``) and per its square for ``fisher_trace`` and ``fisher_top``. By ``kl`` a
-    length is the square root of a symmetrised divergence.
-
-    Attributes:
-        regret: mean of ‖g₂‖ (1 − cos(g₁, g₂)) over pairs of disjoint minibatches. It and the next
-            two have intervals over the random partitions; without one if there was one partition.
-        gradient_norm: E√tr(ggᵀ) over minibatches.
-        contrast: mean top eigenvalue of single minibatches over that of all points.
-        cosine: mean of cos(g₁, g₂) over the same pairs.
-        empirical_fisher: √tr E[ggᵀ] over the same minibatches.
-        fisher_trace: of the true Fisher information of the predictions. By ``kl`` it is the number
-            of ways in which these predictions can move at all.
-        fisher_top: its largest eigenvalue; 1 by ``kl``, for every network.
-    """
-
-    regret: Sampled
-    gradient_norm: Sampled
-    contrast: Sampled
-    cosine: float
-    empirical_fisher: float
-    fisher_trace: float
-    fisher_top: float
+Partition = list[Int[np.ndarray, " batch"]]
+"""The numbers of the points in each of some disjoint minibatches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +80,8 @@ class Jacobian:
     @cached_property
     def products(self) -> dict[Ball, Float[Tensor, "points outputs points outputs"]]:
         """J M Jᵀ for the two balls in which M does not depend on the predictions."""
-        every: dict[Ball, Tensor] = {"raw": self.values, "filter": self.values * self.scale}
-        return {name: torch.tensordot(each, each, dims=([2], [2])) for name, each in every.items()}
+        scaled: dict[Ball, Tensor] = {"raw": self.values, "filter": self.values * self.scale}
+        return {ball: torch.tensordot(rows, rows, dims=([2], [2])) for ball, rows in scaled.items()}
 
     @cached_property
     def basis(self) -> Float[Tensor, "points outputs rank"]:
@@ -133,18 +104,23 @@ class Jacobian:
 
 @dataclass(frozen=True, eq=False)
 class Linearisation:
-    """A network on some points, to first order in its parameters. All float64.
+    """A network on some points, to first order in its parameters around a minimum.
 
     Attributes:
-        jacobian: of the logits before they are divided by the temperature.
-        untempered: the logits at the minimum, before they are divided likewise.
-        labels: of the points.
+        network: as it is, before its logits are divided by the temperature.
+        minimum: its parameters.
+        inputs, labels: the points.
+        jacobian: of the logits before they are divided likewise.
+        untempered: the logits at the minimum, before that. float64.
         temperature: by which logits are divided.
     """
 
+    network: Network
+    minimum: Float[Tensor, " parameters"]
+    inputs: Float[Tensor, "points ..."]
+    labels: Int[Tensor, " points"]
     jacobian: Jacobian
     untempered: Float[Tensor, "points outputs"]
-    labels: Int[Tensor, " points"]
     temperature: float = 1.0
 
     @property
@@ -153,12 +129,12 @@ class Linearisation:
         return self.untempered / self.temperature
 
     @cached_property
-    def roots(self) -> Float[Tensor, "points outputs factors"]:
+    def factors(self) -> Float[Tensor, "points outputs factors"]:
         """R with RRᵀ = Λ, the second derivatives of each point's loss by its logits."""
-        return roots(self.logits)
+        return square_root_factors(self.logits)
 
     @cached_property
-    def pulls(self) -> Float[Tensor, "points factors"]:
+    def residuals(self) -> Float[Tensor, "points factors"]:
         """Vectors u with R u = p − y, the derivatives of each point's loss by its logits.
 
         So a point's gradient is Jᵀ R u. Stable however certain a network is.
@@ -172,64 +148,167 @@ class Linearisation:
         return torch.where(label, -missing / p.sqrt(), p.sqrt())
 
     def kernel(self, ball: Ball) -> Float[Tensor, "rows rows"]:
-        """A M Aᵀ, with F = AᵀA; rows are points, times outputs where there are several.
-
-        Raises:
-            ValueError: if there is no such ball.
-        """
-        if ball not in BALLS:
-            raise ValueError(f"ball is {ball!r}; it is one of {', '.join(BALLS)}")
+        """A M Aᵀ, with F = AᵀA; rows are points, times outputs where there are several."""
         if ball == "kl":
-            moved = torch.einsum("iof,ior->ifr", self.roots, self.jacobian.basis).flatten(0, 1)
+            moved = torch.einsum("iof,ior->ifr", self.factors, self.jacobian.basis).flatten(0, 1)
             orthonormal: Tensor = torch.linalg.qr(moved)[0]
             return orthonormal @ orthonormal.T
         products = self.jacobian.products[ball] / (self.temperature**2 * len(self.logits))
-        rows = torch.einsum("iof,iojp,jpg->ifjg", self.roots, products, self.roots)
+        rows = torch.einsum("iof,iojp,jpg->ifjg", self.factors, products, self.factors)
         return rows.flatten(2, 3).flatten(0, 1)
 
     def diagonal(self) -> Float[Tensor, " parameters"]:
         """The Gauss-Newton matrix's diagonal, parameter by parameter."""
-        rows = torch.einsum("iof,iop->ifp", self.roots, self.jacobian.values)
+        rows = torch.einsum("iof,iop->ifp", self.factors, self.jacobian.values)
         return rows.square().sum(dim=(0, 1)) / (self.temperature**2 * len(self.logits))
 
-    def measures(self, ball: Ball, partitions: list[list[Int[np.ndarray, " batch"]]]) -> Measures:
-        """All measures by one idea of length, over these partitions into minibatches."""
-        kernel = self.kernel(ball)
-        points, factors = self.pulls.shape
-        pulls = math.sqrt(points) * self.pulls
-        top = float(torch.linalg.eigvalsh(kernel)[-1])
-        regrets, norms, contrasts, cosines, squares = [], [], [], [], []
-        for batches in partitions:
-            parts = torch.zeros(len(batches), points, factors, dtype=torch.float64)
-            parts = parts.to(kernel)
-            tops = []
-            for part, batch in zip(parts, batches, strict=True):
-                rows = torch.from_numpy(batch).to(kernel.device)
-                part[rows] = pulls[rows] / len(batch)
-                every = (factors * rows[:, None] + torch.arange(factors).to(rows)).flatten()
-                block = kernel[every[:, None], every]
-                tops.append(points / len(batch) * float(torch.linalg.eigvalsh(block)[-1]))
-            combined = parts.flatten(1)
-            products = combined @ kernel @ combined.T
-            length = products.diagonal().clamp(min=0).sqrt()
-            pairs = ~torch.eye(len(batches), dtype=torch.bool, device=kernel.device)
-            # Of a gradient that is zero nothing can be lost, whatever the angle.
-            lengths = torch.outer(length, length)
-            cosine = torch.where(lengths > 0, products / lengths, 0.0)[pairs]
-            regrets.append(float((length.expand(len(length), -1)[pairs] * (1 - cosine)).mean()))
-            norms.append(float(length.mean()))
-            squares.append(float(length.square().mean()))
-            contrasts.append(float(np.mean(tops)) / top if top > 0 else math.nan)
-            cosines.append(float(cosine.mean()))
-        return Measures(
-            regret=mean_of(np.array(regrets)),
-            gradient_norm=mean_of(np.array(norms)),
-            contrast=mean_of(np.array(contrasts)),
-            cosine=float(np.mean(cosines)),
-            empirical_fisher=math.sqrt(float(np.mean(squares))),
-            fisher_trace=float(kernel.trace()),
-            fisher_top=top,
-        )
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients of disjoint minibatches, by one idea of length.
+
+    Attributes:
+        lengths: of each, in nats per length.
+        second: of the second gradient of each ordered pair of two.
+        cosines: of the angle between the two of each pair.
+    """
+
+    lengths: Float[Tensor, " batches"]
+    second: Float[Tensor, " pairs"]
+    cosines: Float[Tensor, " pairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What every measure of one minimum by one idea of length is computed from.
+
+    Attributes:
+        linear: the network around the minimum.
+        ball: what counts as a length.
+        partitions: of the points into minibatches.
+        seed: root seed of eigenvalue iterations.
+    """
+
+    linear: Linearisation
+    ball: Ball
+    partitions: Sequence[Partition]
+    seed: int = 0
+
+    @cached_property
+    def kernel(self) -> Float[Tensor, "rows rows"]:
+        """As :meth:`Linearisation.kernel`."""
+        return self.linear.kernel(self.ball)
+
+    @cached_property
+    def top(self) -> float:
+        """The largest eigenvalue of the kernel, which is that of the Fisher information."""
+        return float(torch.linalg.eigvalsh(self.kernel)[-1])
+
+    @cached_property
+    def gradients(self) -> list[Gradients]:
+        """Those of the minibatches of each partition."""
+        return [self._gradients(batches) for batches in self.partitions]
+
+    def _gradients(self, batches: Partition) -> Gradients:
+        points, factors = self.linear.residuals.shape
+        residuals = math.sqrt(points) * self.linear.residuals
+        parts = torch.zeros(len(batches), points, factors).to(self.kernel)
+        for part, batch in zip(parts, batches, strict=True):
+            rows = torch.from_numpy(batch).to(parts.device)
+            part[rows] = residuals[rows] / len(batch)
+        combined = parts.flatten(1)
+        products = combined @ self.kernel @ combined.T
+        length = products.diagonal().clamp(min=0).sqrt()
+        pairs = ~torch.eye(len(batches), dtype=torch.bool, device=length.device)
+        # Of a gradient that is zero nothing can be lost, whatever the angle.
+        lengths = torch.outer(length, length)
+        cosines = torch.where(lengths > 0, products / lengths, 0.0)
+        return Gradients(length, length.expand(len(length), -1)[pairs], cosines[pairs])
+
+
+Quantity = Callable[[Surroundings], Sampled | float]
+"""One measure: with an interval over partitions, or a number."""
+
+
+def regret(around: Surroundings) -> Sampled:
+    """Mean of ‖g₂‖ (1 − cos(g₁, g₂)) over pairs of disjoint minibatches, nats per length."""
+    return _mean(float((of.second * (1 - of.cosines)).mean()) for of in around.gradients)
+
+
+def gradient_norm(around: Surroundings) -> Sampled:
+    """E√tr(ggᵀ) over minibatches, nats per length."""
+    return _mean(float(of.lengths.mean()) for of in around.gradients)
+
+
+def empirical_fisher(around: Surroundings) -> float:
+    """√tr E[ggᵀ] over the same minibatches, nats per length."""
+    squares = [float(of.lengths.square().mean()) for of in around.gradients]
+    return math.sqrt(float(np.mean(squares)))
+
+
+def cosine(around: Surroundings) -> float:
+    """Mean of cos(g₁, g₂) over pairs of disjoint minibatches."""
+    return float(np.mean([float(of.cosines.mean()) for of in around.gradients]))
+
+
+def contrast(around: Surroundings) -> Sampled:
+    """Mean top Gauss-Newton eigenvalue of single minibatches over that of all points."""
+    points, factors = around.linear.residuals.shape
+    whole = around.top
+
+    def top_of(batch: Int[np.ndarray, " batch"]) -> float:
+        rows = torch.from_numpy(batch).to(around.kernel.device)
+        chosen = (factors * rows[:, None] + torch.arange(factors).to(rows)).flatten()
+        block = around.kernel[chosen[:, None], chosen]
+        return points / len(batch) * float(torch.linalg.eigvalsh(block)[-1])
+
+    return _mean(
+        float(np.mean([top_of(batch) for batch in batches])) / whole if whole > 0 else math.nan
+        for batches in around.partitions
+    )
+
+
+def fisher_trace(around: Surroundings) -> float:
+    """Trace of the true Fisher information of the predictions, nats per squared length.
+
+    By ``kl`` it is the number of ways in which these predictions can move at all.
+    """
+    return float(around.kernel.trace())
+
+
+def fisher_top(around: Surroundings) -> float:
+    """Largest eigenvalue of the true Fisher information; 1 by ``kl``, for every network."""
+    return around.top
+
+
+def hessian_top(around: Surroundings) -> float:
+    """Largest eigenvalue of the Hessian of the mean loss, nats per squared length."""
+    linear = around.linear
+    return top_eigenvalue(
+        Tempered(linear.network, linear.temperature),
+        linear.minimum,
+        linear.inputs,
+        linear.labels,
+        seed=around.seed,
+        scale=linear.jacobian.scale if around.ball == "filter" else None,
+    )
+
+
+_IN_ANY_BALL: tuple[Quantity, ...] = (
+    regret, gradient_norm, empirical_fisher, cosine, contrast, fisher_trace, fisher_top,
+)  # fmt: skip
+
+QUANTITIES: dict[Ball, tuple[Quantity, ...]] = {
+    "raw": (*_IN_ANY_BALL, hessian_top),
+    "filter": (*_IN_ANY_BALL, hessian_top),
+    "kl": _IN_ANY_BALL,
+}
+"""What is computed by each idea of length. Names of functions are names of arrays."""
+
+
+def measure(around: Surroundings) -> dict[str, Sampled | float]:
+    """Every measure of one minimum by one idea of length, by name."""
+    return {quantity.__name__: quantity(around) for quantity in QUANTITIES[around.ball]}
 
 
 def linearise(
@@ -238,29 +317,14 @@ def linearise(
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
 ) -> Linearisation:
-    """Differentiate each point's logits by the trainable parameters, in float64.
-
-    Running statistics of batch norm are held where they are: each point is evaluated by itself.
-    """
-    network = underlying(network)
-    values = minimum.detach().double()
-    parameters, statistics = values[: network.trainable], values[network.trainable :]
-
-    def of_point(parameters: Tensor, point: Tensor) -> Tensor:
-        vector = torch.cat([parameters, statistics])
-        return network.logits(vector[None], point[None])[0, 0]
-
-    points = inputs.double()
-    jacobian = vmap(jacrev(of_point), in_dims=(None, 0))(parameters, points)
-    with torch.no_grad():
-        logits = network.logits(values[None], points)[0]
-    scale = filter_norms(network.layout, values)[: network.trainable]
-    return Linearisation(Jacobian(jacobian.detach(), scale), logits, labels)
+    """Differentiate each point's logits by the trainable parameters, in float64."""
+    jacobian, logits = logit_jacobian(network, minimum, inputs)
+    scale = filter_norms(network.layout, minimum.detach().double())[: network.trainable]
+    around = Jacobian(jacobian, scale)
+    return Linearisation(underlying(network), minimum, inputs, labels, around, logits)
 
 
-def partition(
-    points: int, *, batch: int, count: int, seed: int
-) -> list[list[Int[np.ndarray, " batch"]]]:
+def partition(points: int, *, batch: int, count: int, seed: int) -> list[Partition]:
     """Random partitions of the points into minibatches, as equal as can be.
 
     Partition i is drawn at the address ``(seed, "minibatches", i)``. With ``batch`` 1 a single
@@ -290,8 +354,8 @@ def measures(
     batch: int = 20,
     partitions: int = 8,
     seed: int = 0,
-) -> Measures:
-    """Huszár's measures of one minimum, see the head of this module.
+) -> dict[str, Sampled | float]:
+    """Huszár's measures of one minimum by name, see the head of this module.
 
     Args:
         network: the architecture.
@@ -301,19 +365,23 @@ def measures(
         level: a loss in nats at which to measure, see ``geometry.temperature``; None: as it is.
         batch: points in a minibatch.
         partitions: random partitions of the points into minibatches. In each, all pairs count.
-        seed: root seed of the partitions.
+        seed: root seed of the partitions and of eigenvalue iterations.
 
     Raises:
         ValueError: if an argument is out of range, or no temperature gives that loss.
     """
+    if ball not in BALLS:
+        raise ValueError(f"ball is {ball!r}; it is one of {', '.join(BALLS)}")
     linear = linearise(network, minimum, inputs, labels)
     if level is not None:
-        temperature = temperature_at(network, minimum, inputs, labels, level)
-        if math.isnan(temperature):
-            raise ValueError(f"at no temperature is the loss of this network {level} nats")
+        temperature = at_loss(network, minimum, inputs, labels, level).temperature
         linear = replace(linear, temperature=temperature)
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
-    return linear.measures(ball, drawn)
+    return measure(Surroundings(linear, ball, drawn, seed))
+
+
+def _mean(draws: Iterable[float]) -> Sampled:
+    return mean_of(np.array(list(draws)))
 
 
 def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import differentiable, roots
+from flatminima.geometry.curvature import hessian_product, logit_jacobian, square_root_factors
 from flatminima.geometry.directions import (
     Directions,
     draw_units,
@@ -26,7 +26,6 @@ from flatminima.geometry.directions import (
     scale,
     weights_of_filters,
 )
-from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 from flatminima.training.losses import negative_log_likelihoods
@@ -35,8 +34,6 @@ OutputMetric = Literal["loss", "logits"]
 Kind = Literal["none", "second-moment", "gauss-newton", "hessian", "jacobian"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Rows of a Jacobian that are differentiated at once.
-_ROWS = 64
 # Below this share of the largest, an eigenvalue of a Gram matrix is rounding.
 _ROUNDING = 1e-14
 
@@ -245,19 +242,11 @@ def jacobian(
     Returns:
         As many rows as points times logits.
     """
-    vector, logits = _logits(network, minimum, inputs)
-    points, outputs = logits.shape
-    scale = _scale(network, minimum)
-    seeds = _output_rows(logits.detach(), weighted) / math.sqrt(points)
-    moving = positions(network.layout).to(minimum.device)
-    rows = []
-    for some in torch.split(torch.arange(points * outputs), _ROWS):
-        # Row (point, j) of R is the derivative of Σ_k seeds[point, k, j] logits[point, k].
-        point, column = some // outputs, some % outputs
-        cotangents = torch.zeros(len(some), points, outputs).to(logits)
-        cotangents[torch.arange(len(some)), point] = seeds[point, :, column]
-        rows.append(_derivatives(vector, logits, cotangents)[:, moving])
-    return torch.cat(rows) * scale
+    derivatives, logits = logit_jacobian(network, minimum, inputs)
+    rows = derivatives[..., positions(network.layout)] / math.sqrt(len(logits))
+    if weighted == "loss":
+        rows = torch.einsum("ikj,ikn->ijn", square_root_factors(logits), rows)
+    return rows.flatten(0, 1) * _scale(network, minimum)
 
 
 def second_moment(
@@ -272,14 +261,12 @@ def second_moment(
     of the empirical Fisher matrix. (The running average that Adam ends with is, in training on
     all points at once, about their mean gradient and not about points, and of the poisoned loss.)
     """
-    vector, logits = _logits(network, minimum, inputs)
-    losses = negative_log_likelihoods(logits[None], labels)[0]
-    moving = positions(network.layout).to(minimum.device)
-    total = torch.zeros(len(moving), dtype=torch.float64, device=minimum.device)
-    for some in torch.split(torch.arange(len(losses)), _ROWS):
-        picked = torch.nn.functional.one_hot(some, len(losses)).double()
-        total += _derivatives(vector, losses, picked)[:, moving].square().sum(dim=0)
-    return total / len(losses) * _scale(network, minimum).square()
+    derivatives, logits = logit_jacobian(network, minimum, inputs)
+    losses = negative_log_likelihoods(logits.requires_grad_()[None], labels)
+    (slopes,) = torch.autograd.grad(losses.sum(), logits)
+    rows = derivatives[..., positions(network.layout)]
+    gradients = torch.einsum("ij,ijn->in", slopes, rows)
+    return gradients.square().mean(dim=0) * _scale(network, minimum).square()
 
 
 def spectrum(
@@ -312,45 +299,15 @@ def hessian(
     For n up to some thousands: it takes n backward passes and n² numbers. See
     ``curvature`` for what a kink of a ReLU network does to it.
     """
-    vector, logits = _logits(network, minimum, inputs)
-    loss = negative_log_likelihoods(logits[None], labels)[0].mean()
-    (gradient,) = torch.autograd.grad(loss, vector, create_graph=True)
-    moving = positions(network.layout).to(minimum.device)
-    units = torch.eye(len(moving), dtype=torch.float64)
-    rows = [
-        _derivatives(vector, gradient[moving], some)[:, moving]
-        for some in torch.split(units, _ROWS)
-    ]
+    moving = positions(network.layout)
+    product = hessian_product(network, minimum, inputs, labels)
+    units = torch.eye(network.trainable, dtype=torch.float64, device=minimum.device)[moving]
     scale = _scale(network, minimum)
-    dense = torch.cat(rows) * scale * scale[:, None]
+    dense = torch.stack([product(unit)[moving] for unit in units]) * scale * scale[:, None]
     return (dense + dense.T) / 2
-
-
-def _logits(network: Network, minimum: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """The parameters to differentiate by, and the logits there with the statistics as they are."""
-    vector, whole = differentiable(network, minimum)
-    return vector, underlying(network).logits(whole[None], inputs.double())[0]
 
 
 def _scale(network: Network, minimum: Tensor) -> Float[Tensor, " weights"]:
     """S: the norm of each weight's filter."""
     moving = positions(network.layout).to(minimum.device)
     return metric(network.layout, minimum.detach().double(), "exact")[moving]
-
-
-def _output_rows(logits: Tensor, weighted: OutputMetric) -> Float[Tensor, "points outputs outputs"]:
-    """B with B Bᵀ the Hessian of each point's loss in its logits, or the identity."""
-    points, outputs = logits.shape
-    if weighted == "logits":
-        return torch.eye(outputs, dtype=torch.float64).expand(points, -1, -1).to(logits)
-    return roots(logits)
-
-
-def _derivatives(
-    vector: Tensor, values: Tensor, cotangents: Float[Tensor, "rows ..."]
-) -> Float[Tensor, "rows parameters"]:
-    """Derivatives by the vector of each combination of the values, all in one batch."""
-    (rows,) = torch.autograd.grad(
-        values, vector, cotangents.to(values), retain_graph=True, is_grads_batched=True
-    )
-    return rows

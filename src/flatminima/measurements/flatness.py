@@ -1,26 +1,28 @@
 """Measurements of flatness itself: what goes with the gap, and what rescaling does to it."""
 
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from flatminima.geometry.comparisons import LOSSES, RESCALINGS
-from flatminima.geometry.readings import (
-    BASINS,
-    GROUPS,
-    MEASURES,
-    ROWS,
+from flatminima.flatness_measures import (
+    LOSSES,
+    RESCALINGS,
+    SPACES,
+    Measure,
     address,
-    gap_of,
-    moves,
+    rescaling_factors,
+    set_against_rescaling,
+    set_against_the_gap,
+    values_of,
 )
+from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
 from flatminima.measurements.measurement import Measurement, Measurements
 from flatminima.measurements.statistics import FEWEST, correlation, finite, span
 from flatminima.ranks import Bootstrap
-from flatminima.storage import Arrays
 from flatminima.training.selection import ROLES as KINDS
 
 PROBES = "95% interval over probes"
@@ -30,67 +32,67 @@ CURVATURE = "nats per squared distance"
 
 def measure(
     dataset: str,
-    measures: Arrays,
-    spectra: Arrays,
-    reparametrisation: Arrays,
-    summary: Arrays,
+    survey: FlatnessSurvey,
+    spectra: Spectra,
+    rescaled: Rescaled,
+    summary: Mapping[str, np.ndarray],
     *,
     seed: int,
     resamples: int = 2000,
 ) -> Measurements:
-    """Measure what is said of the measures of flatness; names begin with ``<dataset>.flatness.``.
+    """Measure what is said of the measures of flatness; names begin with ``flatness.``.
 
     Args:
         dataset: its name.
-        measures, spectra, reparametrisation: what ``geometry.flatness`` gave, the first with the shape
-            (factors, networks) and with ``poison_factor`` and accuracies beside it.
+        survey, spectra, rescaled: what ``surveys.flatness`` gave.
         summary: of the same networks, for their basins.
         seed: root seed of the bootstrap.
         resamples: of each bootstrap.
     """
     bootstrap = Bootstrap(seed, resamples)
-    found = _settings(dataset, measures, spectra, reparametrisation)
-    found |= _against_gap(dataset, measures, summary, bootstrap)
-    found |= _spectra(dataset, spectra)
-    found |= _rescaled(dataset, reparametrisation)
-    return {f"flatness.{name}": entry for name, entry in found.items()}
+    measurements = {
+        **_settings(dataset, survey, spectra, rescaled),
+        **_against_gap(dataset, survey, summary, bootstrap),
+        **_spectra(dataset, spectra),
+        **_rescaled(dataset, rescaled),
+    }
+    return {f"flatness.{name}": entry for name, entry in measurements.items()}
 
 
 def _settings(
-    dataset: str, measures: Arrays, spectra: Arrays, reparametrisation: Arrays
+    dataset: str, survey: FlatnessSurvey, spectra: Spectra, rescaled: Rescaled
 ) -> Measurements:
     units = {"level": "nats", "factor": "ratio"}
-    held = (
-        (measures, ("level", "batch", "partitions", "points", "minibatches")),
+    settings: tuple[tuple[object, tuple[str, ...]], ...] = (
+        (survey, ("level", "batch", "partitions", "points", "minibatches")),
         (spectra, ("probes", "steps")),
-        (reparametrisation, ("factor", "directions")),
+        (rescaled, ("factor", "directions")),
     )
-    found = {
-        f"setting.{name}": Measurement(float(arrays[name][0]), units.get(name, "count"), dataset)
-        for arrays, names in held
-        for name in names
+    networks = survey.temperature.size
+    common = float(np.isfinite(survey.temperature).sum())
+    return {
+        **{
+            f"setting.{name}": Measurement(getattr(record, name), units.get(name, "count"), dataset)
+            for record, names in settings
+            for name in names
+        },
+        "setting.layer": Measurement(rescaled.layer + 1, "count", dataset, note="counted from 1"),
+        "networks": Measurement(float(networks), "count", dataset),
+        "at_common_loss": Measurement(common, "count", dataset, runs=networks),
     }
-    layer = float(reparametrisation["layer"][0]) + 1
-    found["setting.layer"] = Measurement(layer, "count", dataset, note="counted from 1")
-    networks = measures["temperature"].size
-    found["networks"] = Measurement(float(networks), "count", dataset)
-    matched = float(np.isfinite(measures["temperature"]).sum())
-    found["matched"] = Measurement(matched, "count", dataset, runs=networks)
-    return found
 
 
 def _against_gap(
-    dataset: str, measures: Arrays, summary: Arrays, bootstrap: Bootstrap
+    dataset: str,
+    survey: FlatnessSurvey,
+    summary: Mapping[str, np.ndarray],
+    bootstrap: Bootstrap,
 ) -> Measurements:
-    gap = gap_of(measures)
-    poisoned = np.broadcast_to(
-        (measures["poison_factor"] > measures["poison_factor"].min())[:, None], gap.shape
-    )
-    natural, most = (int(pick(measures["poison_factor"])) for pick in (np.argmin, np.argmax))
-    found: Measurements = {}
+    gap, factors = survey.gap, survey.poison_factor
+    poisoned = np.broadcast_to((factors > factors.min())[:, None], gap.shape)
+    natural, most = int(np.argmin(factors)), int(np.argmax(factors))
 
     def of(name: str, values: Float[np.ndarray, "factors networks"]) -> Measurements:
-        values = values.astype(np.float64)
         known = np.isfinite(values)
         entries = {}
         for suffix, kept in (("", known), (".poisoned", known & poisoned)):
@@ -108,41 +110,46 @@ def _against_gap(
             entries[f"{name}.{end}"] = span(values[factor], "", dataset)
         return entries
 
-    for key in BASINS:
-        found |= of(f"own.{key}", summary[key][..., -1])
-    for name in (f"{loss}.{key}" for key in MEASURES for loss in LOSSES):
-        found |= of(name, measures[name])
-    found |= of("train_loss", measures["train_loss"])
-    found |= _weakest(found, dataset)
-    found["jensen"] = span(
-        np.where(
-            np.isfinite(measures["matched.raw.empirical_fisher"]),
-            measures["matched.raw.gradient_norm"] / measures["matched.raw.empirical_fisher"],
-            np.nan,
-        ),
-        "ratio",
-        dataset,
-    )
-    found["cosine"] = span(measures["matched.raw.cosine"], "", dataset)
-    found["cosine.kl"] = span(measures["matched.kl.cosine"], "", dataset)
-    found["contrast.kl"] = span(measures["matched.kl.contrast"], "", dataset)
-    trace = measures["matched.raw.hessian_top"] / measures["matched.raw.fisher_top"]
-    found["top_ratio"] = span(trace, "ratio", dataset)
-    return found
+    measurements = of("train_loss", survey.train_loss)
+    for measure in set_against_the_gap():
+        measurements |= of(measure.name, values_of(measure, survey, summary))
+        if measure.source == "minimum":
+            measurements |= of(f"own.{measure.key}", survey.own[measure.key])
+    common = survey.common
+    norm, fisher = common["raw.gradient_norm"], common["raw.empirical_fisher"]
+    tops = common["raw.hessian_top"] / common["raw.fisher_top"]
+    return {
+        **measurements,
+        **_weakest(measurements, dataset),
+        "jensen": span(np.where(np.isfinite(fisher), norm / fisher, np.nan), "ratio", dataset),
+        "cosine": span(common["raw.cosine"], "", dataset),
+        "cosine.kl": span(common["kl.cosine"], "", dataset),
+        "contrast.kl": span(common["kl.contrast"], "", dataset),
+        "top_ratio": span(tops, "ratio", dataset),
+    }
 
 
-def _weakest(found: Measurements, dataset: str) -> Measurements:
-    """Of trace and top eigenvalue, at the same loss, the one that goes with the gap the less."""
-    chosen = {}
-    for units in ("raw", "filter"):
-        pair = [found[f"matched.{units}.{name}.vs_gap"] for name in ("fisher_trace", "hessian_top")]
-        known = [each for each in pair if each.value is not None]
-        chosen[f"curvature.{units}.vs_gap"] = (
-            min(known, key=lambda each: each.value or 0.0)
-            if len(known) == len(pair)
+def _weakest(measurements: Measurements, dataset: str) -> Measurements:
+    """Of the curvatures in each space, at the common loss, the one that goes with the gap least."""
+    weakest = {}
+    for space, curvatures in _curvatures(set_against_the_gap()).items():
+        entries = [measurements[f"{curvature.name}.vs_gap"] for curvature in curvatures]
+        known = [entry for entry in entries if entry.value is not None]
+        weakest[f"curvature.{space}.vs_gap"] = (
+            min(known, key=lambda entry: entry.value or 0.0)
+            if len(known) == len(entries)
             else Measurement(None, "correlation", dataset, note="not all could be measured")
         )
-    return chosen
+    return weakest
+
+
+def _curvatures(measures: Iterable[Measure]) -> dict[str, list[Measure]]:
+    """Those that are curvatures, by the space they are taken in."""
+    curvatures: dict[str, list[Measure]] = {}
+    for measure in measures:
+        if measure.curvature:
+            curvatures.setdefault(str(measure.space), []).append(measure)
+    return curvatures
 
 
 def _within(
@@ -157,7 +164,7 @@ def _within(
     if gap.shape[1] < FEWEST or not rows.any():
         note = "too few networks at each poison factor"
         return Measurement(None, "correlation", dataset, runs=int(gap.size), note=note)
-    ranks = [rankdata(each[rows], axis=1).ravel() for each in (values, gap)]
+    ranks = [rankdata(table[rows], axis=1).ravel() for table in (values, gap)]
     return correlation(
         ranks[0],
         ranks[1],
@@ -168,96 +175,87 @@ def _within(
     )
 
 
-def _spectra(dataset: str, spectra: Arrays) -> Measurements:
-    found: Measurements = {
-        "parameters": Measurement(float(spectra["dimension"][0]), "count", dataset)
-    }
-    for case in (f"{loss}.{units}" for loss in LOSSES for units in ("raw", "filter")):
-        there = f"{case}.trace" in spectra
-        unit, note = CURVATURE, "" if there else "the two have no common loss"
-
-        def one(name: str, row: int, case: str = case, there: bool = there) -> float | None:
-            return finite(float(spectra[f"{case}.{name}"][row])) if there else None
-
+def _spectra(dataset: str, spectra: Spectra) -> Measurements:
+    measurements: Measurements = {"parameters": Measurement(spectra.dimension, "count", dataset)}
+    for loss, units in itertools.product(LOSSES, ("raw", "filter")):
+        case, spectrum = f"{loss}.{units}", spectra.at(loss, units)
+        unit, note = CURVATURE, "" if spectrum else "the two have no common loss"
         for row, kind in enumerate(KINDS):
-            found[f"{case}.{kind}.trace"] = Measurement(
-                one("trace", row),
-                unit,
-                dataset,
-                low=one("trace_low", row),
-                high=one("trace_high", row),
-                interval=PROBES if there else "",
-                runs=1,
-                note=note,
-            )
-            found[f"{case}.{kind}.exact_trace"] = Measurement(
-                one("gauss_newton_trace", row), unit, dataset, runs=1, note=note
-            )
-            top = spectra[f"{case}.eigenvalues"][row] if there else np.full(1, np.nan)
-            found[f"{case}.{kind}.top"] = Measurement(
-                finite(float(top[0])), unit, dataset, runs=1, note=note
-            )
+            numbers = {
+                "trace": spectrum.trace[row] if spectrum else np.nan,
+                "exact_trace": spectrum.gauss_newton_trace[row] if spectrum else np.nan,
+                "top": spectrum.eigenvalues[row, 0] if spectrum else np.nan,
+            }
+            measurements |= {
+                f"{case}.{kind}.{name}": Measurement(
+                    finite(float(number)), unit, dataset, runs=1, note=note
+                )
+                for name, number in numbers.items()
+            }
+            if spectrum:
+                measurements[f"{case}.{kind}.trace"] = replace(
+                    measurements[f"{case}.{kind}.trace"],
+                    low=finite(float(spectrum.trace_low[row])),
+                    high=finite(float(spectrum.trace_high[row])),
+                    interval=PROBES,
+                )
         for name in ("exact_trace", "top"):
-            good, bad = (found[f"{case}.{kind}.{name}"].value for kind in KINDS)
+            good, bad = (measurements[f"{case}.{kind}.{name}"].value for kind in KINDS)
             ratio = bad / good if good and bad else None
-            found[f"{case}.{name}_ratio"] = Measurement(ratio, "ratio", dataset, runs=2, note=note)
-    return found
+            measurements[f"{case}.{name}_ratio"] = Measurement(
+                ratio, "ratio", dataset, runs=2, note=note
+            )
+    return measurements
 
 
-def _rescaled(dataset: str, reparametrisation: Arrays) -> Measurements:
-    found: Measurements = {
-        "logits_moved": Measurement(
-            float(reparametrisation["logits_moved"].max()), "", dataset, runs=2
-        ),
-        "alike_factor": Measurement(
-            finite(float(reparametrisation["alike_factor"][0])), "ratio", dataset
-        ),
+def _rescaled(dataset: str, rescaled: Rescaled) -> Measurements:
+    moved = float(rescaled.logits_moved.max())
+    measurements: Measurements = {
+        "logits_moved": Measurement(moved, "", dataset, runs=2),
+        "alike_factor": Measurement(finite(rescaled.alike_factor), "ratio", dataset),
     }
-    moved = moves(reparametrisation)
+
+    def both(values: Float[np.ndarray, " minima"], unit: str) -> Measurement:
+        entry = span(values, unit, dataset)
+        return replace(entry, interval="good and bad minimum" if entry.interval else "")
+
+    factors, measures = rescaling_factors(rescaled), set_against_rescaling()
+    volume = rescaled.log10_volume["raw"]
     for column, rescaling in enumerate(RESCALINGS[1:], start=1):
         prefix = f"rescaled.{rescaling}"
-        extents: dict[str, list[float]] = {group: [] for group in GROUPS}
-        for row in ROWS:
-            factors = moved[row.key][:, column - 1]
-            entry = span(factors, "ratio", dataset)
-            name = f"{prefix}.{row.key.removeprefix('matched.')}"
-            found[name] = replace(entry, interval="good and bad minimum" if entry.interval else "")
-            extents[row.group] += [_extent(each) for each in factors]
-            found[f"{name}.least"] = _of(dataset, [_extent(each) for each in factors], min)
-            found[f"{name}.most"] = _of(dataset, [_extent(each) for each in factors], max)
-        for group, each in extents.items():
-            found[f"{prefix}.{group}.most"] = _of(dataset, each, max)
-        jacobian = float(reparametrisation["log10_jacobian"][column])
-        found[f"{prefix}.jacobian"] = Measurement(jacobian, "decades", dataset)
-        shifts = (
-            reparametrisation["log10_volume.raw"][:, column]
-            - reparametrisation["log10_volume.raw"][:, 0]
+        for measure in measures:
+            moves = factors[measure.key][:, column - 1]
+            extents = [_extent(factor) for factor in moves]
+            name = f"{prefix}.{measure.key}"
+            measurements[name] = both(moves, "ratio")
+            measurements[f"{name}.least"] = _of(dataset, extents, min)
+            measurements[f"{name}.most"] = _of(dataset, extents, max)
+        for space in SPACES:
+            names = [f"{prefix}.{m.key}.most" for m in measures if m.space == space]
+            measurements[f"{prefix}.{space}.most"] = _over(dataset, measurements, names, max)
+        jacobian = float(rescaled.log10_jacobian[column])
+        shifts = volume[:, column] - volume[:, 0]
+        sizes, errors = np.abs(shifts), np.abs(shifts - jacobian)
+        measurements[f"{prefix}.jacobian"] = Measurement(jacobian, "decades", dataset)
+        measurements[f"{prefix}.volume_moved"] = both(shifts, "decades")
+        measurements[f"{prefix}.volume_moved.size"] = _of(dataset, sizes, min, "decades")
+        measurements[f"{prefix}.volume_error"] = _of(dataset, errors, max, "decades")
+    curvatures = _curvatures(measures)
+    for space, rescaling in (("raw", "layers"), ("filter", "units")):
+        names = [f"rescaled.{rescaling}.{m.key}.least" for m in curvatures[space]]
+        measurements[f"rescaled.{rescaling}.{space}_curvature.least"] = _over(
+            dataset, measurements, names, min
         )
-        entry = span(shifts, "decades", dataset)
-        found[f"{prefix}.volume_moved"] = replace(
-            entry, interval="good and bad minimum" if entry.interval else ""
-        )
-        found[f"{prefix}.volume_moved.size"] = _of(dataset, list(np.abs(shifts)), min, "decades")
-        found[f"{prefix}.volume_error"] = _of(
-            dataset, list(np.abs(shifts - jacobian)), max, "decades"
-        )
-    curvatures = [f"{ball}.{name}" for ball in ("raw", "filter") for name in _CURVED]
-    for ball, rescaling in (("raw", "layers"), ("filter", "units")):
-        names = [name for name in curvatures if name.startswith(ball)]
-        least = [found[f"rescaled.{rescaling}.{name}.least"].value for name in names]
-        found[f"rescaled.{rescaling}.{ball}_curvature.least"] = _of(
-            dataset, [np.nan if each is None else each for each in least], min
-        )
-    both = [found[f"rescaled.{rescaling}.kl.most"].value for rescaling in RESCALINGS[1:]]
-    found["rescaled.kl.most"] = _of(dataset, [np.nan if v is None else v for v in both], max)
-    contrasts = [found[f"rescaled.{r}.raw.contrast.most"].value for r in RESCALINGS[1:]]
-    found["rescaled.contrast.most"] = _of(
-        dataset, [np.nan if v is None else v for v in contrasts], max
-    )
-    return found
+    for key, of_space in SPACES.items():
+        if of_space.unmoved_by:
+            names = [f"rescaled.{rescaling}.{key}.most" for rescaling in of_space.unmoved_by]
+            measurements[f"rescaled.{key}.most"] = _over(dataset, measurements, names, max)
+    names = [f"rescaled.{rescaling}.raw.contrast.most" for rescaling in RESCALINGS[1:]]
+    measurements["rescaled.contrast.most"] = _over(dataset, measurements, names, max)
+    return measurements
 
 
-_CURVED = ("fisher_trace", "hessian_top")
+Pick = Callable[[Iterable[float]], float]
 
 
 def _extent(factor: float) -> float:
@@ -265,8 +263,21 @@ def _extent(factor: float) -> float:
     return float(max(factor, 1 / factor)) if np.isfinite(factor) and factor > 0 else float("nan")
 
 
-def _of(dataset: str, values: list[float], pick: Any, unit: str = "ratio") -> Measurement:
+def _over(
+    dataset: str, measurements: Measurements, names: Iterable[str], pick: Pick
+) -> Measurement:
+    """The least or the greatest of some measurements."""
+    values = (measurements[name].value for name in names)
+    return _of(dataset, [np.nan if value is None else value for value in values], pick)
+
+
+def _of(
+    dataset: str,
+    values: Float[np.ndarray, " values"] | list[float],
+    pick: Pick,
+    unit: str = "ratio",
+) -> Measurement:
     """The least or the greatest of some, None if one of them is missing."""
-    if not values or not np.isfinite(values).all():
+    if not len(values) or not np.isfinite(values).all():
         return Measurement(None, unit, dataset, note="not all could be measured")
     return Measurement(float(pick(values)), unit, dataset, runs=2)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.figure_record import VARIANTS, FigureRecord, Source
+from flatminima.flatness_measures import set_against_the_gap
 from flatminima.measurements.measurement import FAILED, Measurement
 from flatminima.measurements.numerals import described, format_of, spanned, written
 from flatminima.models.architectures import title_of
@@ -271,6 +272,7 @@ def build(
         downloads=DOWNLOADS | LIVING_DOWNLOADS,
         optimizers=OPTIMIZERS,
         image_sources=IMAGE_SOURCES,
+        measures_of_flatness=set_against_the_gap(),
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,

@@ -1,0 +1,371 @@
+"""Surveys of flatness: every measure of every minimum, spectra, and what rescaling does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flatminima.flatness_measures import BALLS, LOSSES
+from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
+from flatminima.formats.minima import Minima
+from flatminima.geometry.directions import Kind
+from flatminima.geometry.measures import (
+    Linearisation,
+    Partition,
+    Surroundings,
+    linearise,
+    measure,
+    partition,
+)
+from flatminima.geometry.reparametrisation import (
+    layer_factors,
+    log_weight_jacobian,
+    rescale_units,
+    unit_factors,
+)
+from flatminima.geometry.sampled import Sampled
+from flatminima.geometry.spectrum import Curvature, Units, curvature
+from flatminima.geometry.temperature import Tempered, temperature_at
+from flatminima.models.network import Network
+from flatminima.progress import Report
+from flatminima.storage import Arrays
+from flatminima.surveys.basins import basins
+
+KINDS: tuple[Kind, ...] = ("exact", "paper")
+
+
+def survey(
+    network: Network,
+    minima: Sequence[Minima],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    factors: Sequence[float],
+    level: float,
+    batch: int,
+    partitions: int,
+    seed: int,
+    report: Report | None = None,
+) -> FlatnessSurvey:
+    """Every measure of every minimum, at its own loss and at a common one.
+
+    Args:
+        network: the architecture.
+        minima: the networks of each poison factor.
+        inputs, labels: the points on which the loss is taken.
+        factors: the poison factors.
+        level: the common loss in nats.
+        batch, partitions: of minibatches, see ``geometry.measures.partition``; the same for all.
+        seed: root seed of partitions and eigenvalue iterations.
+        report: called with (minima done, minima, text).
+    """
+    parameters = np.stack([ensemble.parameters for ensemble in minima])
+    measured = _measured(
+        network,
+        torch.from_numpy(parameters).to(inputs.device),
+        inputs,
+        labels,
+        level=level,
+        drawn=partition(len(labels), batch=batch, count=partitions, seed=seed),
+        seed=seed,
+        report=report,
+    )
+    reached: dict[str, Any] = {
+        name: np.stack([getattr(ensemble, name) for ensemble in minima])
+        for name in ("train_accuracy", "test_accuracy", "train_loss", "converged")
+    }
+    return FlatnessSurvey(
+        **measured,
+        **reached,
+        **_settings(level, batch, partitions, len(labels)),
+        poison_factor=np.asarray(factors, dtype=np.float64),
+    )
+
+
+def spectra(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    level: float,
+    thresholds: int,
+    top: int,
+    probes: int,
+    steps: int,
+    seed: int,
+    report: Report | None = None,
+) -> Spectra:
+    """The spectrum of the Hessian around a good and a bad minimum, and of the Gauss-Newton matrix.
+
+    Args:
+        network: the architecture.
+        pair: the good minimum and the bad one.
+        inputs, labels: the points on which the loss is taken.
+        level: the common loss in nats.
+        thresholds: number of values, geometric, above which eigenvalues are counted.
+        top, probes, steps: see ``geometry.spectrum.curvature``.
+        seed: root seed of probes and iterations.
+        report: called with (cases done, cases, text).
+    """
+    linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
+    tempered = [
+        replace(around, temperature=temperature_at(network, minimum, inputs, labels, level))
+        for around, minimum in zip(linear, pair, strict=True)
+    ]
+    cases: list[tuple[str, Units, list[Linearisation]]] = [
+        (loss, units, at)
+        for loss, at in zip(LOSSES, (linear, tempered), strict=True)
+        for units in ("raw", "filter")
+    ]
+    spectrum_of: dict[str, Any] = {}
+    for number, (loss, units, both) in enumerate(cases):
+        known = not any(math.isnan(around.temperature) for around in both)
+        spectrum_of[f"{loss}_{units}"] = (
+            _spectrum(
+                both, units, thresholds=thresholds, top=top, probes=probes, steps=steps, seed=seed
+            )
+            if known
+            else None
+        )
+        if report is not None:
+            report(number + 1, len(cases), f"spectra, {loss} loss, {units} units")
+    return Spectra(
+        **spectrum_of,
+        dimension=float(network.trainable),
+        probes=float(probes),
+        steps=float(steps),
+        level=float(level),
+    )
+
+
+def reparametrisation(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    *,
+    level: float,
+    batch: int,
+    partitions: int,
+    layer: int,
+    factor: float,
+    excess: float,
+    directions: int,
+    decades: float,
+    seed: int,
+    report: Report | None = None,
+) -> Rescaled:
+    """Every measure of a good and a bad minimum, as trained and after either rescaling.
+
+    Args:
+        network: the architecture, of fully connected layers.
+        pair: the good minimum and the bad one.
+        inputs, labels: the points on which the loss is taken.
+        level, batch, partitions: as for :func:`survey`.
+        layer: hidden layer that is multiplied by ``factor``, the next one divided by it.
+        factor: of the layers; single units are multiplied by between its inverse and itself.
+        excess: basins reach to the loss at the minimum plus this, in nats.
+        directions, decades: of basins, see ``surveys.basins.basins``.
+        seed: root seed of all that is drawn.
+        report: called with (minima done, minima, text).
+    """
+    layout = network.layout
+    rescalings = [
+        unit_factors(layout, 1.0, seed),
+        layer_factors(layout, layer, factor),
+        unit_factors(layout, factor, seed),
+    ]
+    # In float64: rounding the parameters would move the function.
+    exactly, points = pair.double(), inputs.double()
+    rescaled = torch.stack([rescale_units(layout, exactly, units) for units in rescalings], dim=1)
+    shape = rescaled.shape[:2]
+    measured = _measured(
+        network,
+        rescaled,
+        inputs,
+        labels,
+        level=level,
+        drawn=partition(len(labels), batch=batch, count=partitions, seed=seed),
+        seed=seed,
+        report=report,
+    )
+    with torch.no_grad():
+        logits = network.logits(rescaled.flatten(0, 1), points)
+        logits = logits.reshape(*shape, *logits.shape[1:])
+    around = {
+        kind: basins(
+            network, rescaled.flatten(0, 1), points, labels,
+            cutoffs=(), excess=excess, kind=kind, directions=directions, decades=decades, seed=seed,
+        )
+        for kind in KINDS
+    }  # fmt: skip
+    volume = around["exact"].log10_volume_mean_log.reshape(shape)
+    scales = around["exact"].log_determinant.reshape(shape) / math.log(10)
+    jacobians = [log_weight_jacobian(layout, units) / math.log(10) for units in rescalings]
+    return Rescaled(
+        **measured,
+        **_settings(level, batch, partitions, len(labels)),
+        radius={kind: around[kind].median_radius.reshape(shape) for kind in KINDS},
+        log10_volume={"raw": volume, "filter": volume - scales},
+        logits_moved=(logits - logits[:, :1]).abs().flatten(2).amax(dim=2).cpu().numpy(),
+        log10_jacobian=np.array(jacobians),
+        alike_factor=_alike(network, exactly, inputs, labels, layer=layer, level=level),
+        weights=float(around["exact"]["weights"][0]),
+        factor=float(factor),
+        layer=float(layer),
+        directions=float(directions),
+    )
+
+
+def _measured(
+    network: Network,
+    minima: Float[Tensor, "rows columns parameters"],
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    level: float,
+    drawn: Sequence[Partition],
+    seed: int,
+    report: Report | None,
+) -> dict[str, Any]:
+    """``own``, ``common`` and ``temperature`` of minima in rows and columns."""
+    rows, columns = minima.shape[:2]
+    count = rows * columns
+    temperatures: list[float] = []
+    numbers: dict[str, list[dict[str, float]]] = {loss: [] for loss in LOSSES}
+    for number, minimum in enumerate(minima.flatten(0, 1)):
+        linear = linearise(network, minimum, inputs, labels)
+        temperature = temperature_at(network, minimum, inputs, labels, level)
+        own = _numbers(linear, drawn, seed)
+        numbers["own"].append(own)
+        numbers["common"].append(
+            dict.fromkeys(own, math.nan)
+            if math.isnan(temperature)
+            else _numbers(replace(linear, temperature=temperature), drawn, seed)
+        )
+        temperatures.append(temperature)
+        if report is not None:
+            report(number + 1, count, f"measures of minimum {number}")
+
+    def shaped(values: Sequence[float]) -> np.ndarray:
+        return np.array(values).reshape(rows, columns)
+
+    return {
+        "temperature": shaped(temperatures),
+        **{
+            loss: {name: shaped([of[name] for of in table]) for name in table[0]}
+            for loss, table in numbers.items()
+        },
+    }
+
+
+def _numbers(linear: Linearisation, drawn: Sequence[Partition], seed: int) -> dict[str, float]:
+    """Every measure of one minimum, and of those with an interval its ends."""
+    return {
+        f"{ball}.{name}{suffix}": number
+        for ball in BALLS
+        for name, value in measure(Surroundings(linear, ball, drawn, seed)).items()
+        for suffix, number in (_ends(value) if isinstance(value, Sampled) else {"": value}).items()
+    }
+
+
+def _settings(level: float, batch: int, partitions: int, points: int) -> dict[str, Any]:
+    return {
+        "level": float(level),
+        "batch": float(batch),
+        "partitions": float(partitions),
+        "points": float(points),
+        "minibatches": float(points // batch),
+    }
+
+
+def _ends(sampled: Sampled) -> dict[str, float]:
+    """A number and the ends of its interval, by what is added to its name."""
+    return {"": sampled.value, "_low": sampled.low, "_high": sampled.high}
+
+
+def _spectrum(
+    pair: Sequence[Linearisation],
+    units: Units,
+    *,
+    thresholds: int,
+    top: int,
+    probes: int,
+    steps: int,
+    seed: int,
+) -> Spectrum:
+    """The spectra of both minima at their temperatures, in these units."""
+    curvatures: list[Curvature] = [
+        curvature(
+            Tempered(around.network, around.temperature), around.minimum,
+            around.inputs, around.labels,
+            units=units, top=top, probes=probes, steps=steps, seed=seed,
+        )
+        for around in pair
+    ]  # fmt: skip
+    gauss_newton = np.stack(
+        [
+            np.sort(torch.linalg.eigvalsh(around.kernel(units)).cpu().numpy())[::-1]
+            for around in pair
+        ]
+    )
+    # Near the end of a spectrum, where zero lies, that is about how near nodes are.
+    below_top = np.geomspace(1.5, 1 / steps**2, thresholds)
+    threshold = np.outer([of.eigenvalues[0] for of in curvatures], below_top)
+    counted = [(of, at) for of, row in zip(curvatures, threshold, strict=True) for at in row]
+    return Spectrum(
+        threshold=threshold,
+        gauss_newton=gauss_newton,
+        gauss_newton_trace=gauss_newton.sum(axis=1),
+        eigenvalues=np.stack([of.eigenvalues for of in curvatures]),
+        residuals=np.stack([of.residuals for of in curvatures]),
+        **_bounded("trace", [of.trace for of in curvatures], (len(pair),)),
+        **_bounded("above", [of.count_above(at) for of, at in counted], threshold.shape),
+        **_bounded("below", [of.count_below(-at) for of, at in counted], threshold.shape),
+    )
+
+
+def _bounded(name: str, sampled: Sequence[Sampled], shape: tuple[int, ...]) -> Arrays:
+    """Values and ends of intervals of sampled numbers as three arrays of that shape."""
+    ends = [_ends(number) for number in sampled]
+    return {
+        f"{name}{suffix}": np.array([end[suffix] for end in ends]).reshape(shape)
+        for suffix in ends[0]
+    }
+
+
+def _alike(
+    network: Network,
+    pair: Float[Tensor, "2 parameters"],
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    layer: int,
+    level: float,
+) -> float:
+    """How far to rescale a layer of the first minimum for the second one's trace of G.
+
+    With α, what belongs to the layer weighs 1/α² as much in the trace and the weights of the next
+    layer α² as much, so that α² is the larger root of a quadratic equation.
+    """
+    traces, parts = [], []
+    for minimum in pair:
+        temperature = temperature_at(network, minimum, inputs, labels, level)
+        if math.isnan(temperature):
+            return math.nan
+        linear = replace(linearise(network, minimum, inputs, labels), temperature=temperature)
+        by_tensor = torch.split(linear.diagonal(), list(network.layout.sizes))
+        sums = [float(tensor.sum()) for tensor in by_tensor]
+        traces.append(math.fsum(sums))
+        parts.append((sums[2 * layer] + sums[2 * layer + 1], sums[2 * layer + 2]))
+    before, after = parts[0]
+    excess = traces[1] - (traces[0] - before - after)
+    if traces[1] <= traces[0] or after <= 0:
+        return math.nan
+    return math.sqrt((excess + math.sqrt(excess**2 - 4 * before * after)) / (2 * after))

@@ -34,7 +34,7 @@ from flatminima.report import (
     volumes,
 )
 from flatminima.report.checks import run_checks
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
 from flatminima.report.publication import LIVING
@@ -983,7 +983,7 @@ def measurements(inputs):
 
 @pytest.fixture(scope="session")
 def claims():
-    return parse(read_yaml("claims.yaml"), "report/claims.yaml")
+    return read(ROOT / "report" / "claims")
 
 
 @pytest.fixture(scope="session")
@@ -1009,8 +1009,8 @@ def compose(measurements, claims, pictures):
                 version="0.1.0",
             ),
             "measurements": numbers,
-            "claims": judge(claims.of(experiments), numbers, scale=scale),
-            "quoted": claims.quoted,
+            "claims": claims.of(experiments),
+            "verdicts": judge(claims.of(experiments), numbers, scale=scale),
             "references": read_yaml("references.yaml"),
             "figures": [
                 *(article.figure(pictures, stem, alt=f"Curves named {stem}.") for stem in STEMS),

@@ -6,7 +6,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from flatminima.report import article, rings
-from flatminima.report.claims import judge
+from flatminima.report.claims import Claims, judge
 from flatminima.report.measurements import Measurement
 
 from .conftest import (
@@ -63,8 +63,8 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
             tmp_path,
             run=article.Run("laptop", None, None, "2026"),
             measurements={"d.x": Measurement(0.5, "fraction", "d")},
-            claims=[],
-            quoted={},
+            claims=Claims(),
+            verdicts=[],
             references={},
             figures=[],
             manifests={},
@@ -73,7 +73,7 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
         )
 
     assert ">50%</a>" in build("{{ number('d.x') }}")
-    for body in ("{{ number('d.y') }}", "{{ number('e.x') }}", "{{ outcome('z') }}"):
+    for body in ("{{ number('d.y') }}", "{{ number('e.x') }}", "{{ say('z') }}"):
         with pytest.raises(KeyError, match="unknown"):
             build(body)
     for body in ("{{ source('z') }}", "{{ cite('z') }}", "{{ picture('z') }}"):
@@ -118,7 +118,7 @@ def test_the_policy_leaves_no_hole(compose):
 def test_words_follow_the_numbers(compose, measurements):
     good = visible_text(compose())
     assert "Both estimates say that natural basins are larger" in good
-    assert "as the paper's slices show it" in good
+    assert "as the paper’s slices show it" in good
     assert "the other fails almost at once, as the blog post shows it" in good
     assert "The bad one’s is still the larger" in good
     assert "The wider the margin, the smaller the gap" in good
@@ -157,7 +157,7 @@ def test_words_follow_the_numbers(compose, measurements):
         "The gap is not clearly smaller where the margin is wider",
     ):
         assert words in bad
-    for words in ("worse than tossing a coin", "as the paper's slices show it", "is there again"):
+    for words in ("worse than tossing a coin", "as the paper’s slices show it", "is there again"):
         assert words not in bad
 
 

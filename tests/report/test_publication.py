@@ -11,7 +11,7 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import manifest_path, write_manifest
 from flatminima.provenance.published import RECORD, identify, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
-from flatminima.report.claims import judge
+from flatminima.report.claims import judge, read
 from flatminima.report.measurements import as_records
 from flatminima.report.publication import LIVING, publish, publish_partial
 from flatminima.report.published_runs import shown_runs
@@ -25,11 +25,10 @@ from .conftest import (
     made_up_manifest,
     made_up_manifests,
     publish_made_up,
-    read_yaml,
     visible_text,
 )
 
-CLAIMS = len(read_yaml("claims.yaml")["claims"])
+CLAIMS = len(read(ROOT / "report" / "claims").claims)
 
 PAGE = "results/laptop/report/index.html"
 ANIMATION = "results/laptop/report/figures/perturbation-random.webp"

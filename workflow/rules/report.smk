@@ -85,8 +85,8 @@ MEASURED_OF = {
 rule claims:
     input:
         **of_experiments(MEASURED_OF),
-        recipe=recipe("claims", "report/claims.yaml"),
-        claims=ancient("report/claims.yaml"),
+        recipe=recipe("claims", "report/claims"),
+        claims=ancient(sorted(map(str, Path("report/claims").glob("*.yaml")))),
         datasets=expand(rules.dataset.output.dataset, dataset=DATASETS),
         summaries=expand(rules.summary.output.summary, dataset=DATASETS),
         selections=expand(rules.selection.output.selection, dataset=DATASETS),

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flatminima.configuration import read_mapping
 from flatminima.provenance.job import Job, run
 from flatminima.report import (
     flatness,
@@ -16,7 +15,7 @@ from flatminima.report import (
     skip_connections,
     volumes,
 )
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.report.measurements import as_records
 from flatminima.report.poisoned import describe, describe_images, measure
 from flatminima.storage import Arrays, read_arrays, read_json, write_json
@@ -119,7 +118,7 @@ def main(job: Job) -> None:
         measurements |= mode_connectivity.measure(
             by_dataset("paths", read_arrays), config["mode_connectivity"]
         )
-    claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["made"])
+    claims = read(Path(job.inputs["claims"][0]).parent).of(config["made"])
     write_json(job.outputs["measurements"], as_records(measurements))
     write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))
 

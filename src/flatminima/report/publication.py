@@ -43,7 +43,7 @@ from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import manifest_path
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.report.measurements import FAILED, Measurements, as_records, from_records
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
@@ -192,8 +192,7 @@ class _Pages:
         notice: article.Notice,
     ) -> _Page:
         """The page; without ``records`` the claims are judged by what was measured."""
-        file = self.source / "claims.yaml"
-        claims = parse(read_mapping(file), str(file)).of(self.experiments)
+        claims = read(self.source / "claims").of(self.experiments)
         if records is None:
             records = judge(claims, measured, scale=self.scale)
         figures = _figures(self.folder / "figures", jobs, self.experiments, forgiving=self.partial)
@@ -225,8 +224,8 @@ class _Pages:
             self.source / "templates",
             run=run,
             measurements=measured,
-            claims=records,
-            quoted=claims.quoted,
+            claims=claims,
+            verdicts=records,
             references=read_mapping(self.source / "references.yaml"),
             figures=figures,
             manifests=manifests,

@@ -374,35 +374,39 @@ def _document(document: Mapping[str, Any], source: str) -> Claims:
 
 
 def _claim(entry: Any, where: str) -> Claim:
-    optional = ("original", "beyond", "sentences")
-    required = tuple(name for name in Claim.__dataclass_fields__ if name not in optional)
+    texts = ("id", "cite", "source", "statement", "expected", "figure", "experiment", "measurement")
     entry, where = _identified(entry, where)
-    _keys(entry, (*required, "original"), optional[1:], where)
-    texts = (
-        *("id", "cite", "source", "statement", "expected"),
-        *("figure", "experiment", "measurement"),
-    )
+    _keys(entry, (*texts, "original", "thresholds"), ("sentences",), where)
     for name in texts:
         _text(entry[name], f"{where}.{name}")
-    numbers = [name for name in ("reproduced", "partly", "beyond") if name in entry]
-    for name in numbers:
-        _number(entry[name], f"{where}.{name}")
-    if entry["comparison"] not in get_args(Comparison):
-        raise ConfigError(
-            f"{where}.comparison is {entry['comparison']!r}; it is at_least or at_most"
-        )
-    sign = 1 if entry["comparison"] == "at_least" else -1
-    if sign * (entry["reproduced"] - entry["partly"]) < 0:
-        raise ConfigError(
-            f"{where}: partly is {entry['partly']}, a stricter threshold than reproduced, "
-            f"{entry['reproduced']}, for {entry['comparison']}; swap them"
-        )
-    entry |= {name: float(entry[name]) for name in numbers}
+    entry |= _thresholds(entry.pop("thresholds"), f"{where}.thresholds")
     if entry["original"] is not None:
         entry["original"] = _original(entry["original"], f"{where}.original")
     if "sentences" in entry:
         entry["sentences"] = _sentences(entry["sentences"], f"{where}.sentences")
     return Claim(**entry)
+
+
+def _thresholds(entry: Any, where: str) -> dict[str, Any]:
+    entry, comparisons = _mapping(entry, where), get_args(Comparison)
+    _keys(entry, ("partly",), (*comparisons, "beyond"), where)
+    for name, threshold in entry.items():
+        _number(threshold, f"{where}.{name}")
+    values = {name: float(threshold) for name, threshold in entry.items()}
+    chosen = [name for name in comparisons if name in values]
+    if len(chosen) != 1:
+        raise ConfigError(
+            f"{where} has {' and '.join(chosen) or 'no limit'}; give one of "
+            f"{' and '.join(comparisons)}"
+        )
+    (comparison,) = chosen
+    reproduced, partly = values.pop(comparison), values["partly"]
+    if (reproduced - partly) * (1 if comparison == "at_least" else -1) < 0:
+        raise ConfigError(
+            f"{where}: partly is {partly}, a stricter threshold than {comparison}, {reproduced}; "
+            "swap them"
+        )
+    return {"comparison": comparison, "reproduced": reproduced, **values}
 
 
 def _summary(entry: Any, where: str) -> Summary:

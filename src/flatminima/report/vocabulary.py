@@ -50,11 +50,13 @@ class Vocabulary:
         """
         for summary in self.claims.summaries:
             if summary.id == name:
-                outcome = summary.outcome([_outcome(self.verdict(part)) for part in summary.claims])
+                outcome = summary.outcome(
+                    [_outcome(self._verdict(part)) for part in summary.claims]
+                )
                 return self._rendered(summary.sentences.of(*outcome))
         for claim in self.claims.claims:
             if claim.id == name and claim.sentences:
-                return self._rendered(claim.sentences.of(*_outcome(self.verdict(name))))
+                return self._rendered(claim.sentences.of(*_outcome(self._verdict(name))))
         raise KeyError(f"the text says the sentence of the unknown claim {name}")
 
     def _rendered(self, sentence: str) -> Markup:
@@ -164,7 +166,7 @@ class Vocabulary:
             key, self.references[key]["short"]
         )
 
-    def verdict(self, claim: str) -> Mapping[str, Any]:
+    def _verdict(self, claim: str) -> Mapping[str, Any]:
         """A judged claim by its id.
 
         Raises:

@@ -39,7 +39,7 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.published import RECORD, identify
 from flatminima.report import article
 from flatminima.report.checks import run_checks
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
@@ -395,8 +395,8 @@ def made_up_random_labels(summary):
         "first": stage,
         "second": {**stage, "steps": 1000, "learning_rate": 1e-4},
         "poisoned": 3,
-        "matched_loss": 0.001,
-        "matched_directions": 32,
+        "common_loss": 0.001,
+        "common_loss_directions": 32,
     }
     return {
         "survey": survey,
@@ -1036,7 +1036,7 @@ def measurements(inputs):
 
 @pytest.fixture(scope="session")
 def claims():
-    return parse(read_yaml("claims.yaml"), "report/claims.yaml")
+    return read(ROOT / "report" / "claims")
 
 
 @pytest.fixture(scope="session")
@@ -1062,8 +1062,8 @@ def compose(measurements, claims, pictures):
                 version="0.1.0",
             ),
             "measurements": numbers,
-            "claims": judge(claims.of(experiments), numbers, scale=scale),
-            "quoted": claims.quoted,
+            "claims": claims.of(experiments),
+            "verdicts": judge(claims.of(experiments), numbers, scale=scale),
             "references": read_yaml("references.yaml"),
             "figures": [
                 *(article.figure(pictures, stem) for stem in STEMS),

@@ -3,16 +3,18 @@ import html as html_module
 import re
 import shutil
 
+import markupsafe
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, nodes
 
 from flatminima.errors import UserError
 from flatminima.measurements import rings
 from flatminima.measurements.measurement import Measurement
 from flatminima.report import article
-from flatminima.report.claims import judge
+from flatminima.report.claims import Claims, Sentences, judge
 
 from .conftest import (
+    EXPERIMENTS,
     HOSTILE,
     LIVING,
     ROOT,
@@ -45,6 +47,212 @@ def test_no_number_is_typed_into_the_text():
         assert not re.findall(r"\S*\d\S*", text.replace("sha256", "")), file
 
 
+def literal(source):
+    """The words of a template outside of its expressions and tags, piece by piece."""
+    return re.split(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", source, flags=re.DOTALL)
+
+
+def all_sentences(claims):
+    """Every sentence by the claim or summary that owns it, and the outcome it is for."""
+    owned = [it for it in (*claims.claims, *claims.summaries) if it.sentences is not None]
+    return {
+        (it.id, outcome, why): it.sentences.of(outcome, why)
+        for it in owned
+        for outcome, why in OUTCOMES
+    }
+
+
+OUTCOMES = (
+    ("holds", None),
+    ("partly", "threshold"),
+    ("partly", "interval"),
+    ("fails", None),
+    (None, None),
+)
+
+
+def test_no_number_is_typed_into_a_sentence(claims):
+    for owner, sentence in all_sentences(claims).items():
+        assert not re.search(r"\d", " ".join(literal(sentence))), owner
+
+
+COMPARISONS = ("exceeds", "above", "within")
+
+
+def compares(test):
+    """Whether a condition sets measured numbers against each other or against a limit."""
+    called = [call.node.name for call in calls(test)]
+    numbers = any(
+        call.node.name in ("value", "measurement", "of_source")
+        for compare in found(test, nodes.Compare)
+        for call in calls(compare)
+    )
+    return numbers or any(name in COMPARISONS for name in called)
+
+
+def found(node, kind):
+    return [*([node] if isinstance(node, kind) else []), *node.find_all(kind)]
+
+
+def calls(node):
+    return [call for call in found(node, nodes.Call) if isinstance(call.node, nodes.Name)]
+
+
+def faults(tree):
+    """Where a template chooses words by an outcome, or denies what may not have been measured."""
+    for call in calls(tree):
+        if call.node.name in ("outcome", "outcomes", "why"):
+            yield call.lineno, "chooses by an outcome; let the claim own the sentences"
+    for choice in tree.find_all((nodes.If, nodes.CondExpr)):
+        chain = [choice, *getattr(choice, "elif_", [])]
+        otherwise = choice.expr2 if isinstance(choice, nodes.CondExpr) else choice.else_
+        if otherwise and any(compares(link.test) for link in chain):
+            yield choice.lineno, "an else after a comparison; ask whether it was measured"
+    for denial in tree.find_all(nodes.Not):
+        if compares(denial):
+            yield denial.lineno, "denies a comparison; ask whether it was measured"
+    for kept in tree.find_all(nodes.Assign):
+        if any(compares(compare) for compare in found(kept.node, nodes.Compare)):
+            yield kept.lineno, "keeps a comparison for later, where nobody sees it"
+
+
+def test_no_else_denies_what_may_only_be_unmeasured(claims):
+    environment = Environment(autoescape=True)
+    sources = {file.name: file.read_text() for file in TEMPLATES.rglob("*.j2")}
+    for name, source in (sources | all_sentences(claims)).items():
+        assert not list(faults(environment.parse(source))), name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% if outcome('a') == 'holds' %}yes{% endif %}",
+        "{{ 'yes' if outcomes('a', 'b') == 'holds' else 'no' }}",
+        "{% if value('a') > 1 %}yes{% else %}no{% endif %}",
+        "{% if measured('b') %}yes{% elif value('a') < value('b') %}no{% else %}no{% endif %}",
+        "{% if exceeds('a', 1) and measured('b') %}yes{% else %}no{% endif %}",
+        "{{ 'yes' if above('a', 1) else 'no' }}",
+        "{% if not within('a', 1) %}no{% endif %}",
+        "{% if 0 < measurement('a').low %}yes{% else %}no{% endif %}",
+        "{% set it = value('a') > 1 %}",
+    ],
+)
+def test_an_else_that_denies_is_found(source):
+    assert list(faults(Environment(autoescape=True).parse(source)))
+
+
+def forced(claims, measurements, outcome, why):
+    """Verdicts that all have one outcome."""
+    verdicts = judge(claims, measurements, scale="laptop")
+    return [verdict | {"outcome": outcome, "why": why} for verdict in verdicts]
+
+
+def marked(claims):
+    """The claims with a mark before every sentence: whose it is, and for which outcome."""
+
+    def mark(it):
+        if it.sentences is None:
+            return it
+        said = it.sentences
+        parts = {"holds": said.holds, "fails": said.fails, "unmeasured": said.unmeasured}
+        marked = {name: f"[{it.id}:{name}]{text}" for name, text in parts.items()}
+        marked["partly"] = {why: f"[{it.id}:{why}]{text}" for why, text in said.partly.items()}
+        return dataclasses.replace(it, sentences=Sentences(**marked))
+
+    return dataclasses.replace(
+        claims,
+        claims=tuple(map(mark, claims.claims)),
+        summaries=tuple(map(mark, claims.summaries)),
+    )
+
+
+def test_each_sentence_is_said_for_its_outcome_and_for_no_other(compose, claims, measurements):
+    said = set()
+    owners = {owner for owner, *_ in all_sentences(claims)}
+    for outcome, why in OUTCOMES:
+        page = compose(
+            claims=marked(claims.of(EXPERIMENTS)),
+            verdicts=forced(claims.of(EXPERIMENTS), measurements, outcome, why),
+        )
+        marks = re.findall(r"\[([\w.-]+):(\w+)\]", page)
+        assert {kind for _, kind in marks} == {why or outcome or "unmeasured"}
+        said |= {owner for owner, _ in marks}
+    assert said == owners
+
+
+def foreign(claims, outcome, why):
+    """Words of sentences of other outcomes that no template and no sentence of this one has."""
+    sentences = all_sentences(claims)
+    own = [text for (_, *of), text in sentences.items() if of == [outcome, why]]
+    own += [file.read_text() for file in TEMPLATES.rglob("*.j2")]
+    allowed = visible_text(" ".join(own))
+    pieces = {visible_text(piece).strip() for text in sentences.values() for piece in literal(text)}
+    return {piece for piece in pieces if len(piece) > 12 and piece not in allowed}
+
+
+@pytest.mark.parametrize(("outcome", "why"), OUTCOMES)
+def test_no_word_of_another_outcome_is_on_the_page(compose, claims, measurements, outcome, why):
+    verdicts = forced(claims.of(EXPERIMENTS), measurements, outcome, why)
+    text = argument(compose(verdicts=verdicts))
+    words = foreign(claims, outcome, why)
+    assert len(words) > 50
+    assert not {piece for piece in words if piece in text}
+
+
+def argument(page):
+    """The words of a page without the table of verdicts, which repeats the claims."""
+    start = page.index('<section id="verdict"')
+    return visible_text(page[:start] + page[page.index("</section>", start) :])
+
+
+def unmeasured(measurement):
+    return dataclasses.replace(measurement, value=None, low=None, high=None)
+
+
+@pytest.mark.parametrize("which", ["all", "those of claims"])
+def test_what_was_not_measured_is_neither_claimed_nor_denied(compose, claims, measurements, which):
+    of_claims = {claim.measurement for claim in claims.claims}
+    gone = {
+        name: unmeasured(it) if which == "all" or name in of_claims else it
+        for name, it in measurements.items()
+    }
+    page = compose(measurements=gone)
+    text = argument(page)
+    assert not {piece for piece in foreign(claims, None, None) if piece in text}
+    if which == "all":
+        for denial in ("<em>not</em>", "<em>Not</em>", "<em>no</em>", "<em>still</em>"):
+            assert denial not in page
+
+
+def test_a_sentence_escapes_what_was_measured_and_not_itself(compose, claims, measurements):
+    name = "swiss_roll.bad.train_accuracy"
+    hostile = dataclasses.replace(measurements[name], value=0.5, note=HOSTILE)
+    page = compose(measurements=measurements | {name: hostile})
+    end = page.index("so it has not fitted them all")
+    assert str(markupsafe.escape(HOSTILE)) in page[end - 500 : end]
+    assert HOSTILE not in page
+    less = dataclasses.replace(measurements["swiss_roll.slice.distance_ratio"], value=1.0)
+    page = compose(measurements=measurements | {"swiss_roll.slice.distance_ratio": less})
+    assert "here the good minimum is <em>not</em> clearly the flatter one" in page
+
+
+def test_a_claim_without_sentences_has_none_to_say(tmp_path, compose, claims):
+    (tmp_path / "index.html.j2").write_text("{{ say('basins.none') }}")
+    with pytest.raises(KeyError, match=r"the unknown claim basins\.none"):
+        article.build(
+            tmp_path,
+            run=article.Run("laptop", None, None, "2026"),
+            measurements={},
+            claims=claims,
+            verdicts=judge(claims, {}, scale="laptop"),
+            references={},
+            figures=[],
+            manifests={},
+            checks=[],
+            experiments=[],
+        )
+
+
 def test_a_changed_measurement_changes_the_sentence(compose, measurements):
     name = "swiss_roll.good.test_accuracy"
     changed = dataclasses.replace(measurements[name], value=0.9712)
@@ -66,8 +274,8 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
             tmp_path,
             run=article.Run("laptop", None, None, "2026"),
             measurements={"d.x": Measurement(0.5, "fraction", "d")},
-            claims=[],
-            quoted={},
+            claims=Claims(),
+            verdicts=[],
             references={},
             figures=[],
             manifests={},
@@ -76,7 +284,7 @@ def test_templates_cannot_use_what_is_unknown(tmp_path, compose):
         )
 
     assert ">50%</a>" in build("{{ number('d.x') }}")
-    for body in ("{{ number('d.y') }}", "{{ number('e.x') }}", "{{ outcome('z') }}"):
+    for body in ("{{ number('d.y') }}", "{{ number('e.x') }}", "{{ say('z') }}"):
         with pytest.raises(KeyError, match="unknown"):
             build(body)
     for body in ("{{ source('z') }}", "{{ cite('z') }}", "{{ picture('z') }}"):
@@ -121,7 +329,7 @@ def test_the_policy_leaves_no_hole(compose):
 def test_words_follow_the_numbers(compose, measurements):
     good = visible_text(compose())
     assert "Both estimates say that natural basins are larger" in good
-    assert "as the paper's slices show it" in good
+    assert "as the paper’s slices show it" in good
     assert "the other fails almost at once, as the blog post shows it" in good
     assert "The bad one’s is still the larger" in good
     assert "The wider the margin, the smaller the gap" in good
@@ -160,7 +368,7 @@ def test_words_follow_the_numbers(compose, measurements):
         "The gap is not clearly smaller where the margin is wider",
     ):
         assert words in bad
-    for words in ("worse than tossing a coin", "as the paper's slices show it", "is there again"):
+    for words in ("worse than tossing a coin", "as the paper’s slices show it", "is there again"):
         assert words not in bad
 
 

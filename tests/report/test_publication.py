@@ -13,7 +13,7 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import manifest_path, write_manifest
 from flatminima.provenance.published import RECORD, identify, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
-from flatminima.report.claims import judge
+from flatminima.report.claims import judge, read
 from flatminima.report.publication import LIVING, publish, publish_partial
 from flatminima.report.published_runs import shown_runs
 from flatminima.storage import write_bytes, write_json
@@ -26,11 +26,10 @@ from .conftest import (
     made_up_manifest,
     made_up_manifests,
     publish_made_up,
-    read_yaml,
     visible_text,
 )
 
-CLAIMS = len(read_yaml("claims.yaml")["claims"])
+CLAIMS = len(read(ROOT / "report" / "claims").claims)
 
 FIGURES = (*STEMS, LIVING)
 PAGE = "results/laptop/report/index.html"

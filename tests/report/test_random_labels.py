@@ -127,7 +127,7 @@ def test_networks_that_do_not_fit_have_no_gap_to_compare(made_up):
 def test_settings_are_those_that_were_given(made_up):
     found = measure(**made_up)
     assert found["random_labels.setting.second.steps"].value == 1000
-    assert found["random_labels.setting.matched_loss"].value == 0.001
+    assert found["random_labels.setting.common_loss"].value == 0.001
     assert found["random_labels.excess"].value == pytest.approx(0.1)
 
 

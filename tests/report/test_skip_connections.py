@@ -68,7 +68,8 @@ def test_arrays_that_are_missing_are_named():
         (
             {},
             (
-                "the picture of the source comes back:",
+                "the chaos of the source comes back:",
+                "With them it is smooth:",
                 "It takes depth",
                 "the deep surface bends down in places:",
             ),
@@ -79,7 +80,7 @@ def test_arrays_that_are_missing_are_named():
         ),
         (
             {"skip_connections.with.deep.refreshed.falling_share": 0.2},
-            ("rough with skip connections",),
+            ("With them it is rough as well, against what the source shows:",),
         ),
         (
             {"skip_connections.with.deep.refreshed.concave_share": 0.05},

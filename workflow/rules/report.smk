@@ -5,8 +5,8 @@ rule claims:
             for experiment, measured_by in MEASURED.items()
             for name, files in measured_by.items()
         },
-        recipe=recipe("claims", "report/claims.yaml"),
-        claims=ancient("report/claims.yaml"),
+        recipe=recipe("claims", "report/claims"),
+        claims=ancient(sorted(map(str, Path("report/claims").glob("*.yaml")))),
     output:
         **recorded(
             measurements=f"{RESULTS}/measurements.json",

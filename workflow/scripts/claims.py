@@ -1,9 +1,10 @@
-from flatminima.configuration import read_mapping
-from flatminima.experiments import EXPERIMENTS
+from pathlib import Path
+
+from flatminima.experiments import EXPERIMENTS, RESTS_ON
 from flatminima.experiments.experiment import Files
 from flatminima.measurements.measurement import as_records
 from flatminima.provenance.job import Job, run
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.storage import write_json
 
 
@@ -20,9 +21,10 @@ def main(job: Job) -> None:
             }
         )
         measurements |= EXPERIMENTS[name].measure(files, settings, seed=config["seed"])
-    claims = parse(read_mapping(job.inputs["claims"]), job.inputs["claims"]).of(config["reported"])
+    claims = read(Path(job.inputs["claims"][0]).parent).of(config["reported"])
     write_json(job.outputs["measurements"], as_records(measurements))
-    write_json(job.outputs["claims"], judge(claims, measurements, scale=config["scale"]))
+    verdicts = judge(claims, measurements, scale=config["scale"], rests_on=RESTS_ON)
+    write_json(job.outputs["claims"], verdicts)
 
 
 run(snakemake, main)

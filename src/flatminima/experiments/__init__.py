@@ -32,3 +32,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     )
 }
 """By their names."""
+
+RESTS_ON: dict[str, str] = {
+    name: experiment.needs[0] for name, experiment in EXPERIMENTS.items() if experiment.needs
+}
+"""Whose data and networks those of an experiment are, where they are not its own."""

@@ -24,7 +24,7 @@ BY_LUCK = 1e-3
 LANDS = 0.9
 """Mean training accuracy below which a gap says nothing: networks that learned nothing have none.
 
-It is also what report/claims.yaml asks of training accuracies for a claim to hold at least in part.
+It is also what report/claims asks of training accuracies for a claim to hold at least in part.
 """
 
 _NEEDED = (

@@ -45,9 +45,9 @@ def describe(
         for key in ("steps", "learning_rate", "hold")
     }
     return {
-        **{key: float(settings[key]) for key in ("noise", "seeds", "poisoned", "matched_loss")},
+        **{key: float(settings[key]) for key in ("noise", "seeds", "poisoned", "common_loss")},
         **stages,
-        "matched_directions": float(settings["matched_directions"]),
+        "common_loss_directions": float(settings["common_loss_directions"]),
         "directions": float(directions),
         "exact_directions": float(direction_kind == "exact"),
     }

@@ -1,7 +1,6 @@
 """The article: one page of HTML in which every number comes from a result file."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,18 +10,17 @@ from typing import Any, Literal
 
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from markupsafe import Markup
 
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
-from flatminima.measurements.measurement import FAILED, Measurement
-from flatminima.measurements.numerals import described, format_of, spanned, written
+from flatminima.measurements.measurement import Measurement
 from flatminima.models.architectures import title_of
 from flatminima.report.checks import Check
-from flatminima.report.claims import Quoted
+from flatminima.report.claims import Claims
 from flatminima.report.lineage import Lineage
+from flatminima.report.vocabulary import Vocabulary
 from flatminima.training.optimizers import OPTIMIZERS
 
 State = Literal["fresh", "stale", "missing"]
@@ -213,8 +211,8 @@ def build(
     *,
     run: Run,
     measurements: Mapping[str, Measurement],
-    claims: Sequence[Mapping[str, Any]],
-    quoted: Mapping[str, Quoted],
+    claims: Claims,
+    verdicts: Sequence[Mapping[str, Any]],
     references: Mapping[str, Mapping[str, Any]],
     figures: Sequence[Figure],
     manifests: Mapping[str, Mapping[str, Any]],
@@ -229,14 +227,14 @@ def build(
         templates: folder of ``index.html.j2``.
         run: the run as a whole.
         measurements: what :func:`flatminima.measurements.poisoned.measure` gave.
-        claims: what :func:`flatminima.report.claims.judge` gave.
-        quoted: numbers of the sources.
+        claims: what the sources claim, with the numbers they give and the sentences of the text.
+        verdicts: what :func:`flatminima.report.claims.judge` gave.
         references: the sources by key, with ``kind``, ``short`` and the fields of BibTeX.
         figures: the figures, present or missing.
         manifests: manifest of every output of the run, by its path.
         checks: reproducibility checks to show.
-        experiments: what the run is made of; the page has no section, and ``claims`` and
-            ``figures`` have no entry, of any other.
+        experiments: what the run is made of; the page has no section, and ``claims``,
+            ``verdicts`` and ``figures`` have no entry, of any other.
         elsewhere: published runs to show beside it.
         notice: what to say above everything else, if there is anything to say.
 
@@ -253,18 +251,21 @@ def build(
         bytecode_cache=_COMPILED,
     )
     environment.filters |= FILTERS
-    voice = _Voice(measurements, claims, quoted, references, {f.stem: f for f in figures})
+    vocabulary = Vocabulary(
+        environment, measurements, verdicts, claims, references, {f.stem: f for f in figures}
+    )
     lineage = Lineage(manifests)
     environment.globals.update(
         run=run,
         policy=POLICY,
-        claims=claims,
+        verdicts=verdicts,
         checks=checks,
         experiments=experiments,
-        here=voice,
+        here=vocabulary,
         elsewhere=[
-            (it, _Voice(it.measurements, it.claims, {}, {}, {}, it.page.rpartition("/")[0] + "/"))
-            for it in elsewhere
+            (run, Vocabulary(environment, run.measurements, run.claims, base=f"{folder}/"))
+            for run in elsewhere
+            for folder in [run.page.rpartition("/")[0]]
         ],
         notice=notice or Notice(),
         figures=figures,
@@ -280,7 +281,7 @@ def build(
         environment=lineage.environment(),
         manifests=manifests,
         pretty=_pretty,
-        **voice.functions(),
+        **vocabulary.functions(),
     )
     return environment.get_template("index.html.j2").render()
 
@@ -342,184 +343,3 @@ def _entry(kind: str, key: str, fields: Mapping[str, Any]) -> str:
 
 def _pretty(record: Any) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class _Voice:
-    """What templates may say: numbers, intervals, outcomes, citations, figures."""
-
-    measurements: Mapping[str, Measurement]
-    claims: Sequence[Mapping[str, Any]]
-    quoted: Mapping[str, Quoted]
-    references: Mapping[str, Mapping[str, Any]]
-    figures: Mapping[str, Figure]
-    base: str = ""
-    """Where the files that numbers link to lie, relative to the page."""
-
-    def functions(self) -> dict[str, Callable[..., Any]]:
-        """Every public method by its name."""
-        return {
-            name: getattr(self, name)
-            for name in dir(self)
-            if not name.startswith("_")
-            and name != "functions"
-            and name not in self.__dataclass_fields__
-        }
-
-    def measurement(self, name: str) -> Measurement:
-        """A measurement; one without a value if its experiment was not measured at all.
-
-        Raises:
-            KeyError: if its experiment was measured, but no such thing: the name is wrong.
-        """
-        if name in self.measurements:
-            return self.measurements[name]
-        experiment = name.partition(".")[0]
-        known = {claim["measurement"].partition(".")[0] for claim in self.claims}
-        present = {other.partition(".")[0] for other in self.measurements}
-        if experiment in present or experiment not in known:
-            raise KeyError(f"the text refers to the unknown measurement {name}")
-        return Measurement(None, "", experiment, note=FAILED)
-
-    def number(self, name: str, form: str = "", part: str = "value") -> Markup:
-        """A measured number, linked to the file it comes from. ``part`` is value, low or high."""
-        measurement = self.measurement(name)
-        text = written(getattr(measurement, part), form or format_of(measurement.unit))
-        return self._linked(text, name, measurement)
-
-    def span(self, name: str, form: str = "") -> Markup:
-        """The interval of a measured number, linked likewise."""
-        measurement = self.measurement(name)
-        text = spanned(measurement.low, measurement.high, form or format_of(measurement.unit))
-        return self._linked(text or written(None, "plain"), name, measurement)
-
-    def _linked(self, text: str, name: str, measurement: Measurement) -> Markup:
-        return Markup('<a class="number" href="{}measurements.json" title="{}">{}</a>').format(
-            self.base, described(measurement, name), text
-        )
-
-    def value(self, name: str) -> float | None:
-        """The bare number, to choose words by."""
-        return self.measurement(name).value
-
-    def above(self, name: str, limit: float) -> bool:
-        """Whether the whole interval lies above ``limit``; without an interval it does not."""
-        low = self.measurement(name).low
-        return low is not None and low > limit
-
-    def chosen(self, setting: str) -> str:
-        """Which of the choices of a setting was made; empty if that is unknown."""
-        prefix = f"{setting}."
-        made = (n for n, found in self.measurements.items() if n.startswith(prefix) and found.value)
-        return next(made, "").removeprefix(prefix)
-
-    def exact(self, dataset: str) -> bool:
-        """Whether directions were uniform on the sphere, so that volumes are volumes."""
-        return bool(self.value(f"{dataset}.setting.exact_directions"))
-
-    def note(self, name: str) -> str:
-        """What must be known to read the number rightly; may be empty."""
-        return self.measurement(name).note
-
-    def measured(self, *names: str) -> bool:
-        """Whether all of these have a value."""
-        return all(self.measurement(name).value is not None for name in names)
-
-    def known(self, *names: str) -> bool:
-        """Whether all of these have a value; unlike ``measured`` it takes names of other times."""
-        found = (self.measurements.get(name) for name in names)
-        return all(it is not None and it.value is not None for it in found)
-
-    def source(self, name: str, form: str = "") -> Markup:
-        """A number that a source gives, linked to that source.
-
-        Raises:
-            KeyError: if it is not among the quoted ones.
-        """
-        quoted = self.quoted[name]
-        title = f"{self.references[quoted.cite]['short']}, {quoted.where}"
-        return Markup('<a class="number quoted" href="#ref-{}" title="{}">{}</a>').format(
-            quoted.cite, title, written(quoted.value, form or format_of(quoted.unit))
-        )
-
-    def of_source(self, name: str) -> float:
-        """The bare number that a source gives, to choose words by."""
-        return self.quoted[name].value
-
-    def cite(self, key: str) -> Markup:
-        """A link to a source."""
-        return Markup('<a class="cite" href="#ref-{}">{}</a>').format(
-            key, self.references[key]["short"]
-        )
-
-    def claim(self, claim: str) -> Mapping[str, Any]:
-        """A judged claim by its id.
-
-        Raises:
-            KeyError: if there is none.
-        """
-        for record in self.claims:
-            if record["id"] == claim:
-                return record
-        raise KeyError(f"the text refers to the unknown claim {claim}")
-
-    def outcome(self, claim: str) -> str:
-        """``holds``, ``partly``, ``fails`` or ``unknown``."""
-        return str(self.claim(claim)["outcome"] or "unknown")
-
-    def why(self, claim: str) -> str:
-        """Why a claim holds only in part: ``threshold`` or ``interval``; else empty."""
-        return str(self.claim(claim)["why"] or "")
-
-    def outcomes(self, *claims: str) -> str:
-        """The outcome that all of these share, ``mixed`` if they differ."""
-        found = {self.outcome(claim) for claim in claims}
-        return found.pop() if len(found) == 1 else "mixed"
-
-    def tally(self, key: str, *values: str | None) -> Markup:
-        """How many claims have one of these values under ``key``, linked to the claims' file."""
-        counts = Counter(record[key] for record in self.claims)
-        number = sum(counts[value] for value in values) if values else len(self.claims)
-        return Markup('<a class="number" href="{}claims.json" title="claims.json">{}</a>').format(
-            self.base, number
-        )
-
-    def shown(self, measured: float | None, unit: str) -> str:
-        """A claim's number as text."""
-        return written(measured, format_of(unit))
-
-    def shown_span(self, interval: Sequence[float] | None, unit: str) -> str:
-        """A claim's interval as text."""
-        return spanned(interval[0], interval[1], format_of(unit)) if interval else ""
-
-    def threshold(self, claim: Mapping[str, Any]) -> str:
-        """What would have counted as reproduced, as text."""
-        limit = written(claim["thresholds"]["reproduced"], format_of(claim["unit"]))
-        return f"{claim['comparison'].replace('_', ' ')} {limit}"
-
-    def picture(self, stem: str) -> Figure:
-        """A figure by its name.
-
-        Raises:
-            KeyError: if there is none of that name, present or missing.
-        """
-        return self.figures[stem]
-
-    def reduced(self, stem: str) -> list[str]:
-        """Why a figure shows less than its source did, from the verdicts that point to it."""
-        reasons: list[str] = []
-        for record in self.claims:
-            if record["figure"] != stem:
-                continue
-            here, original = record["dataset"], record["original_dataset"]
-            if original not in (None, here) and record["outcome"] is not None:
-                reasons.append(f"{name_of(here)} in place of {name_of(original)}")
-            for smaller in record["smaller"]:
-                if smaller["what"] == "scale":
-                    reasons.append("the run is too small to judge by")
-                else:
-                    count, larger = (
-                        written(smaller[part], "whole") for part in ("here", "original")
-                    )
-                    reasons.append(f"{count} {smaller['what']} in place of {larger}")
-        return list(dict.fromkeys(reasons))

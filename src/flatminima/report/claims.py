@@ -1,10 +1,12 @@
 """Claims of the sources as data, set beside what was measured."""
 
-import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
+from flatminima.configuration import read_mapping
 from flatminima.errors import ConfigError
 from flatminima.measurements.measurement import FAILED, Measurement
 
@@ -43,6 +45,27 @@ class Original:
 
 
 @dataclass(frozen=True)
+class Sentences:
+    """What the article says for each outcome: sources of Jinja templates, which may be empty.
+
+    ``partly`` has one for each reason why a claim is borne out only partly.
+    """
+
+    holds: str
+    partly: Mapping[Why, str]
+    fails: str
+    unmeasured: str
+
+    def of(self, outcome: Outcome | None, why: Why | None) -> str:
+        """The one for an outcome; ``why`` counts for ``partly`` alone."""
+        if outcome is None:
+            return self.unmeasured
+        if outcome == "partly":
+            return self.partly[why or "threshold"]
+        return self.holds if outcome == "holds" else self.fails
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of a source and what would bear it out.
 
@@ -53,8 +76,8 @@ class Claim:
         statement: what is claimed, in this project's words.
         expected: what the source reports.
         figure: stem of the figure that shows it here.
-        dataset: the experiment that measures it here, of paths with the data set behind a dot; the
-            names of its numbers begin so, and the measurements say on what data.
+        experiment: what measures it here, of paths with the data set behind a dot; the names of its
+            numbers begin so, and the measurements say on what data.
         original: where the source measured it; None if it did not, and the claim is what must
             follow from what it says.
         measurement: name of the number that decides.
@@ -62,6 +85,7 @@ class Claim:
         reproduced, partly: thresholds, in the unit of the measurement.
         beyond: a value that the whole interval must lie beyond for the claim to hold; for
             instance 0 for a correlation whose sign is claimed. None: the interval decides nothing.
+        sentences: what the article says of it; None if it only stands among the verdicts.
     """
 
     id: str
@@ -70,13 +94,41 @@ class Claim:
     statement: str
     expected: str
     figure: str
-    dataset: str
+    experiment: str
     original: Original | None
     measurement: str
     comparison: Comparison
     reproduced: float
     partly: float
     beyond: float | None = None
+    sentences: Sentences | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the article says of several claims together, or of one in another place.
+
+    It holds if all of its ``claims`` hold and fails if all fail; it is not measured if any of them
+    is not, and holds partly otherwise.
+    """
+
+    id: str
+    claims: tuple[str, ...]
+    sentences: Sentences
+
+    def outcome(
+        self, parts: Sequence[tuple[Outcome | None, Why | None]]
+    ) -> tuple[Outcome | None, Why | None]:
+        """The outcome of all ``parts``; why it is partly is chance if nothing else is missing."""
+        outcomes = {part for part, _ in parts}
+        if len(outcomes) > 1:
+            short = {(part, why) for part, why in parts if part != "holds"}
+            by_chance = short == {("partly", "interval")}
+            return (None, None) if None in outcomes else ("partly", _why(by_chance))
+        (shared,) = outcomes
+        if shared != "partly":
+            return shared, None
+        return shared, _why({why for _, why in parts} == {"interval"})
 
 
 @dataclass(frozen=True)
@@ -91,44 +143,69 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Claims:
-    """All claims, the numbers quoted from the sources, and the scales too small to judge by."""
+    """All claims, what is said of them, numbers of the sources, scales too small to judge by."""
 
-    claims: tuple[Claim, ...]
-    quoted: Mapping[str, Quoted]
-    small_scales: tuple[str, ...]
+    claims: tuple[Claim, ...] = ()
+    summaries: tuple[Summary, ...] = ()
+    quoted: Mapping[str, Quoted] = field(default_factory=dict)
+    small_scales: tuple[str, ...] = ()
 
-    def of(self, experiments: Collection[str]) -> "Claims":
-        """The same without the claims that only other experiments could speak to."""
-        kept = tuple(claim for claim in self.claims if claim.dataset in experiments)
-        return replace(self, claims=kept)
+    def of(self, experiments: Sequence[str]) -> "Claims":
+        """What these experiments speak to, in their order; summaries are of the claims left."""
+        place = {name: index for index, name in enumerate(experiments)}
+        kept = [claim for claim in self.claims if claim.experiment in place]
+        ids = {claim.id for claim in kept}
+        parts = [
+            replace(it, claims=tuple(part for part in it.claims if part in ids))
+            for it in self.summaries
+        ]
+        return replace(
+            self,
+            claims=tuple(sorted(kept, key=lambda claim: place[claim.experiment])),
+            summaries=tuple(it for it in parts if it.claims),
+        )
 
 
-def parse(document: Mapping[str, Any], source: str) -> Claims:
-    """Check and read claims; ``source`` names the file in errors.
+def read(folder: Path) -> Claims:
+    """Read all claims: a file for each experiment, and one for what they share.
 
     Raises:
-        ConfigError: naming the claim, the key, the value and the cure.
+        ConfigError: naming the file, the claim, the key, the value and the cure.
     """
-    _keys(document, ("small_scales", "quoted", "claims"), (), source)
-    small = document["small_scales"]
-    if not isinstance(small, list) or not all(isinstance(scale, str) for scale in small):
-        raise ConfigError(f"{source}: small_scales is {small!r}; give a list of names of scales")
-    quoted = {
-        name: _quoted(entry, f"{source}: quoted.{name}")
-        for name, entry in _mapping(document["quoted"], f"{source}: quoted").items()
-    }
-    if not isinstance(document["claims"], list):
-        raise ConfigError(f"{source}: claims is not a list; begin each claim with '- id:'")
-    claims = tuple(
-        _claim(entry, f"{source}: claims[{index}]")
-        for index, entry in enumerate(document["claims"])
+    return parse({str(file): read_mapping(file) for file in sorted(folder.glob("*.yaml"))})
+
+
+def parse(documents: Mapping[str, Mapping[str, Any]]) -> Claims:
+    """Check and read claims from documents by the name of their file.
+
+    Raises:
+        ConfigError: naming the file, the claim, the key, the value and the cure.
+    """
+    source = ", ".join(documents) or "the folder of claims"
+    for name in ("small_scales", "quoted", "claims"):
+        if not any(name in document for document in documents.values()):
+            raise ConfigError(f"{source} has no {name}; add it")
+    parts = [_document(document, name) for name, document in documents.items()]
+    claims = Claims(
+        tuple(claim for part in parts for claim in part.claims),
+        tuple(summary for part in parts for summary in part.summaries),
+        {name: quoted for part in parts for name, quoted in part.quoted.items()},
+        tuple(scale for part in parts for scale in part.small_scales),
     )
-    seen: set[str] = set()
-    for claim in claims:
-        if claim.id in seen:
-            raise ConfigError(f"{source}: the id {claim.id!r} occurs twice; ids must differ")
-        seen.add(claim.id)
-    return Claims(claims, quoted, tuple(small))
+    known = {claim.id for claim in claims.claims}
+    names = [it.id for it in claims.claims] + [it.id for it in claims.summaries]
+    names += [name for part in parts for name in part.quoted]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"{source}: the id {name!r} occurs twice; ids must differ")
+    for summary in claims.summaries:
+        for claim in summary.claims:
+            if claim not in known:
+                raise ConfigError(
+                    f"{source}: the summary {summary.id} is of the claim {claim!r}, which is "
+                    "unknown; name the id of a claim"
+                )
+    return claims
 
 
 def outcome(claim: Claim, measurement: Measurement) -> tuple[Outcome | None, Why | None]:
@@ -154,7 +231,11 @@ def outcome(claim: Claim, measurement: Measurement) -> tuple[Outcome | None, Why
 
 
 def judge(
-    claims: Claims, measurements: Mapping[str, Measurement], *, scale: str
+    claims: Claims,
+    measurements: Mapping[str, Measurement],
+    *,
+    scale: str,
+    rests_on: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Set every claim beside its measurement.
 
@@ -162,26 +243,33 @@ def judge(
     that the source did not measure, is never ``reproduced``: its verdict says so, and its outcome
     says whether the claim holds here.
 
+    Args:
+        claims: the claims.
+        measurements: what was measured, by name.
+        scale: name of the scale.
+        rests_on: the experiment whose networks another one measures; what is not counted for the
+            one is looked up for the other.
+
     Returns:
         One JSON record per claim, in order.
 
     Raises:
-        ConfigError: if a claim names a measurement that is unknown although its data set was
-            measured.
+        ConfigError: if a claim names a measurement that is unknown although its experiment
+            was measured.
     """
     records = []
     for claim in claims.claims:
         measurement = measurements.get(claim.measurement)
         if measurement is None:
-            if any(name.startswith(f"{claim.dataset}.") for name in measurements):
+            if any(name.startswith(f"{claim.experiment}.") for name in measurements):
                 raise ConfigError(
                     f"the claim {claim.id} rests on {claim.measurement}, which is not measured; "
                     "name a measurement of results/<scale>/measurements.json"
                 )
             measurement = Measurement(None, "", "", note=FAILED)
         found, why = outcome(claim, measurement)
-        source = measurement.dataset or claim.dataset.rpartition(".")[-1]
-        smaller = _smaller(claim, measurements, scale in claims.small_scales)
+        source = measurement.dataset or claim.experiment.rpartition(".")[-1]
+        smaller = _smaller(claim, measurements, scale in claims.small_scales, rests_on or {})
         records.append(
             {
                 "id": claim.id,
@@ -225,68 +313,131 @@ def _verdict(claim: Claim, source: str, found: Outcome | None, smaller: bool) ->
 
 
 def _smaller(
-    claim: Claim, measurements: Mapping[str, Measurement], small: bool
+    claim: Claim,
+    measurements: Mapping[str, Measurement],
+    small: bool,
+    rests_on: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """What is smaller here than in the source: the counts, or the whole scale."""
+
+    def counted(name: str) -> float | None:
+        experiment: str | None = claim.experiment
+        while experiment is not None:
+            if measurement := measurements.get(f"{experiment}.{name}"):
+                return measurement.value
+            experiment = rests_on.get(experiment)
+        return None
+
     reasons: list[dict[str, Any]] = [{"what": "scale"}] if small else []
-    source = claim.original or Original(claim.dataset)
+    source = claim.original or Original(claim.experiment)
     for what, original, name in (
         ("training points", source.train_points, "setting.train_points"),
         ("networks per poison factor", source.seeds, "seeds"),
         ("directions", source.directions, "setting.directions"),
         ("training steps", source.steps, "setting.steps"),
     ):
-        here = measurements.get(f"{claim.dataset}.{name}")
-        if original and here and here.value is not None and here.value < original:
-            reasons.append({"what": what, "here": here.value, "original": original})
+        here = counted(name)
+        if original and here is not None and here < original:
+            reasons.append({"what": what, "here": here, "original": original})
     # Networks trained on enough points may be surveyed on fewer.
-    looked, trained = (
-        measurements.get(f"{claim.dataset}.setting.{name}")
-        for name in ("survey_points", "train_points")
-    )
-    if (
-        source.train_points
-        and looked
-        and trained
-        and (looked.value or math.inf) < source.train_points <= (trained.value or 0)
-    ):
+    looked, trained = counted("setting.survey_points"), counted("setting.train_points")
+    if source.train_points and looked and looked < source.train_points <= (trained or 0):
         what = "training points of the survey"
-        reasons.append({"what": what, "here": looked.value, "original": source.train_points})
+        reasons.append({"what": what, "here": looked, "original": source.train_points})
     return reasons
 
 
+def _why(by_chance: bool) -> Why:
+    return "interval" if by_chance else "threshold"
+
+
+def _document(document: Mapping[str, Any], source: str) -> Claims:
+    _keys(document, (), ("small_scales", "quoted", "claims", "summaries"), source)
+    small = document.get("small_scales", [])
+    if not isinstance(small, list) or not all(isinstance(scale, str) for scale in small):
+        raise ConfigError(f"{source}: small_scales is {small!r}; give a list of names of scales")
+    quoted = _mapping(document.get("quoted", {}), f"{source}: quoted")
+    lists = {name: document.get(name, []) for name in ("claims", "summaries")}
+    for name, entries in lists.items():
+        if not isinstance(entries, list):
+            raise ConfigError(f"{source}: {name} is not a list; begin each of them with '- id:'")
+    places = {
+        name: [(entry, f"{source}: {name}[{index}]") for index, entry in enumerate(entries)]
+        for name, entries in lists.items()
+    }
+    return Claims(
+        tuple(_claim(entry, where) for entry, where in places["claims"]),
+        tuple(_summary(entry, where) for entry, where in places["summaries"]),
+        {name: _quoted(entry, f"{source}: quoted.{name}") for name, entry in quoted.items()},
+        tuple(small),
+    )
+
+
 def _claim(entry: Any, where: str) -> Claim:
-    required = tuple(
-        name for name in Claim.__dataclass_fields__ if name not in ("original", "beyond")
-    )
-    entry = dict(_mapping(entry, where))
-    if isinstance(entry.get("id"), str):
-        where = f"{where} ({entry['id']})"
-    _keys(entry, (*required, "original"), ("beyond",), where)
-    texts = (
-        *("id", "cite", "source", "statement", "expected"),
-        *("figure", "dataset", "measurement"),
-    )
+    texts = ("id", "cite", "source", "statement", "expected", "figure", "experiment", "measurement")
+    entry, where = _identified(entry, where)
+    _keys(entry, (*texts, "original", "thresholds"), ("sentences",), where)
     for name in texts:
         _text(entry[name], f"{where}.{name}")
-    numbers = [name for name in ("reproduced", "partly", "beyond") if name in entry]
-    for name in numbers:
-        _number(entry[name], f"{where}.{name}")
-    if entry["comparison"] not in get_args(Comparison):
-        raise ConfigError(
-            f"{where}.comparison is {entry['comparison']!r}; it is at_least or at_most"
-        )
-    sign = 1 if entry["comparison"] == "at_least" else -1
-    if sign * (entry["reproduced"] - entry["partly"]) < 0:
-        raise ConfigError(
-            f"{where}: partly is {entry['partly']}, a stricter threshold than reproduced, "
-            f"{entry['reproduced']}, for {entry['comparison']}; swap them"
-        )
-    original = None
+    entry |= _thresholds(entry.pop("thresholds"), f"{where}.thresholds")
     if entry["original"] is not None:
-        original = _original(entry["original"], f"{where}.original")
-    entry |= {name: float(entry[name]) for name in numbers}
-    return Claim(**{**entry, "original": original})
+        entry["original"] = _original(entry["original"], f"{where}.original")
+    if "sentences" in entry:
+        entry["sentences"] = _sentences(entry["sentences"], f"{where}.sentences")
+    return Claim(**entry)
+
+
+def _thresholds(entry: Any, where: str) -> dict[str, Any]:
+    entry, comparisons = _mapping(entry, where), get_args(Comparison)
+    _keys(entry, ("partly",), (*comparisons, "beyond"), where)
+    for name, threshold in entry.items():
+        _number(threshold, f"{where}.{name}")
+    values = {name: float(threshold) for name, threshold in entry.items()}
+    chosen = [name for name in comparisons if name in values]
+    if len(chosen) != 1:
+        raise ConfigError(
+            f"{where} has {' and '.join(chosen) or 'no limit'}; give one of "
+            f"{' and '.join(comparisons)}"
+        )
+    (comparison,) = chosen
+    reproduced, partly = values.pop(comparison), values["partly"]
+    if (reproduced - partly) * (1 if comparison == "at_least" else -1) < 0:
+        raise ConfigError(
+            f"{where}: partly is {partly}, a stricter threshold than {comparison}, {reproduced}; "
+            "swap them"
+        )
+    return {"comparison": comparison, "reproduced": reproduced, **values}
+
+
+def _summary(entry: Any, where: str) -> Summary:
+    entry, where = _identified(entry, where)
+    _keys(entry, tuple(Summary.__dataclass_fields__), (), where)
+    _text(entry["id"], f"{where}.id")
+    claims = entry["claims"]
+    if not isinstance(claims, list) or not claims or not all(isinstance(it, str) for it in claims):
+        raise ConfigError(f"{where}.claims is {claims!r}; give a list of ids of claims")
+    return Summary(entry["id"], tuple(claims), _sentences(entry["sentences"], f"{where}.sentences"))
+
+
+def _sentences(entry: Any, where: str) -> Sentences:
+    entry = dict(_mapping(entry, where))
+    _keys(entry, tuple(Sentences.__dataclass_fields__), (), where)
+    partly = entry["partly"]
+    if not isinstance(partly, dict):
+        partly = dict.fromkeys(get_args(Why), partly)
+    _keys(partly, get_args(Why), (), f"{where}.partly")
+    entry["partly"] = partly
+    for name, text in ({**entry, **partly}).items():
+        if name != "partly" and not isinstance(text, str):
+            raise ConfigError(f"{where}: {name} is {text!r}; give a sentence, '' to say nothing")
+    return Sentences(**entry)
+
+
+def _identified(entry: Any, where: str) -> tuple[dict[str, Any], str]:
+    """The entry, and where it stands with its id."""
+    entry = dict(_mapping(entry, where))
+    named = isinstance(entry.get("id"), str)
+    return entry, f"{where} ({entry['id']})" if named else where
 
 
 def _original(entry: Any, where: str) -> Original:

@@ -12,6 +12,7 @@ from jinja2 import UndefinedError
 
 from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
+from flatminima.experiments import RESTS_ON
 from flatminima.measurements.measurement import FAILED, Measurements, as_records, from_records
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
@@ -20,7 +21,7 @@ from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import manifest_path
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
-from flatminima.report.claims import judge, parse
+from flatminima.report.claims import judge, read
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 LIVING = "living"
@@ -139,10 +140,9 @@ class _Pages:
         notice: article.Notice,
     ) -> _Page:
         """The page; without ``records`` the claims are judged by what was measured."""
-        file = self.source / "claims.yaml"
-        claims = parse(read_mapping(file), str(file)).of(self.experiments)
+        claims = read(self.source / "claims").of(self.experiments)
         if records is None:
-            records = judge(claims, measured, scale=self.scale)
+            records = judge(claims, measured, scale=self.scale, rests_on=RESTS_ON)
         figures = _figures(self.folder / "figures", jobs, self.figures, forgiving=self.partial)
         shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
         shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
@@ -172,8 +172,8 @@ class _Pages:
             self.source / "templates",
             run=run,
             measurements=measured,
-            claims=records,
-            quoted=claims.quoted,
+            claims=claims,
+            verdicts=records,
             references=read_mapping(self.source / "references.yaml"),
             figures=figures,
             manifests=manifests,

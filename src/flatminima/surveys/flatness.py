@@ -216,7 +216,7 @@ def reparametrisation(
         logits_moved=(logits - logits[:, :1]).abs().flatten(2).amax(dim=2).cpu().numpy(),
         log10_jacobian=np.array(jacobians),
         alike_factor=_alike(network, exactly, inputs, labels, layer=layer, level=level),
-        weights=float(around["exact"]["weights"][0]),
+        weights=float(around["exact"].weights),
         factor=float(factor),
         layer=float(layer),
         directions=float(directions),

@@ -1,0 +1,230 @@
+"""What the templates of the article may say: functions that turn results into words."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from flatminima.data.names import name_of
+from flatminima.measurements.measurement import FAILED, Measurement
+from flatminima.measurements.numerals import described, format_of, spanned, written
+from flatminima.report.claims import Claims, Outcome, Why
+
+if TYPE_CHECKING:
+    from flatminima.report.article import Figure
+
+_MACROS = '{% from "parts.html.j2" import rho, with_span %}'
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The functions of templates: sentences, numbers, comparisons, citations, figures."""
+
+    environment: Environment
+    measurements: Mapping[str, Measurement]
+    verdicts: Sequence[Mapping[str, Any]]
+    claims: Claims = field(default_factory=Claims)
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    figures: Mapping[str, "Figure"] = field(default_factory=dict)
+    base: str = ""
+    """Where the files that numbers link to lie, relative to the page."""
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """Every public method by its name."""
+        return {
+            name: getattr(self, name)
+            for name in dir(self)
+            if not name.startswith("_")
+            and name != "functions"
+            and name not in self.__dataclass_fields__
+        }
+
+    def say(self, name: str) -> Markup:
+        """The sentence of a claim, or of a summary of claims, for what came of it in this run.
+
+        Raises:
+            KeyError: if there is no such claim or summary, or the claim has no sentences.
+        """
+        for summary in self.claims.summaries:
+            if summary.id == name:
+                outcome = summary.outcome(
+                    [_outcome(self._verdict(part)) for part in summary.claims]
+                )
+                return self._rendered(summary.sentences.of(*outcome))
+        for claim in self.claims.claims:
+            if claim.id == name and claim.sentences:
+                return self._rendered(claim.sentences.of(*_outcome(self._verdict(name))))
+        raise KeyError(f"the text says the sentence of the unknown claim {name}")
+
+    def _rendered(self, sentence: str) -> Markup:
+        # Sentences are templates like those around them, with the macros that print intervals.
+        return self.environment.from_string(_MACROS + sentence).module.__html__()
+
+    def measurement(self, name: str) -> Measurement:
+        """A measurement; one without a value if its experiment was not measured at all.
+
+        Raises:
+            KeyError: if its experiment was measured, but no such thing: the name is wrong.
+        """
+        if name in self.measurements:
+            return self.measurements[name]
+        experiment = name.partition(".")[0]
+        known = {record["measurement"].partition(".")[0] for record in self.verdicts}
+        present = {other.partition(".")[0] for other in self.measurements}
+        if experiment in present or experiment not in known:
+            raise KeyError(f"the text refers to the unknown measurement {name}")
+        return Measurement(None, "", experiment, note=FAILED)
+
+    def number(self, name: str, form: str = "", part: str = "value") -> Markup:
+        """A measured number, linked to the file it comes from. ``part`` is value, low or high."""
+        measurement = self.measurement(name)
+        text = written(getattr(measurement, part), form or format_of(measurement.unit))
+        return self._linked(text, name, measurement)
+
+    def span(self, name: str, form: str = "") -> Markup:
+        """The interval of a measured number, linked likewise."""
+        measurement = self.measurement(name)
+        text = spanned(measurement.low, measurement.high, form or format_of(measurement.unit))
+        return self._linked(text or written(None, "plain"), name, measurement)
+
+    def _linked(self, text: str, name: str, measurement: Measurement) -> Markup:
+        return Markup('<a class="number" href="{}measurements.json" title="{}">{}</a>').format(
+            self.base, described(measurement, name), text
+        )
+
+    def value(self, name: str) -> float | None:
+        """The bare number."""
+        return self.measurement(name).value
+
+    def exceeds(self, one: str | float, other: str | float, times: float = 1) -> bool:
+        """Whether one is above the other so many times; measurements by name, or numbers.
+
+        It does not if either was not measured: what is said otherwise has to ask whether it was.
+        """
+        a, b = (self.value(it) if isinstance(it, str) else it for it in (one, other))
+        return a is not None and b is not None and a > times * b
+
+    def above(self, name: str, limit: float) -> bool:
+        """Whether the whole interval lies above ``limit``; without an interval it does not."""
+        low = self.measurement(name).low
+        return low is not None and low > limit
+
+    def within(self, name: str, limit: float) -> bool:
+        """Whether the whole interval lies at or below ``limit``; without one it does not."""
+        high = self.measurement(name).high
+        return high is not None and high <= limit
+
+    def plural(self, name: str, one: str, many: str) -> str:
+        """The word that agrees with a count."""
+        return one if self.value(name) == 1 else many
+
+    def chosen(self, setting: str) -> str:
+        """Which of the choices of a setting was made; empty if that is unknown."""
+        prefix = f"{setting}."
+        chosen = (n for n, it in self.measurements.items() if n.startswith(prefix) and it.value)
+        return next(chosen, "").removeprefix(prefix)
+
+    def exact(self, dataset: str) -> bool:
+        """Whether directions were uniform on the sphere, so that volumes are volumes."""
+        return bool(self.value(f"{dataset}.setting.exact_directions"))
+
+    def note(self, name: str) -> str:
+        """What must be known to read the number rightly; may be empty."""
+        return self.measurement(name).note
+
+    def measured(self, *names: str) -> bool:
+        """Whether all of these have a value."""
+        return all(self.measurement(name).value is not None for name in names)
+
+    def known(self, *names: str) -> bool:
+        """Whether all of these have a value; unlike ``measured`` it takes names of other times."""
+        entries = (self.measurements.get(name) for name in names)
+        return all(it is not None and it.value is not None for it in entries)
+
+    def source(self, name: str, form: str = "") -> Markup:
+        """A number that a source gives, linked to that source.
+
+        Raises:
+            KeyError: if it is not among the quoted ones.
+        """
+        quoted = self.claims.quoted[name]
+        title = f"{self.references[quoted.cite]['short']}, {quoted.where}"
+        return Markup('<a class="number quoted" href="#ref-{}" title="{}">{}</a>').format(
+            quoted.cite, title, written(quoted.value, form or format_of(quoted.unit))
+        )
+
+    def of_source(self, name: str) -> float:
+        """The bare number that a source gives, to choose words by."""
+        return self.claims.quoted[name].value
+
+    def cite(self, key: str) -> Markup:
+        """A link to a source."""
+        return Markup('<a class="cite" href="#ref-{}">{}</a>').format(
+            key, self.references[key]["short"]
+        )
+
+    def _verdict(self, claim: str) -> Mapping[str, Any]:
+        """A judged claim by its id.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        for record in self.verdicts:
+            if record["id"] == claim:
+                return record
+        raise KeyError(f"the text refers to the unknown claim {claim}")
+
+    def tally(self, key: str, *values: str | None) -> Markup:
+        """How many claims have one of these values under ``key``, linked to the claims' file."""
+        counts = Counter(record[key] for record in self.verdicts)
+        number = sum(counts[value] for value in values) if values else len(self.verdicts)
+        return Markup('<a class="number" href="{}claims.json" title="claims.json">{}</a>').format(
+            self.base, number
+        )
+
+    def shown(self, measured: float | None, unit: str) -> str:
+        """A claim's number as text."""
+        return written(measured, format_of(unit))
+
+    def shown_span(self, interval: Sequence[float] | None, unit: str) -> str:
+        """A claim's interval as text."""
+        return spanned(interval[0], interval[1], format_of(unit)) if interval else ""
+
+    def threshold(self, claim: Mapping[str, Any]) -> str:
+        """What would have counted as reproduced, as text."""
+        limit = written(claim["thresholds"]["reproduced"], format_of(claim["unit"]))
+        return f"{claim['comparison'].replace('_', ' ')} {limit}"
+
+    def picture(self, stem: str) -> "Figure":
+        """A figure by its name.
+
+        Raises:
+            KeyError: if there is none of that name, present or missing.
+        """
+        return self.figures[stem]
+
+    def reduced(self, stem: str) -> list[str]:
+        """Why a figure shows less than its source did, from the verdicts that point to it."""
+        reasons: list[str] = []
+        for record in self.verdicts:
+            if record["figure"] != stem:
+                continue
+            here, original = record["dataset"], record["original_dataset"]
+            if original not in (None, here) and record["outcome"] is not None:
+                reasons.append(f"{name_of(here)} in place of {name_of(original)}")
+            for smaller in record["smaller"]:
+                if smaller["what"] == "scale":
+                    reasons.append("the run is too small to judge by")
+                else:
+                    count, larger = (
+                        written(smaller[part], "whole") for part in ("here", "original")
+                    )
+                    reasons.append(f"{count} {smaller['what']} in place of {larger}")
+        return list(dict.fromkeys(reasons))
+
+
+def _outcome(verdict: Mapping[str, Any]) -> tuple[Outcome | None, Why | None]:
+    return verdict["outcome"], verdict["why"]

@@ -6,7 +6,9 @@ for source in IMAGE_SOURCES.values():
                 f"download_{source.name}_{parcel}"
             output:
                 [
-                    ensure(f"{DOWNLOADS}/{source.name}/{file}", non_empty=True, md5=md5)
+                    ensure(
+                        f"{DOWNLOADS}/{source.name}/{file}", non_empty=True, md5=md5
+                    )
                     for file, md5 in checksums.items()
                 ],
             log:

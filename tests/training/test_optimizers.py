@@ -7,9 +7,16 @@ import torch
 import yaml
 from torch import nn
 
+from flatminima.configuration import block, learning_rates, load
+from flatminima.errors import ConfigError
+from flatminima.figures.optimizers import alt, collect
+from flatminima.report.generalization import measure_optimizers
 from flatminima.training.load import optimizer_of
-from flatminima.training.optimizers import OPTIMIZERS
+from flatminima.training.optimizers import OPTIMIZERS, OptimizerEntry
 from flatminima.training.proxprop import ProxProp, conjugate_gradients
+
+from ..report.conftest import made_up_optimizers
+from ..test_configuration import DEFAULT, SCHEMA
 
 TABLE = {
     "momentum": (torch.optim.SGD, {"momentum": 0.9, "nesterov": False}),
@@ -116,3 +123,50 @@ def test_lbfgs_starts_anew_on_every_batch_and_takes_any_memory_format():
         assert calls[:half] == pytest.approx(calls[half:])
         assert calls[half - 1] < calls[0]
         torch.testing.assert_close(layers[0].state_dict(), layers[1].state_dict())
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A made-up optimizer, declared as any other."""
+    entry = OptimizerEntry("Slow Adam", "Adam", {"betas": (0.5, 0.6)}, note="made up")
+    monkeypatch.setitem(OPTIMIZERS, "slow", entry)
+
+
+def overlaid(folder, rates):
+    """The configuration with other learning rates."""
+    over = folder / "over.yaml"
+    over.write_text(f"scale: over\nexperiments: {{optimizers: {{learning_rates: {rates}}}}}\n")
+    return load([DEFAULT, over], SCHEMA)
+
+
+def test_a_declared_optimizer_is_in_settings_steps_labels_and_measurements(slow, tmp_path):
+    config = overlaid(tmp_path, "{slow: 0.25}")
+    assert list(learning_rates(config)) == [*RATES, "slow"]
+    job = block(config, "optimizers_train", {"optimizer": "slow"})
+    assert job["learning_rate"] == 0.25
+    (group,) = optimizer_of(job["optimizer"])(nn.Linear(3, 2), 0.25).param_groups
+    assert (group["lr"], group["betas"]) == (0.25, (0.5, 0.6))
+    made_up = made_up_optimizers()
+    made_up["courses"]["slow"] = made_up["courses"].pop("adam")
+    made_up["settings"]["learning_rates"]["slow"] = 0.25
+    measured = measure_optimizers(**made_up)
+    assert measured["optimizers.slow.learning_rate"].value == 0.25
+    assert measured["optimizers.highest_test_accuracy"].note == "Slow Adam"
+    assert "Slow Adam" in alt(collect(made_up["courses"], "digits"))
+
+
+def test_an_overlay_leaves_an_optimizer_out_by_null(tmp_path):
+    left = ("adam", "lbfgs")
+    config = overlaid(
+        tmp_path, str({name: None for name in RATES if name not in left}).replace("None", "null")
+    )
+    assert learning_rates(config) == {name: RATES[name] for name in left}
+    assert block(config, "claims", {})["optimizers"]["learning_rates"].keys() == set(left)
+    with pytest.raises(KeyError):
+        block(config, "optimizers_train", {"optimizer": "sgd"})
+    with pytest.raises(ConfigError, match=r"learning rates are numbers .* one or more; an optimiz"):
+        overlaid(tmp_path, str(dict.fromkeys(RATES)).replace("None", "null"))
+    with pytest.raises(ConfigError, match=r"learning_rates\.adm is not a known key; did you mean"):
+        overlaid(tmp_path, "{adm: 1}")
+    with pytest.raises(ConfigError, match=r"learning_rates\.adam is 0; the learning rate is a num"):
+        overlaid(tmp_path, "{adam: 0}")

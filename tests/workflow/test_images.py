@@ -76,3 +76,30 @@ def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
         "Downloading train_32x32.mat of house numbers (SVHN)",
         "Drawing and splitting images",
     ]
+
+
+MODULE = """
+import numpy as np
+from flatminima.data.images import ImageSource, Pool
+
+def pools(_files):
+    images = np.arange(60 * 64, dtype=np.uint8).reshape(60, 1, 8, 8)
+    pool = Pool("stripes", images, np.arange(60) % 10, white=255)
+    return {"train": pool, "test": pool, "poison": pool}
+
+SOURCE = ImageSource(name="stripes", title="grey stripes", text="stripes", licence="none",
+                     redistributable=True, pools=pools)
+"""
+
+
+def test_a_module_is_all_that_a_new_set_of_images_takes(photos):
+    (photos.root / "src/flatminima/data/sources/stripes.py").write_text(MODULE)
+    path = photos.root / "workflow/scales/photos.yaml"
+    path.write_text(path.read_text().replace("source: svhn", "source: stripes"))
+    done = photos.make(DATASET, scale="photos")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads((photos.root / f"{DATASET}.manifest.json").read_text())
+    assert manifest["recipe"]["config"]["source"] == "stripes"
+    assert manifest["facts"]["split"]["poison"]["of"] == 60
+    code = [entry["path"] for entry in manifest["recipe"]["code"]]
+    assert "src/flatminima/data/sources/stripes.py" in code

@@ -78,12 +78,15 @@ def draw(
     files: Sequence[str] = (),
     checksums: str = "official",
 ) -> Dataset:
-    """Draw a data set from a set of images, see ``split``.
+    """Draw the parts of a data set from a set of images at random, none of the images twice.
+
+    Every pool has one permutation, ``generator(seed, f"{pool.name} split")``; parts that share a
+    pool take its leading images one after the other. Pixels become float32, see ``scaled``.
 
     Args:
         source: the set of images.
         seed: root seed of the run.
-        train_points: number of training images, and so on.
+        train_points, test_points, poison_points: how many images each part takes.
         files: the paths of its files, if it comes in files.
         checksums: see ``fingerprint``.
 
@@ -92,62 +95,33 @@ def draw(
         DamagedFileError: if a file is not what it must be.
         ConfigError: if more images are asked for than there are.
     """
+    sizes = {"train": train_points, "test": test_points, "poison": poison_points}
     fingerprints, more = [], ""
-    if official := source.files:
-        fingerprints = fingerprint(files, {**official.md5, **official.extra}, checksums)
-        if absent := sorted(official.extra.keys() - {Path(path).name for path in files}):
+    if source.files:
+        expected = {**source.files.md5, **source.files.extra}
+        fingerprints = fingerprint(files, expected, checksums)
+        if absent := sorted(source.files.extra.keys() - {Path(path).name for path in files}):
             more = f", or put {' and '.join(absent)} beside the others to draw poison from"
-    return split(
-        source.pools(files),
-        {"train": train_points, "test": test_points, "poison": poison_points},
-        seed=seed,
-        more=more,
-        files=fingerprints,
-    )
-
-
-def split(
-    pools: Mapping[str, Pool],
-    sizes: Mapping[str, int],
-    *,
-    seed: int,
-    more: str = "",
-    files: Sequence[Mapping[str, Any]] = (),
-) -> Dataset:
-    """Draw the parts of a data set from their pools at random, none of the images twice.
-
-    Every pool has one permutation, ``generator(seed, f"{pool.name} split")``; parts that share a
-    pool take its leading images one after the other. Pixels become float32, see ``scaled``.
-
-    Args:
-        pools: the pool of each of ``train``, ``test`` and ``poison``.
-        sizes: how many images each part takes.
-        seed: root seed of the run.
-        more: what else than fewer images could cure a pool that is too small.
-        files: what ``fingerprint`` says of the files the pools were read from, if from files.
-
-    Raises:
-        ConfigError: if more images are asked of a pool than it has.
-    """
+    by_name = source.pools(files)
+    pools = {part: by_name[part] for part in PARTS}
     taken: dict[str, int] = {}
     index: dict[str, Int64[np.ndarray, " points"]] = {}
-    for part in PARTS:
-        pool = pools[part]
+    for part, pool in pools.items():
         begin = taken.get(pool.name, 0)
         taken[pool.name] = begin + sizes[part]
         order = generator(seed, f"{pool.name} split").permutation(len(pool.images))
         index[part] = order[begin : taken[pool.name]]
-    for pool in (pools[part] for part in PARTS):
+    for pool in pools.values():
         if taken[pool.name] > len(pool.images):
             raise _too_many(pool, [part for part in PARTS if pools[part] is pool], sizes, more)
-    inputs = {part: scaled(pools[part].images[index[part]], pools[part].white) for part in PARTS}
-    labels = {part: pools[part].labels[index[part]] for part in PARTS}
+    inputs = {part: scaled(pool.images[index[part]], pool.white) for part, pool in pools.items()}
+    labels = {part: pool.labels[index[part]] for part, pool in pools.items()}
     facts: dict[str, Any] = {
-        "split": {part: _facts(pools[part], index[part], seed) for part in PARTS}
+        "split": {part: _facts(pool, index[part], seed) for part, pool in pools.items()}
     }
-    official = all(file["official"] for file in files)
-    if files:
-        facts |= {"files": [dict(file) for file in files], "official": official}
+    official = all(file["official"] for file in fingerprints)
+    if fingerprints:
+        facts |= {"files": fingerprints, "official": official}
     return Dataset(
         train_inputs=inputs["train"],
         train_labels=labels["train"],
@@ -158,7 +132,7 @@ def split(
         train_index=index["train"],
         test_index=index["test"],
         poison_index=index["poison"][None],
-        official=np.array([official]) if files else None,
+        official=np.array([official]) if fingerprints else None,
         facts=facts,
     )
 

@@ -178,37 +178,37 @@ def largest_eigenpairs(
 
 def second_derivatives(
     network: Network,
-    places: Float[Tensor, "places parameters"],
-    directions: Float[Tensor, "places parameters"],
+    vectors: Float[Tensor, "networks parameters"],
+    directions: Float[Tensor, "networks parameters"],
     inputs: Float[Tensor, "points features"],
     labels: Int[Tensor, " points"],
-) -> Float[np.ndarray, " places"]:
-    """The second derivative of the mean loss at each place along its direction, v·Hv, float64.
+) -> Float[np.ndarray, " networks"]:
+    """The second derivative of the mean loss at each vector along its direction, v·Hv, float64.
 
     Directions count at their length: a vector twice as long bends the loss four times as much.
     """
     units = sum(shape[0] for _, shape in network.layout.shapes)
     # Vectors, their directions and displacements; units before and after ReLU and their gradients.
-    numbers = 4 * (places.shape[1] + 2 * units * len(inputs))
+    numbers = 4 * (vectors.shape[1] + 2 * units * len(inputs))
     size = max(1, _MEMORY // (8 * numbers))
     points = inputs.double()
     curvatures = [
-        _along(network, place.detach().double(), direction.detach().double(), points, labels)
-        for place, direction in zip(
-            torch.split(places, size), torch.split(directions, size), strict=True
+        _along(network, some.detach().double(), direction.detach().double(), points, labels)
+        for some, direction in zip(
+            torch.split(vectors, size), torch.split(directions, size), strict=True
         )
     ]
     return torch.cat(curvatures).cpu().numpy() if curvatures else np.empty(0)
 
 
 def _along(
-    network: Network, places: Tensor, directions: Tensor, inputs: Tensor, labels: Tensor
-) -> Float[Tensor, " places"]:
+    network: Network, vectors: Tensor, directions: Tensor, inputs: Tensor, labels: Tensor
+) -> Float[Tensor, " networks"]:
     # Differentiating by the distance along each row is all that is needed, and networks in one
     # batch do not mix, so the derivative of the sum holds each network's own.
-    distance = torch.zeros(len(places), dtype=torch.float64, device=places.device)
+    distance = torch.zeros(len(vectors), dtype=torch.float64, device=vectors.device)
     distance.requires_grad_()
-    displaced = torch.addcmul(places, distance[:, None], directions)
+    displaced = torch.addcmul(vectors, distance[:, None], directions)
     losses = _losses(network, displaced, inputs, labels)
     (slope,) = torch.autograd.grad(losses.sum(), distance, create_graph=True)
     (curvature,) = torch.autograd.grad(slope.sum(), distance)

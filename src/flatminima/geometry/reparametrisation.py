@@ -35,14 +35,14 @@ def rescale_units(
     """
     layers = _layers(layout)
     hidden = [shape[0] for shape in layers[:-1]]
-    if [len(each) for each in factors] != hidden or not all((f > 0).all() for f in factors):
+    units = [len(of_layer) for of_layer in factors]
+    if units != hidden or not all((f > 0).all() for f in factors):
         raise ValueError(
-            f"factors for {[len(each) for each in factors]} units; hidden layers have {hidden}, "
-            "and every factor is positive"
+            f"factors for {units} units; hidden layers have {hidden}, and every factor is positive"
         )
     tensors = list(layout.views(vectors.clone()).values())
-    for layer, each in enumerate(factors):
-        factor = each.to(vectors)
+    for layer, of_layer in enumerate(factors):
+        factor = of_layer.to(vectors)
         tensors[2 * layer] *= factor[:, None]
         tensors[2 * layer + 1] *= factor
         tensors[2 * layer + 2] /= factor
@@ -90,8 +90,8 @@ def log_weight_jacobian(layout: Layout, factors: Sequence[Float[Tensor, " units"
     """
     layers = _layers(layout)
     return math.fsum(
-        float(each.log().sum()) * (before[1] - after[0])
-        for each, before, after in zip(factors, layers, layers[1:], strict=False)
+        float(of_layer.log().sum()) * (before[1] - after[0])
+        for of_layer, before, after in zip(factors, layers, layers[1:], strict=False)
     )
 
 

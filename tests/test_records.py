@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -80,3 +80,57 @@ def test_a_number_that_is_no_number_is_refused(tmp_path):
     write_arrays(tmp_path / "x", record().arrays() | {"weights": np.array([1, 2])})
     with pytest.raises(DamagedFileError, match=r"weights is int64 of"):
         Basins.read(tmp_path / "x")
+
+
+@dataclass(frozen=True)
+class Line(Record):
+    loss: Float64[np.ndarray, " points"]
+    length: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines(Record):
+    curve: Line
+    below: Line = field(metadata={"prefix": "loss_"})
+    loss: float
+    parameters: Mapping[str, Float64[np.ndarray, "..."]] = field(metadata={"prefix": "depth_"})
+    plane: Line | None = None
+
+
+def lines(**changes):
+    parts = {"curve": Line(np.zeros(4), 2.0), "below": Line(np.ones(3), 1.0), "loss": 0.5}
+    return Lines(**parts | {"parameters": {"8": np.zeros((2, 3)), "14": np.zeros(5)}} | changes)
+
+
+def test_a_record_in_a_record_is_stored_under_its_prefix(tmp_path):
+    path = tmp_path / "x"
+    lines().write(path)
+    names = {
+        "curve_loss",
+        "curve_length",
+        "loss_loss",
+        "loss_length",
+        "loss",
+        "depth_8",
+        "depth_14",
+    }
+    assert read_arrays(path).keys() == names
+    read = Lines.read(path)
+    assert (read.curve.length, read.below.loss.tolist(), read.loss) == (2.0, [1, 1, 1], 0.5)
+    assert read.parameters["14"].shape == (5,)
+    assert read.plane is None
+    lines(plane=Line(np.zeros(2), 3.0)).write(path)
+    assert Lines.read(path).plane.length == 3
+
+
+def test_what_is_wrong_in_a_record_in_a_record_is_named_as_it_is_stored(tmp_path):
+    with pytest.raises(DamagedFileError, match="loss_loss is float64 of"):
+        lines(below=Line(np.zeros((2, 2)), 1.0)).write(tmp_path / "x")
+    whole = lines().arrays()
+    for left_out, message in (
+        ({"curve_length"}, "has no curve_length, which a Line holds"),
+        ({"curve_length", "curve_loss"}, "has no curve, which a Lines holds"),
+    ):
+        write_arrays(tmp_path / "x", {k: v for k, v in whole.items() if k not in left_out})
+        with pytest.raises(DamagedFileError, match=message):
+            Lines.read(tmp_path / "x")

@@ -54,6 +54,11 @@ FINE = np.linspace(0, 1, 201)
 SCHEDULE = Schedule(steps=600, learning_rate=0.02, hold=0.3)
 
 
+def barrier(profile):
+    """The highest training loss on the path less that of the higher end, in nats."""
+    return float(profile.loss.max() - max(profile.loss[0], profile.loss[-1]))
+
+
 def on_ring(first, second, **options):
     return connect(RING, first, second, *POINT, **{"schedule": SCHEDULE, **options})
 
@@ -120,8 +125,8 @@ def test_lengths_are_those_of_fine_polygons_and_pieces_add_up():
 def test_the_straight_line_has_the_barrier_that_it_must():
     path = on_ring(EAST, WEST, schedule=Schedule(1, 0.0, 1))
 
-    assert profile(path.straight).barrier == pytest.approx(STEEPNESS, rel=1e-12)
-    assert profile(path).barrier == pytest.approx(STEEPNESS, rel=1e-12)
+    assert barrier(profile(path.straight)) == pytest.approx(STEEPNESS, rel=1e-12)
+    assert barrier(profile(path)) == pytest.approx(STEEPNESS, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["bezier", "polychain"])
@@ -137,8 +142,8 @@ def test_the_trained_bend_is_the_best_one(kind):
     found = mean_loss(kind, path.points.numpy(), t)
     np.testing.assert_allclose(path.bends[0].numpy(), best.x, atol=5e-3)
     assert found == pytest.approx(best.fun, rel=1e-3)
-    assert profile(path).barrier < 0.03
-    assert profile(path.straight).barrier == pytest.approx(4 * (1 - 0.5**0.5) ** 2, rel=1e-9)
+    assert barrier(profile(path)) < 0.03
+    assert barrier(profile(path.straight)) == pytest.approx(4 * (1 - 0.5**0.5) ** 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["bezier", "polychain"])
@@ -148,8 +153,8 @@ def test_with_bends_enough_a_path_goes_round_the_valley(kind):
 
     path = on_ring(first, second, kind=kind, bends=4)
 
-    assert profile(path.straight).barrier > 2.5
-    assert profile(path).barrier < 0.05
+    assert barrier(profile(path.straight)) > 2.5
+    assert barrier(profile(path)) < 0.05
     assert path.length() == pytest.approx(np.pi - 0.3, rel=0.05)
 
 
@@ -217,8 +222,8 @@ def test_a_network_and_its_permuted_copy_are_joined_where_the_line_is_not(small)
 
     curve = along(network, path, np.linspace(0, 1, 41), points, others)
     line = along(network, path.straight, np.linspace(0, 1, 41), points, others)
-    assert line.barrier > 0.5
-    assert curve.barrier < 0.1 * line.barrier
+    assert barrier(line) > 0.5
+    assert barrier(curve) < 0.1 * barrier(line)
     assert curve.accuracy.min() > 0.95 > line.accuracy.min()
 
 

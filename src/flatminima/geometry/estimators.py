@@ -22,7 +22,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.preconditioning import (
     Preconditioner,
     draw_preconditioned,
@@ -31,6 +30,7 @@ from flatminima.geometry.preconditioning import (
     jacobian,
     positions,
 )
+from flatminima.geometry.radii import basin_along
 from flatminima.geometry.splitting import Splitting, split
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
 from flatminima.geometry.volume import (
@@ -43,8 +43,8 @@ from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 
-# Search bounds as multiples of the distance at which a displacement is as long as the weights.
-_START, _LIMIT = 1e-3, 1e3
+# Of the search, in units of the distance at which a displacement is as long as the weights.
+_LIMIT = 1e3
 # Bytes that directions may take at once, each in float32 and float64 while it is made.
 _MEMORY = 2**30
 _PER_NUMBER = 24
@@ -393,16 +393,9 @@ def crossings(
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
+        along = replace(landscape, directions=drawn.vectors)
+        basin = basin_along(along, drawn, [level], decades, limit=_LIMIT)
         n = drawn.dimension
-        tolerance = max(log_radius_tolerance(n, decades), torch.finfo(minimum.dtype).eps)
-        basin = first_crossings(
-            replace(landscape, directions=drawn.vectors).along,
-            len(some),
-            [level],
-            start=_START * drawn.reach,
-            limit=_LIMIT * drawn.reach,
-            tolerance=tolerance,
-        )
         yield Crossings(
             place=minimum[moving].double(),
             steps=drawn.vectors[:, moving],

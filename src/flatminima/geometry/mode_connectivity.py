@@ -100,14 +100,6 @@ class Profile:
     test_loss: Float64[np.ndarray, " places"]
     test_accuracy: Float64[np.ndarray, " places"]
 
-    @property
-    def barrier(self) -> float:
-        """The highest training loss on the path less that of the higher end, in nats.
-
-        The first and the last place should be the ends. Zero if no place is higher than they.
-        """
-        return float(self.loss.max() - max(self.loss[0], self.loss[-1]))
-
 
 @dataclass(frozen=True, eq=False)
 class Plane:

@@ -23,8 +23,8 @@ _PER_NUMBER = 12
 _ROUNDED = 2
 _STEP = 1e-3
 
-# Search bounds as multiples of the distance at which a displacement is as long as the weights.
-_START, _LIMIT = 1e-3, 100.0
+# Where searches begin, in units of the distance at which a displacement is as long as the weights.
+_START = 1e-3
 
 
 def landscapes_around(
@@ -130,14 +130,22 @@ def basin_along(
     directions: Directions,
     cutoffs: Sequence[float] | Float[np.ndarray, " cutoffs"],
     decades: float,
+    *,
+    limit: float = 100.0,
 ) -> Basin:
-    """The basin along directions, searched as far as a hundred times the length of the weights."""
+    """The basin along directions.
+
+    Args:
+        decades: tolerance of log10 V along one direction.
+        limit: of the search, in units of the distance at which a displacement is as long as the
+            weights.
+    """
     return first_crossings(
         landscape.along,
         len(directions.vectors),
         cutoffs,
         start=_START * directions.reach,
-        limit=_LIMIT * directions.reach,
+        limit=limit * directions.reach,
         tolerance=radius_tolerance(landscape.minimum, directions.dimension, decades),
     )
 

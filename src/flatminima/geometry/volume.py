@@ -178,7 +178,6 @@ class LogMean:
         effective_sample_size: (Σ w)² / Σ w², from 1 to K.
         curve_samples: numbers of directions k, doubling from 1 up to K.
         curve: mean over disjoint lots of k directions of the value that each lot would give.
-        curve_low, curve_high: the least and the largest of these.
     """
 
     value: float
@@ -191,8 +190,6 @@ class LogMean:
     effective_sample_size: float
     curve_samples: Int[np.ndarray, " lots"]
     curve: Float[np.ndarray, " lots"]
-    curve_low: Float[np.ndarray, " lots"]
-    curve_high: Float[np.ndarray, " lots"]
 
     @property
     def lower_bound(self) -> bool:
@@ -253,9 +250,7 @@ def log_mean(
         samples=count,
         effective_sample_size=samples,
         curve_samples=lots,
-        curve=np.array([curve.mean() for curve in curves]),
-        curve_low=np.array([curve.min() for curve in curves]),
-        curve_high=np.array([curve.max() for curve in curves]),
+        curve=np.array([values.mean() for values in curves]),
     )
 
 

@@ -182,7 +182,6 @@ def test_an_experiment_that_is_null_is_left_out(tmp_path):
     ("name", "rule", "wildcards"),
     [
         ("swiss_roll", "train", {"dataset": "swiss_roll", "poison": "0"}),
-        ("swiss_roll", "figure_gap", {"dataset": "swiss_roll"}),
         ("minefield", "minefield_search", {}),
         ("minefield", "dataset", {"dataset": "minefield"}),
         ("rings", "rings_train", {"gap": "0.001"}),
@@ -209,8 +208,6 @@ def test_paths_read_their_own_settings_and_the_network_they_join():
     assert moved({"swiss_roll": {"network": {"hidden": [3]}}}) == jobs[:1]
     assert moved({"swiss_roll": {"training": {"seeds": 9}}}) == []
     assert moved({"images": {"survey": {"directions": 9}}}) == []
-    source = block(config(), "figure_mode_connectivity", {"dataset": "images"})
-    assert source == {"source": "digits"}
 
 
 def test_paths_of_one_data_set_can_be_left_out(tmp_path):
@@ -385,7 +382,6 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
     assert moved(set_epochs) == ["resnet18", "comparable", "linear"]
     with pytest.raises(KeyError):
         block(config(), "optimizers_train", {"optimizer": "unknown"})
-    assert block(config(), "figure_optimizers", {}) == {"source": "digits"}
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
@@ -404,7 +400,6 @@ def test_training_with_skips_and_surveys_read_what_is_theirs():
     assert moved(epochs=1) == [True, True, False, False]
     assert moved(places=7) == [False, False, True, True]
     assert moved(depths=[8, 14]) == [True] * 4
-    assert block(config(), "figure_skip_connections", {}) == {"source": "digits"}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import dataclasses
 import html as html_module
 import re
+import shutil
 
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
+from flatminima.errors import UserError
 from flatminima.report import article, rings
 from flatminima.report.claims import judge
 from flatminima.report.measurements import Measurement

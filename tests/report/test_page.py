@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatminima.provenance import published
+from flatminima.provenance.published import published_runs as folders
 from flatminima.report import article, published_runs
 
 from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
@@ -203,18 +203,18 @@ def published(tmp_path, measurements, claims, pictures):
     note = "From copies. " + HOSTILE
     for name in ("cifar10", "svhn"):
         publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
-    return published.published_runs(tmp_path)
+    return folders(tmp_path)
 
 
 def test_published_runs_are_shown_with_links_that_lead_somewhere(
     visit, compose, published, pictures, tmp_path
 ):
-    runs = published
-    stems = {stem: lambda path: path.stem for stem in STEMS if stem.endswith("-images")}
-    shown = [published_runs.load(tmp_path, run, stems) for run in runs]
+    stems = [stem for stem in STEMS if stem.endswith("-images")]
+    shown = [published_runs.load(tmp_path, run) for run in published]
+    assert [[figure.stem for figure in run.figures] for run in shown] == [stems, stems]
     report = tmp_path / "report"
     shutil.copytree(pictures.parent, report)
-    published_runs.copy(tmp_path, runs, report)
+    published_runs.copy(tmp_path, published, report)
     (report / "index.html").write_text(compose(elsewhere=shown))
     page, log = visit((report / "index.html").as_uri(), viewport=PHONE)
     assert log.complaints == []

@@ -57,7 +57,7 @@ def test_a_missing_file_is_made_again(project):
     path = project.root / "results/smoke/report/figures/boundaries.dark.svg"
     before = path.read_bytes()
     path.unlink()
-    assert project.stale() == ["Drawing decision boundaries for rising gap", "Writing the report"]
+    assert project.stale() == ["Drawing the figure boundaries", "Writing the report"]
     assert project.make().returncode == 0
     assert path.read_bytes() == before
 

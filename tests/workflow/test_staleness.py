@@ -19,28 +19,28 @@ AFTER_TRAINING = {
     "Perturbing a good and a bad minimum of swiss_roll",
     "Finding the margins of every network of swiss_roll",
     "Summing up every network of swiss_roll",
-    "Drawing a good and a bad minimum",
-    "Drawing decision boundaries for rising gap",
-    "Drawing what perturbation does, random direction",
-    "Drawing what perturbation does, hessian direction",
-    "Drawing what perturbation does as moving pictures, random direction",
-    "Drawing what perturbation does as moving pictures, hessian direction",
-    "Drawing how far training points lie from the decision boundary",
+    "Drawing the figure margins",
+    "Drawing the figure boundaries",
+    "Drawing the figure perturbation-random",
+    "Drawing the figure perturbation-hessian",
+    "Drawing the figure perturbation-random.webp",
+    "Drawing the figure perturbation-hessian.webp",
+    "Drawing the figure margin-widths",
     "Following one direction away from minima of swiss_roll",
-    "Packing the networks of the living figure",
-    "Drawing gap, radius and volume of swiss_roll",
-    "Drawing the loss along many directions of swiss_roll",
+    "Drawing the figure living.data.js",
+    "Drawing the figure gap-swiss_roll",
+    "Drawing the figure basins-swiss_roll",
     "Measuring volumes of swiss_roll by every estimator",
-    "Drawing how far each estimator of volume is off",
+    "Drawing the figure volumes",
     "Measuring the flatness of every network of swiss_roll",
-    "Drawing the spectra of a good and a bad minimum",
-    "Drawing every measure of flatness against the gap",
-    "Drawing what rescaling does to every measure",
+    "Drawing the figure spectrum",
+    "Drawing the figure flatness",
+    "Drawing the figure reparametrisation",
     "Training on random labels, and then without poison",
     "Measuring basins of bad minima without poison",
-    "Drawing bad minima without poison beside the others",
+    "Drawing the figure random-labels",
     "Joining minima of swiss_roll by curves of low loss",
-    "Drawing curves of low loss between minima of swiss_roll",
+    "Drawing the figure mode-connectivity-swiss_roll",
     "Setting every claim beside its measurement",
     "Writing the report",
 }
@@ -77,7 +77,7 @@ def test_a_comment_in_the_settings_reruns_nothing(project):
 
 def test_an_edit_of_one_figure_module_redraws_that_figure_and_the_report(project):
     project.edit("src/flatminima/figures/boundaries.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
-    assert project.stale() == ["Drawing decision boundaries for rising gap", "Writing the report"]
+    assert project.stale() == ["Drawing the figure boundaries", "Writing the report"]
     done = project.make()
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.stale() == []
@@ -89,7 +89,7 @@ def test_an_edit_of_a_training_module_retrains_and_all_that_follows(project):
     stale = project.stale()
     assert sum(job.startswith("Training all networks of") for job in stale) == 4
     assert any(job.startswith("Training all networks on rings") for job in stale)
-    assert "Drawing the circle between the rings beside what training finds" in stale
+    assert "Drawing the figure rings" in stale
     basins = [job for job in stale if job.startswith("Measuring basins of")]
     assert sum("at poison factor" in job for job in basins) == 4
     assert sum("on halves of the points" in job for job in basins) == 1
@@ -117,7 +117,7 @@ def test_a_fresh_clone_with_restored_results_reruns_nothing(finished, tmp_path):
     assert not (clone.root / ".snakemake").exists()
     assert clone.stale() == []
     clone.edit("src/flatminima/figures/boundaries.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
-    assert clone.stale() == ["Drawing decision boundaries for rising gap", "Writing the report"]
+    assert clone.stale() == ["Drawing the figure boundaries", "Writing the report"]
 
 
 def test_results_restored_after_an_edit_are_seen_to_be_stale(finished, tmp_path):

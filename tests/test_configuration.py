@@ -14,7 +14,7 @@ from flatminima.configuration import (
     poisoned,
 )
 from flatminima.errors import ConfigError
-from flatminima.figures.skip_connections import KINDS
+from flatminima.figures.skip_connections import SKIPS
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "config.yaml"
@@ -385,7 +385,11 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
-    jobs = [(f"skip_connections_{job}", {"skips": kind}) for job in ("train", "survey") for kind in KINDS]
+    jobs = [
+        (f"skip_connections_{job}", {"skips": kind})
+        for job in ("train", "survey")
+        for kind in SKIPS
+    ]
     before = [block(config(), *job) for job in jobs]
     assert [each["skips"] for each in before] == [True, False, True, False]
 

@@ -58,7 +58,9 @@ class FigureRecord:
         try:
             held = json.loads(content)
             source = held["source"] and Source(**held["source"])
-            sizes = {name: (int(width), int(height)) for name, (width, height) in held["sizes"].items()}
+            sizes = {
+                name: (int(width), int(height)) for name, (width, height) in held["sizes"].items()
+            }
             record = cls(**(held | {"sizes": sizes, "source": source}))
             whole = record.content() == content and sizes.keys() == set(VARIANTS)
         except (ValueError, TypeError, KeyError, AttributeError):

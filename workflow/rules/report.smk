@@ -33,9 +33,7 @@ MEASURED_OF = {
         ),
     },
     "skip_connections": lambda: {
-        "surfaces_minima": expand(
-            rules.skip_connections_train.output.minima, skips=SKIPS
-        ),
+        "surfaces_minima": expand(rules.skip_connections_train.output.minima, skips=SKIPS),
         "surfaces": expand(rules.skip_connections_survey.output.surfaces, skips=SKIPS),
     },
     IMAGES: lambda: {"subsets": expand(rules.subsets.output.subsets, dataset=IMAGES)},
@@ -46,9 +44,7 @@ MEASURED_OF = {
     "random_labels": lambda: {
         "random_labels": rules.random_labels_survey.output.survey,
     },
-    "mode_connectivity": lambda: {
-        "paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)
-    },
+    "mode_connectivity": lambda: {"paths": expand(rules.mode_connectivity.output.paths, dataset=JOINED)},
 }
 
 

@@ -8,14 +8,12 @@ longer step would cross are not in it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
-from torch.func import jacrev, vmap
 from torch.nn import functional
 
 from flatminima.models.evaluation import underlying
@@ -29,41 +27,6 @@ _TOLERANCE = 1e-9
 _MEMORY = 2**27
 
 Product = Callable[[Float[Tensor, " parameters"]], Float[Tensor, " parameters"]]
-
-
-@dataclass(frozen=True, eq=False)
-class Operator:
-    """A symmetric matrix A that is known by its products: what curvlinops and scipy ask of one.
-
-    Attributes:
-        product: v ↦ Av, of float64 vectors.
-        size: how many rows.
-        device: of the vectors.
-    """
-
-    product: Product
-    size: int
-    device: torch.device
-    dtype: torch.dtype = torch.float64
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.size, self.size
-
-    def __matmul__(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
-        """The product with one vector."""
-        return self.product(vector)
-
-    def of_array(self, vector: np.ndarray) -> np.ndarray:
-        """The product with one vector, as arrays."""
-        image = self.product(torch.from_numpy(np.array(vector).reshape(-1)).to(self.device))
-        values: np.ndarray = image.cpu().numpy()
-        return values
-
-    def scaled(self, scale: Float[Tensor, " parameters"]) -> "Operator":
-        """S A S with S = diag(scale)."""
-        return replace(self, product=lambda vector: scale * self.product(scale * vector))
 
 
 def top_eigenpair(
@@ -97,10 +60,10 @@ def top_eigenpair(
     Raises:
         ValueError: if the loss is not finite, or so flat that its Hessian is zero in float64.
     """
-    pair = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
-    if pair is None:
+    found = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
+    if found is None:
         raise ValueError("the Hessian of the loss is zero here, so it has no top eigenvector")
-    value, vector = pair
+    value, vector = found
     vector = vector / np.linalg.norm(vector)
     return value, vector * np.sign(vector[np.abs(vector).argmax()])
 
@@ -122,8 +85,8 @@ def top_eigenvalue(
     Raises:
         ValueError: if the loss is not finite.
     """
-    pair = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
-    return 0.0 if pair is None else pair[0]
+    found = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
+    return 0.0 if found is None else found[0]
 
 
 def _top(
@@ -135,45 +98,27 @@ def _top(
     seed: int,
     scale: Tensor | None,
 ) -> tuple[float, Float[np.ndarray, " parameters"]] | None:
-    """The eigenpair; None if the matrix is zero."""
+    """The eigenpair; None if the operator is zero, from which the iteration cannot start."""
+    product = hessian_product(network, minimum, inputs, labels)
     size = network.trainable
-    matrix = Operator(hessian_product(network, minimum, inputs, labels), size, minimum.device)
-    if scale is not None:
-        matrix = matrix.scaled(scale[:size].to(minimum.device, torch.float64))
-    pairs = largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)
-    if pairs is None:
-        return None
-    # Nothing is differentiated by running statistics.
-    return float(pairs[0][0]), np.pad(pairs[1][:, 0], (0, len(minimum) - size))
+    diagonal = None if scale is None else scale[:size].to(minimum.device, torch.float64)
 
+    def multiply(vector: np.ndarray) -> np.ndarray:
+        right = torch.from_numpy(np.array(vector).reshape(-1)).to(minimum.device)
+        image = product(right) if diagonal is None else diagonal * product(diagonal * right)
+        values: np.ndarray = image.cpu().numpy()
+        return values
 
-def largest_eigenpairs(
-    matrix: Operator, *, seed: int, count: int = 1, tolerance: float
-) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, "parameters count"]] | None:
-    """The largest (algebraic) eigenvalues, falling, and their eigenvectors, by ARPACK.
-
-    Args:
-        matrix: known by its products.
-        seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
-        count: how many.
-        tolerance: of eigenvectors; eigenvalues are then right to about its square.
-
-    Returns:
-        None for a matrix that is zero, from which the iteration cannot start.
-
-    Raises:
-        ValueError: if products are not finite.
-    """
-    start = generator(seed, "lanczos").standard_normal(matrix.size)
-    image = matrix.of_array(start)
+    start = generator(seed, "lanczos").standard_normal(size)
+    image = multiply(start)
     if not np.isfinite(image).all():
-        raise ValueError("the curvature of the loss is not finite here")
+        raise ValueError("the Hessian of the loss is not finite here")
     if not image.any():
         return None
-    linear = LinearOperator(matrix.shape, matvec=matrix.of_array, dtype=np.float64)
-    values, vectors = eigsh(linear, k=count, which="LA", v0=start, tol=tolerance)
-    order = np.argsort(-values)
-    return values[order], vectors[:, order]
+    operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
+    values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_TOLERANCE)
+    # Nothing is differentiated by running statistics.
+    return float(values[0]), np.pad(vectors[:, 0], (0, len(minimum) - size))
 
 
 def second_derivatives(
@@ -260,59 +205,34 @@ def gauss_newton_product(
 
     def product(vector: Tensor) -> Tensor:
         (moved,) = torch.autograd.grad(pulled, weights, vector, retain_graph=True)
-        bent = output_hessian_product(settled, moved) / len(settled)
+        bent = bend(settled, moved) / len(settled)
         (image,) = torch.autograd.grad(logits, parameters, bent, retain_graph=True)
         return image
 
     return product
 
 
-def output_hessian_product(
-    logits: Float[Tensor, "points outputs"], vectors: Float[Tensor, "points outputs"]
+def bend(
+    logits: Float[Tensor, "points outputs"], moved: Float[Tensor, "points outputs"]
 ) -> Float[Tensor, "points outputs"]:
     """Λ times a vector for each point, Λ the second derivatives of its loss by its logits.
 
     One output means two classes, of which Λ is p (1 − p).
     """
     if logits.shape[-1] == 1:
-        return torch.sigmoid(logits) * torch.sigmoid(-logits) * vectors
+        return torch.sigmoid(logits) * torch.sigmoid(-logits) * moved
     p = torch.softmax(logits, dim=-1)
-    return p * (vectors - (p * vectors).sum(dim=-1, keepdim=True))
+    return p * (moved - (p * moved).sum(dim=-1, keepdim=True))
 
 
-def square_root_factors(
-    logits: Float[Tensor, "points outputs"],
-) -> Float[Tensor, "points outputs factors"]:
-    """R with R Rᵀ = Λ for each point, Λ as above; one factor for one output."""
+def roots(logits: Float[Tensor, "points outputs"]) -> Float[Tensor, "points outputs factors"]:
+    """R with R Rᵀ = Λ for each point, Λ as for ``bend``; one factor for one output."""
     if logits.shape[-1] == 1:
         # By the logarithm, so that a network sure of a point keeps its digits.
         logs = functional.logsigmoid(logits) + functional.logsigmoid(-logits)
         return torch.exp(logs / 2)[..., None]
     p = torch.softmax(logits, dim=-1)
     return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
-
-
-def logit_jacobian(
-    network: Network, minimum: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
-) -> tuple[Float[Tensor, "points outputs trainable"], Float[Tensor, "points outputs"]]:
-    """Derivatives of each point's logits by the trainable parameters, and the logits, in float64.
-
-    Of N points with C outputs and n parameters they take 8·N·C·n bytes. Running statistics of
-    batch norm are held where they are: each point is evaluated by itself.
-    """
-    network = underlying(network)
-    values = minimum.detach().double()
-    parameters, statistics = values[: network.trainable], values[network.trainable :]
-
-    def of_point(parameters: Tensor, point: Tensor) -> Tensor:
-        vector = torch.cat([parameters, statistics])
-        return network.logits(vector[None], point[None])[0, 0]
-
-    points = inputs.double()
-    jacobian = vmap(jacrev(of_point), in_dims=(None, 0))(parameters, points)
-    with torch.no_grad():
-        logits = network.logits(values[None], points)[0]
-    return jacobian.detach(), logits
 
 
 def differentiable(

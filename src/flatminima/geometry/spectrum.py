@@ -13,15 +13,10 @@ import numpy as np
 import torch
 from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from jaxtyping import Float, Int
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
-from flatminima.geometry.curvature import (
-    Operator,
-    Product,
-    gauss_newton_product,
-    hessian_product,
-    largest_eigenpairs,
-)
+from flatminima.geometry.curvature import Product, gauss_newton_product, hessian_product
 from flatminima.geometry.directions import metric
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import at_loss
@@ -89,10 +84,38 @@ class Curvature:
         """
         steps = (grid[None, None] - self.nodes[..., None]) / width
         bumps = np.exp(-(steps**2) / 2) / (width * np.sqrt(2 * np.pi))
-        draws = (self.weights[..., None] * bumps).sum(axis=1)
-        density = [mean_of(column) for column in draws.T]
-        mean, low, high = np.array([(at.value, at.low, at.high) for at in density]).T
+        every = (self.weights[..., None] * bumps).sum(axis=1)
+        found = [mean_of(column) for column in every.T]
+        mean, low, high = (
+            np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high")
+        )
         return mean, low, high
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """A symmetric matrix that is known by its products: what curvlinops and scipy ask of one.
+
+    Attributes:
+        product: v ↦ Av.
+        dtype, device: of the vectors.
+        shape: of the matrix.
+    """
+
+    product: Product
+    shape: tuple[int, int]
+    device: torch.device
+    dtype: torch.dtype = torch.float64
+
+    def __matmul__(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The product with one vector."""
+        return self.product(vector)
+
+    def of_array(self, vector: np.ndarray) -> np.ndarray:
+        """The product with one vector, as arrays."""
+        image = self.product(torch.from_numpy(np.array(vector).reshape(-1)).to(self.device))
+        values: np.ndarray = image.cpu().numpy()
+        return values
 
 
 def operator(
@@ -112,10 +135,15 @@ def operator(
             for each weight (``directions.metric``), zero for parameters in no filter.
     """
     product = PRODUCTS[matrix](network, minimum, inputs, labels)
-    whole = Operator(product, network.trainable, minimum.device)
-    if units == "raw":
-        return whole
-    return whole.scaled(metric(network.layout, minimum.double(), "exact")[: whole.size])
+    size = network.trainable
+    if units == "filter":
+        scale = metric(network.layout, minimum.double(), "exact")[:size]
+        raw = product
+
+        def product(vector: Tensor) -> Tensor:
+            return scale * raw(scale * vector)
+
+    return Operator(product, (size, size), minimum.device)
 
 
 def curvature(
@@ -155,16 +183,19 @@ def curvature(
         tempered = at_loss(network, minimum, inputs, labels, level)
         network, temperature = tempered, tempered.temperature
     bends = operator(network, minimum, inputs, labels, matrix=matrix, units=units)
-    size = bends.size
+    size = bends.shape[0]
+    start = generator(seed, "lanczos").standard_normal(size)
+    image = bends.of_array(start)
+    if not np.isfinite(image).all():
+        raise ValueError("the curvature of the loss is not finite here")
     top = min(top, size - 1)
-    pairs = largest_eigenpairs(bends, seed=seed, count=top, tolerance=_TOLERANCE)
-    if pairs is None:
-        # Of a matrix that is zero all is known.
+    if not image.any():
+        # Neither iteration can start from a matrix that is zero, of which all is known.
         nothing, nodes = np.zeros(top), np.zeros((probes, 1))
         return Curvature(
             nothing, nothing, Sampled(0, 0, 0), nodes, np.ones_like(nodes), size, temperature
         )
-    values, vectors = pairs
+    values, vectors = _top(bends, start, top)
     nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
     return Curvature(
         values,
@@ -182,13 +213,22 @@ def curvature(
     )
 
 
+def _top(
+    bends: Operator, start: np.ndarray, top: int
+) -> tuple[Float[np.ndarray, " top"], Float[np.ndarray, "parameters top"]]:
+    linear = LinearOperator(bends.shape, matvec=bends.of_array, dtype=np.float64)
+    values, vectors = eigsh(linear, k=top, which="LA", v0=start, tol=_TOLERANCE)
+    order = np.argsort(-values)
+    return values[order], vectors[:, order]
+
+
 def _trace(
     bends: Operator, values: np.ndarray, vectors: np.ndarray, probes: int, seed: int
 ) -> Sampled:
     """The eigenvalues found, and what Hutchinson's probes see beside their eigenvectors."""
     draws = []
     for probe in range(probes):
-        signs = generator(seed, "probe", probe).choice([-1.0, 1.0], size=bends.size)
+        signs = generator(seed, "probe", probe).choice([-1.0, 1.0], size=bends.shape[0])
         rest = signs - vectors @ (vectors.T @ signs)
         draws.append(rest @ bends.of_array(rest))
     return mean_of(values.sum() + np.array(draws))
@@ -205,7 +245,7 @@ def _quadratures(
         # The library draws its starting vector from torch's own stream.
         with torch.random.fork_rng(devices=on_gpu):
             torch.manual_seed(address)
-            eigenvalues, vectors = fast_lanczos(bends, steps)
-        nodes[probe] = eigenvalues.cpu().numpy()
+            found, vectors = fast_lanczos(bends, steps)
+        nodes[probe] = found.cpu().numpy()
         weights[probe] = vectors[0].square().cpu().numpy()
     return nodes, weights

@@ -16,7 +16,7 @@ from flatminima.errors import ConfigError
 from flatminima.experiments import EXPERIMENTS
 from flatminima.experiments.experiment import factor_name
 from flatminima.experiments.mode_connectivity import connected
-from flatminima.figures.skip_connections import KINDS
+from flatminima.figures.skip_connections import SKIPS
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "config.yaml"
@@ -215,7 +215,6 @@ REST_ON_IT = {"swiss_roll": ("random_labels", "flatness", "volumes", "mode_conne
     ("name", "rule", "wildcards"),
     [
         ("swiss_roll", "train", {"dataset": "swiss_roll", "poison": "0"}),
-        ("swiss_roll", "figure_gap", {"dataset": "swiss_roll"}),
         ("minefield", "minefield_search", {}),
         ("minefield", "dataset", {"dataset": "minefield"}),
         ("rings", "rings_train", {"gap": "0.001"}),
@@ -242,8 +241,6 @@ def test_paths_read_their_own_settings_and_the_network_they_join():
     assert moved({"swiss_roll": {"network": {"hidden": [3]}}}) == jobs[:1]
     assert moved({"swiss_roll": {"training": {"seeds": 9}}}) == []
     assert moved({"images": {"survey": {"directions": 9}}}) == []
-    source = block(config(), "figure_mode_connectivity", {"dataset": "images"})
-    assert source == {"source": "digits"}
 
 
 def test_paths_of_one_data_set_can_be_left_out(tmp_path):
@@ -421,14 +418,13 @@ def test_the_job_of_a_model_or_an_optimizer_reads_its_own_settings_alone():
     assert moved(set_epochs) == ["resnet18", "comparable", "linear"]
     with pytest.raises(KeyError):
         block(config(), "optimizers_train", {"optimizer": "unknown"})
-    assert block(config(), "figure_optimizers", {}) == {"source": "digits"}
 
 
 def test_training_with_skips_and_surveys_read_what_is_theirs():
     jobs = [
         (f"skip_connections_{job}", {"skips": kind})
         for job in ("train", "survey")
-        for kind in KINDS
+        for kind in SKIPS
     ]
     before = [block(config(), *job) for job in jobs]
     assert [each["skips"] for each in before] == [True, False, True, False]
@@ -444,7 +440,6 @@ def test_training_with_skips_and_surveys_read_what_is_theirs():
     assert moved(epochs=1) == [True, True, False, False]
     assert moved(grid_points=7) == [False, False, True, True]
     assert moved(depths=[8, 14]) == [True] * 4
-    assert block(config(), "figure_skip_connections", {}) == {"source": "digits"}
 
 
 @pytest.mark.parametrize(

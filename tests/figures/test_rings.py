@@ -58,11 +58,11 @@ def sharpness():
         "axis_x": axis,
         "axis_y": axis,
         "probability": np.stack(
-            [probability(np.hypot(x, y), np.arctan2(y, x), kind) for kind in rings.KINDS]
+            [probability(np.hypot(x, y), np.arctan2(y, x), kind) for kind in rings.BOUNDARIES]
         ),
         "angle": angle,
         "offset": offset,
-        "unrolled": np.stack([probability(r, a, kind) for kind in rings.KINDS]),
+        "unrolled": np.stack([probability(r, a, kind) for kind in rings.BOUNDARIES]),
         "distance": distance,
         "loss_1d": np.stack([np.outer([1, 2], distance**2), np.outer([5, 9], distance**2)]),
         "train_inputs": np.concatenate([inner, near]),

@@ -4,7 +4,9 @@ import pytest
 
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit, audit_files
+from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import identify
+from flatminima.provenance.recipe import read_recipe, write_recipe
 from flatminima.storage import canonical_json
 
 RESULTS = "results/tiny"
@@ -198,6 +200,29 @@ def test_a_recipe_of_a_later_plan_says_what_changed(finished):
     (finding,) = audit(RESULTS, finished.root).findings
     assert finding.path == f"{RESULTS}/recipes/fit/a.5.json"
     assert "(config width: 1.5 → 2.0)" in str(finding)
+
+
+def test_a_figure_gets_the_settings_of_the_plan_and_goes_with_what_it_is_drawn_from(finished):
+    """No configuration file says what a declaration in the workflow gives."""
+    rewrite(finished, "figure", rule="figure")
+    recipe = finished.root / finished.manifest("figure")["recipe"]["path"]
+    write_recipe(recipe, {**read_recipe(recipe), "rule": "figure"})
+    made = finished.manifest("figure")["recipe"]
+    rewrite(finished, "figure", recipe={**made, "sha256": file_digest(recipe)})
+    finished.write("config.yaml", "noise: 5")
+
+    def resolve(_files, rule, _wildcards):
+        assert rule != "figure"
+        return None if rule == gone else finished.block(rule)
+
+    gone = None
+    notes = audit_files([FIGURE], finished.root, resolve).findings
+    assert [(note.level, note.path) for note in notes] == [("note", "config.yaml")]
+    assert "in settings that they do not read" in str(notes[0])
+    gone = "fit"
+    notes = audit_files([FIGURE], finished.root, resolve).findings
+    assert [(note.level, note.path) for note in notes] == [("note", FIGURE)]
+    assert "left over" in str(notes[0])
 
 
 def test_a_file_without_a_manifest_is_unrecorded(finished):

@@ -193,6 +193,28 @@ def test_computed_imports_and_broken_code_are_refused(project):
         closure(project)
 
 
+def test_a_script_may_compute_names_that_its_settings_name(project):
+    project.write("workflow/scripts/fit.py", "from importlib import import_module as load\n")
+    project.edit("workflow/scripts/fit.py", " as load", "\nimport_module(settings)")
+    paths = import_closure(
+        project.root / "workflow/scripts/fit.py", project.root / "src", ["tiny.paint"]
+    )
+    assert [path.relative_to(project.root).as_posix() for path in paths] == [
+        "src/tiny/__init__.py",
+        "src/tiny/paint.py",
+        "workflow/scripts/fit.py",
+    ]
+    project.edit("src/tiny/paint.py", "COLOUR", "__import__(f())\nCOLOUR")
+    with pytest.raises(UserError, match=r"paint\.py:\d+: imports a module by a computed name"):
+        import_closure(
+            project.root / "workflow/scripts/fit.py", project.root / "src", ["tiny.paint"]
+        )
+    with pytest.raises(UserError, match=r"fit\.py: imports tiny\.absent, but there is neither"):
+        import_closure(
+            project.root / "workflow/scripts/fit.py", project.root / "src", ["tiny.absent"]
+        )
+
+
 def test_the_digest_of_a_file_is_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert file_digest(tmp_path / "a") == (

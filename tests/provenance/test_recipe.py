@@ -37,6 +37,13 @@ def test_a_recipe_holds_settings_code_and_files(project):
     assert found["files"] == {page: file_digest(project.root / page)}
 
 
+def test_a_module_that_the_settings_name_is_code_of_the_recipe(project):
+    before = recipe(project, modules=["tiny.steps"])
+    assert before["code"].keys() - recipe(project)["code"].keys() >= {"src/tiny/steps.py"}
+    project.write("src/tiny/steps.py", "ADDED = 1\n")
+    assert record_digest(recipe(project, modules=["tiny.steps"])) != record_digest(before)
+
+
 def test_a_recipe_is_blind_to_comments_and_to_the_order_of_settings(project):
     before = recipe(project, config={"a": 1, "b": {"c": 2, "d": (3, 4)}})
     project.edit("src/tiny/paint.py", "COLOUR", "# why\nCOLOUR")

@@ -1002,7 +1002,7 @@ def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note="
     (folder / "report/index.html").write_text(
         "<!doctype html><title>Elsewhere</title>"
         '<section id="mystery"><figure><img src="figures/other.svg" width="1" height="2" alt="">'
-        f'</figure></section><section id="images">{shown}<figure class="missing"></figure></section>'
+        f'</figure></section><section id="images">{shown}<figure></figure></section>'
     )
     (folder / "summary.safetensors").write_bytes(b"arrays")
     record = {

@@ -209,12 +209,12 @@ def published(tmp_path, measurements, claims, pictures):
 def test_published_runs_are_shown_with_links_that_lead_somewhere(
     visit, compose, published, pictures, tmp_path
 ):
-    runs = published
-    stems = {stem: lambda path: path.stem for stem in STEMS if stem.endswith("-images")}
-    shown = [published_runs.load(tmp_path, run, stems) for run in runs]
+    stems = [stem for stem in STEMS if stem.endswith("-images")]
+    shown = [published_runs.load(tmp_path, run) for run in published]
+    assert [[figure.stem for figure in run.figures] for run in shown] == [stems, stems]
     report = tmp_path / "report"
     shutil.copytree(pictures.parent, report)
-    published_runs.copy(tmp_path, runs, report)
+    published_runs.copy(tmp_path, published, report)
     (report / "index.html").write_text(compose(elsewhere=shown))
     page, log = visit((report / "index.html").as_uri(), viewport=PHONE)
     assert log.complaints == []

@@ -42,7 +42,7 @@ def planned(tmp_path):
 def test_only_the_jobs_of_what_is_left_in_are_planned(planned):
     alone = planned(ALONE)
     assert "Writing the report" in alone
-    assert "Drawing the loss along many directions of images" in alone
+    assert "Drawing the figure basins-images" in alone
     assert sum(job.startswith("Training") for job in alone) == 6
     others = ("swiss_roll", "rings", "random labels", "minefield", "boundaries", "optimizer")
     for words in (*others, "model", "skip"):

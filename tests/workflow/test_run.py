@@ -55,7 +55,7 @@ def test_one_flipped_byte_in_the_results_is_found_and_named(edited, name):
     ("name", "old", "new"),
     [
         ("src/flatminima/training/losses.py", "dim=-1) - ", "dim=-2) - "),
-        ("workflow/scripts/figure_gap.py", 'arrays("summary")', 'arrays("summarx")'),
+        ("workflow/scripts/figure.py", 'config["title"]', 'config["titlf"]'),
         ("report/templates/index.html.j2", "<h1>", "<h2>"),
         ("report/claims/minefield.yaml", "partly: 0.98", "partly: 0.99"),
         ("config.yaml", "noise: 0.5", "noise: 0.4"),

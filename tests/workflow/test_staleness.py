@@ -19,28 +19,28 @@ AFTER_TRAINING = {
     "Perturbing a good and a bad minimum of swiss_roll",
     "Finding the margins of every network of swiss_roll",
     "Summing up every network of swiss_roll",
-    "Drawing a good and a bad minimum",
-    "Drawing decision boundaries for rising gap",
-    "Drawing what perturbation does, random direction",
-    "Drawing what perturbation does, hessian direction",
-    "Drawing what perturbation does as moving pictures, random direction",
-    "Drawing what perturbation does as moving pictures, hessian direction",
-    "Drawing how far training points lie from the decision boundary",
+    "Drawing the figure margins",
+    "Drawing the figure boundaries",
+    "Drawing the figure perturbation-random",
+    "Drawing the figure perturbation-hessian",
+    "Drawing the figure perturbation-random.webp",
+    "Drawing the figure perturbation-hessian.webp",
+    "Drawing the figure margin-widths",
     "Following one direction away from minima of swiss_roll",
-    "Packing the networks of the living figure",
-    "Drawing gap, radius and volume of swiss_roll",
-    "Drawing the loss along many directions of swiss_roll",
+    "Drawing the figure living.data.js",
+    "Drawing the figure gap-swiss_roll",
+    "Drawing the figure basins-swiss_roll",
     "Measuring volumes of swiss_roll by every estimator",
-    "Drawing how far each estimator of volume is off",
+    "Drawing the figure volumes",
     "Measuring the flatness of every network of swiss_roll",
-    "Drawing the spectra of a good and a bad minimum",
-    "Drawing every measure of flatness against the gap",
-    "Drawing what rescaling does to every measure",
+    "Drawing the figure spectrum",
+    "Drawing the figure flatness",
+    "Drawing the figure reparametrisation",
     "Training on random labels, and then without poison",
     "Measuring basins of bad minima without poison",
-    "Drawing bad minima without poison beside the others",
+    "Drawing the figure random-labels",
     "Joining minima of swiss_roll by curves of low loss",
-    "Drawing curves of low loss between minima of swiss_roll",
+    "Drawing the figure mode-connectivity-swiss_roll",
     "Setting every claim beside its measurement",
     "Writing the report",
 }
@@ -101,7 +101,7 @@ def test_an_edit_of_a_training_module_retrains_and_all_that_follows(edited):
     stale = edited.stale()
     assert sum(job.startswith("Training all networks of") for job in stale) == 4
     assert any(job.startswith("Training all networks on rings") for job in stale)
-    assert "Drawing the circle between the rings beside what training finds" in stale
+    assert "Drawing the figure rings" in stale
     basins = [job for job in stale if job.startswith("Measuring basins of")]
     assert sum("at poison factor" in job for job in basins) == 4
     assert sum("on halves of the points" in job for job in basins) == 1

@@ -15,7 +15,7 @@ from flatminima.figures.style import Data, Look
 
 TITLE = "The boundary found by training, and the circle"
 SOURCE = Source("Fig. 8", "huang2020")
-KINDS = ("trained", "circle")
+BOUNDARIES = ("trained", "circle")
 TITLES = {"trained": "Found by training", "circle": "The circle"}
 SHARPNESS = {
     "trained": "found by training",
@@ -138,7 +138,7 @@ def draw(data: Data, look: Look) -> Figure:
     """
     page = NARROW if look.narrow else WIDE
     figure = Figure(figsize=(look.width, page.height))
-    for index in range(len(KINDS)):
+    for index in range(len(BOUNDARIES)):
         across = index * (page.plane + page.between)
         plane = style.place(figure, page.edge + across, page.title, page.plane, page.plane)
         _plane(plane, data, index, look)
@@ -217,7 +217,7 @@ def _plane(axes: Axes, data: Data, index: int, look: Look) -> None:
     turn = "\n" if look.narrow else " "
     axes.set_title(f"between the rings on{turn}{share} of the way round")
     axes.annotate(
-        TITLES[KINDS[index]],
+        TITLES[BOUNDARIES[index]],
         (0, 1),
         xycoords="axes fraction",
         xytext=(0, 29 if look.narrow else 18),
@@ -287,12 +287,12 @@ def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
     axes.set_title(
         "unrolled, the gap enlarged: linear up to one gap away, logarithmic beyond"
         if not look.narrow
-        else f"{TITLES[KINDS[index]].lower()}, the gap enlarged"
+        else f"{TITLES[BOUNDARIES[index]].lower()}, the gap enlarged"
     )
 
 
 def _lines(axes: Axes, data: Data, look: Look) -> None:
-    for index, kind in enumerate(KINDS):
+    for index, kind in enumerate(BOUNDARIES):
         axes.plot(
             data["distance"],
             data["loss_1d"][index].T,

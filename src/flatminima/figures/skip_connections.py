@@ -23,7 +23,7 @@ from flatminima.models.statistics import STATISTICS, SURFACES_BY
 
 TITLE = "The loss around deep networks with and without skip connections"
 SOURCE = Source("Figs. 1 and 5", "li2018")
-KINDS = ("with", "without")
+SKIPS = ("with", "without")
 """The two kinds of networks, in the order of the columns."""
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
@@ -69,21 +69,21 @@ def collect(surfaces: Mapping[str, Data], minima: Mapping[str, Data], source: st
     """Select what is drawn, kinds first.
 
     Args:
-        surfaces: arrays of ``surfaces/<kind>`` by the kind, one of ``KINDS``.
+        surfaces: arrays of ``surfaces/<kind>`` by the kind, one of ``SKIPS``.
         minima: arrays of ``minima/surfaces/<kind>`` likewise.
         source: of the images.
 
     Raises:
         KeyError: if an array is missing.
     """
-    first, trained = surfaces[KINDS[0]], minima[KINDS[0]]
+    first, trained = surfaces[SKIPS[0]], minima[SKIPS[0]]
     return {
         "dataset": np.array(source),
         "batch_norm": np.array([STATISTICS.index(SURFACES_BY[0])]),
         **{name: first[name] for name in ("depth", "axis", "coarse_axis", "surface_points")},
         **{name: trained[name] for name in ("train_points", "test_points")},
-        **{name: np.stack([surfaces[kind][name] for kind in KINDS]) for name in MEASURED},
-        **{name: np.stack([minima[kind][name] for kind in KINDS]) for name in TAKEN},
+        **{name: np.stack([surfaces[kind][name] for kind in SKIPS]) for name in MEASURED},
+        **{name: np.stack([minima[kind][name] for kind in SKIPS]) for name in TAKEN},
     }
 
 
@@ -100,7 +100,7 @@ def draw(data: Data, look: Look) -> Figure:
     refreshed, frozen = _refreshed(data), _frozen(data)
     levels = _even_levels(refreshed), _levels(frozen, 4)
     figure = Figure(figsize=(look.width, page.height))
-    for column in range(len(KINDS)):
+    for column in range(len(SKIPS)):
         left = page.left + column * (page.panel + page.between)
         _heading(figure, data, column, (left, page.top - 0.1), look)
         place = (
@@ -157,7 +157,7 @@ def draw(data: Data, look: Look) -> Figure:
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     parts = []
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(SKIPS):
         for row, depth in enumerate(data["depth"]):
             train, test = (
                 style.percent(float(data[f"{part}_accuracy"][column, row].mean()))
@@ -174,7 +174,7 @@ def alt(data: Data) -> str:
             )
     heights = [
         " and ".join(
-            f"{style.nats(_highest(loss[column]))} {kind}" for column, kind in enumerate(KINDS)
+            f"{style.nats(_highest(loss[column]))} {kind}" for column, kind in enumerate(SKIPS)
         )
         for loss in (_refreshed(data), _frozen(data))
     ]
@@ -190,7 +190,7 @@ def alt(data: Data) -> str:
 
 def colour(look: Look, kind: str) -> str:
     """The colour of networks with or without skip connections."""
-    return look.palette.models[1 + KINDS.index(kind)]
+    return look.palette.models[1 + SKIPS.index(kind)]
 
 
 def _refreshed(data: Data) -> np.ndarray:
@@ -281,7 +281,7 @@ def _heading(
     figure: Figure, data: Data, column: int, place: tuple[float, float], look: Look
 ) -> None:
     """Say above a column which network it shows; ``place`` is in inches, the last line's foot."""
-    kind, number = KINDS[column], int(data["shown"][column, 0])
+    kind, number = SKIPS[column], int(data["shown"][column, 0])
     train, test = (
         style.percent(float(data[f"{part}_accuracy"][column, -1, number]))
         for part in ("train", "test")
@@ -368,7 +368,7 @@ def _bar(
 def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
     by = SURFACES_BY.index(statistics)
     every = 100 * data["falling_share"]
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(SKIPS):
         share, fitted = every[column, :, :, by], data["converged"][column]
         for row in range(len(share)):
             aside = (np.arange(share.shape[1]) - (share.shape[1] - 1) / 2) * 0.08
@@ -387,8 +387,8 @@ def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
 
 def _handles(look: Look, *, everywhere: bool) -> list[Artist]:
     """Marks of networks, and unless the loss is finite ``everywhere`` what stands for that."""
-    labels = {kind: f"{kind} skips" for kind in KINDS}
-    marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(KINDS)]
+    labels = {kind: f"{kind} skips" for kind in SKIPS}
+    marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(SKIPS)]
     handles = [
         Line2D([], [], linestyle="none", marker=marker, markersize=4, color=each, label=label)
         for marker, each, label in marks

@@ -1,11 +1,10 @@
 from flatminima.figures import reparametrisation
 from flatminima.figures.render import render
-from flatminima.formats.flatness import Rescaled
 from flatminima.provenance.job import Job, run
 
 
 def main(job: Job) -> None:
-    data = reparametrisation.collect(Rescaled.read(job.inputs["reparametrisation"]))
+    data = reparametrisation.collect(job.arrays("reparametrisation"))
     render(reparametrisation.draw, data, job.outputs["svg"].removesuffix(".svg"))
 
 

@@ -1,11 +1,10 @@
 from flatminima.figures import spectrum
 from flatminima.figures.render import render
-from flatminima.formats.flatness import Spectra
 from flatminima.provenance.job import Job, run
 
 
 def main(job: Job) -> None:
-    data = spectrum.collect(Spectra.read(job.inputs["spectra"]))
+    data = spectrum.collect(job.arrays("spectra"))
     render(spectrum.draw, data, job.outputs["svg"].removesuffix(".svg"))
 
 

@@ -15,27 +15,32 @@ from flatminima.flatness_measures import (
     SPACES,
     Ball,
     Measure,
+    gap_correlations,
     set_against_the_gap,
     values_of,
 )
 from flatminima.formats.flatness import FlatnessSurvey
+from flatminima.ranks import Bootstrap
 
 COLUMNS = 4
 """Panels in a row, half of them on a narrow page."""
 
 
-def collect(survey: FlatnessSurvey, summary: Data, correlations: Data) -> dict[str, np.ndarray]:
+def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str, np.ndarray]:
     """Select what is drawn from the measures and the basins of one data set.
 
     Args:
-        survey: of every network.
+        measures: arrays of a ``FlatnessSurvey``.
         summary: arrays of ``summaries/<dataset>``; of its cutoffs the last is drawn, the network's
             own loss plus an excess.
-        correlations: what ``flatness_measures.gap_correlations`` gave.
+        dataset: its name; with ``seed`` it says which resamples its correlations rest on.
+        seed: root seed.
 
     Raises:
-        KeyError: if an array is missing.
+        DamagedFileError: if an array is missing.
     """
+    survey = FlatnessSurvey.of(measures, "measures")
+    correlations = gap_correlations(dataset, survey, summary, Bootstrap(seed))
     names = ("poison_factor", "train_accuracy", "test_accuracy", "converged", "gap")
     data = {name: getattr(survey, name) for name in names} | {"level": np.array([survey.level])}
     for measure in set_against_the_gap():

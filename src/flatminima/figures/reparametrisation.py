@@ -20,9 +20,17 @@ from flatminima.formats.flatness import Rescaled
 from flatminima.training.selection import KINDS
 
 
-def collect(rescaled: Rescaled) -> dict[str, np.ndarray]:
-    """By measure the factors (minima, rescalings) of one data set, the good minimum first."""
-    settings = {name: np.array([getattr(rescaled, name)]) for name in ("factor", "level")}
+def collect(reparametrisation: Data) -> dict[str, np.ndarray]:
+    """By measure the factors (minima, rescalings) of one data set, the good minimum first.
+
+    Args:
+        reparametrisation: arrays of a ``Rescaled``.
+
+    Raises:
+        DamagedFileError: if an array is missing.
+    """
+    rescaled = Rescaled.of(reparametrisation, "reparametrisation")
+    settings = {name: reparametrisation[name] for name in ("factor", "level")}
     return rescaling_factors(rescaled) | settings
 
 

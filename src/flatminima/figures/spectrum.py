@@ -24,11 +24,18 @@ LOWEST = 0.7
 TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
 
 
-def collect(spectra: Spectra) -> dict[str, np.ndarray]:
-    """Select what is drawn from the spectra of one data set; cases not in it are drawn empty."""
-    data = {"level": np.array([spectra.level])}
+def collect(spectra: Data) -> dict[str, np.ndarray]:
+    """Select what is drawn from the spectra of one data set; cases not in it are drawn empty.
+
+    Args:
+        spectra: arrays of a ``Spectra``, the good minimum first.
+
+    Raises:
+        DamagedFileError: if an array is missing.
+    """
+    held, data = Spectra.of(spectra, "spectra"), {"level": spectra["level"]}
     for case, _ in CASES:
-        spectrum = spectra.at(*case.split("."))
+        spectrum = held.at(*case.split("."))
         if spectrum is not None:
             data |= {f"{case}.{name}": getattr(spectrum, name) for name in TAKEN}
     return data

@@ -6,7 +6,7 @@ import pytest
 from flatminima.figures import flatness as figures
 from flatminima.figures import style
 from flatminima.figures.style import Look
-from flatminima.flatness_measures import set_against_the_gap
+from flatminima.flatness_measures import gap_correlations, set_against_the_gap
 from flatminima.formats.flatness import FlatnessSurvey
 from flatminima.ranks import Bootstrap
 
@@ -47,17 +47,19 @@ def arrays():
 
 
 @pytest.fixture
-def data(arrays, monkeypatch):
-    measures, summary, correlations = arrays
+def data(arrays):
+    """With correlations that are told apart."""
+    survey, summary, correlations = arrays
+    drawn = figures.collect(survey.arrays(), summary, "swiss_roll", 0)
+    return drawn | {f"{key}.rho": bounded for key, bounded in correlations.items()}
 
-    def computed(dataset, its_measures, its_summary, bootstrap):
-        assert (dataset, bootstrap) == ("swiss_roll", Bootstrap(7))
-        assert its_measures.arrays().keys() == measures.arrays().keys()
-        assert its_summary.keys() == summary.keys()
-        return correlations
 
-    monkeypatch.setattr(figures, "gap_correlations", computed)
-    return figures.collect(measures.arrays(), summary, dataset="swiss_roll", seed=7)
+def test_correlations_are_those_of_the_measures(arrays):
+    survey, summary, _ = arrays
+    data = figures.collect(survey.arrays(), summary, "swiss_roll", 3)
+    expected = gap_correlations("swiss_roll", survey, summary, Bootstrap(3))
+    for key in KEYS:
+        np.testing.assert_array_equal(data[f"{key}.rho"], expected[key])
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])

@@ -6,7 +6,6 @@ import pytest
 from flatminima.figures import reparametrisation as figures
 from flatminima.figures.style import Look
 from flatminima.flatness_measures import set_against_rescaling
-from flatminima.formats.flatness import Rescaled
 from flatminima.training.selection import ROLES as KINDS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -30,7 +29,7 @@ def data():
     arrays |= {name: np.array([float(value)]) for name, value in settings.items()}
     arrays |= {"temperature": np.ones((2, 3)), "logits_moved": np.zeros((2, 3))}
     arrays |= {"log10_jacobian": np.zeros(3)}
-    return figures.collect(Rescaled.of(arrays, "made up"))
+    return figures.collect(arrays)
 
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])

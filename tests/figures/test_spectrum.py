@@ -39,7 +39,7 @@ def spectra():
 
 @pytest.mark.parametrize("layout", ["wide", "narrow"])
 def test_curves_are_the_counts(spectra, layout):
-    figure = figures.draw(figures.collect(spectra), Look("light", layout))
+    figure = figures.draw(figures.collect(spectra.arrays()), Look("light", layout))
     figure.draw_without_rendering()
     for axes, (case, _) in zip(figure.axes, figures.CASES, strict=True):
         lines, spectrum = iter(axes.lines), spectra.at(*case.split("."))
@@ -60,7 +60,7 @@ def test_curves_are_the_counts(spectra, layout):
 
 
 def test_panels_and_words_name_the_loss_and_the_largest_eigenvalues(spectra):
-    data = figures.collect(spectra)
+    data = figures.collect(spectra.arrays())
     titles = [axes.get_title("left") for axes in figures.draw(data, Look()).axes]
     assert titles[0] == "a  Raw, each\nat its own loss"
     assert titles[1] == "b  Raw, both\nat a loss of 0.25 nats"
@@ -70,7 +70,7 @@ def test_panels_and_words_name_the_loss_and_the_largest_eigenvalues(spectra):
 
 
 def test_without_a_common_loss_two_panels_are_empty_and_said_to_be(spectra):
-    data = figures.collect(replace(spectra, common_raw=None, common_filter=None))
+    data = figures.collect(replace(spectra, common_raw=None, common_filter=None).arrays())
     figure = figures.draw(data, Look())
     figure.draw_without_rendering()
     assert [len(axes.lines) for axes in figure.axes] == [6, 0, 0]

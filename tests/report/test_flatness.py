@@ -122,13 +122,12 @@ def test_a_measure_is_one_function_and_one_entry(monkeypatch, measurements, comp
     assert entries["flatness.own.raw.steepest.vs_gap"].value is not None
     assert entries["flatness.rescaled.layers.raw.steepest"].value is not None
 
-    correlations = gap_correlations("d", surveyed, summary, Bootstrap(0, 20))
-    data = flatness.collect(surveyed, summary, correlations)
+    data = flatness.collect(surveyed.arrays(), summary, "d", 0)
     panel = flatness.draw(data, Look()).axes[-1]
     assert panel.get_title("left") == "Steepest minibatch\nraw"
     assert panel.get_ylabel() == SLOPE
     assert "Steepest minibatch, raw, ρ" in flatness.alt(data)
-    rows = reparametrisation.draw(reparametrisation.collect(rescaled), Look())
+    rows = reparametrisation.draw(reparametrisation.collect(rescaled.arrays()), Look())
     assert "steepest minibatch" in [label.get_text() for label in rows.axes[0].get_yticklabels()]
 
     page = visible_text(compose(measurements=measurements | entries))

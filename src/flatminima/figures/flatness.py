@@ -33,16 +33,16 @@ def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str,
     """Select what is drawn from the measures and the basins of one data set.
 
     Args:
-        survey: of every network.
+        measures: arrays of a ``FlatnessSurvey``.
         summary: arrays of ``summaries/<dataset>``; of its cutoffs the last is drawn, the network's
             own loss plus an excess.
         dataset: its name; with ``seed`` it says which resamples its correlations rest on.
         seed: root seed.
 
     Raises:
-        KeyError: if an array is missing.
+        DamagedFileError: if an array is missing.
     """
-    survey = FlatnessSurvey.of(measures, "measures of flatness")
+    survey = FlatnessSurvey.of(measures, "measures")
     correlations = gap_correlations(dataset, survey, summary, Bootstrap(seed))
     names = ("poison_factor", "train_accuracy", "test_accuracy", "converged", "gap")
     data = {name: getattr(survey, name) for name in names} | {"level": np.array([survey.level])}

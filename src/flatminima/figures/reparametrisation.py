@@ -24,9 +24,16 @@ SOURCE = None
 
 
 def collect(reparametrisation: Data) -> dict[str, np.ndarray]:
-    """By measure the factors (minima, rescalings) of one data set, the good minimum first."""
-    rescaled = Rescaled.of(reparametrisation, "rescaled minima")
-    settings = {name: np.array([getattr(rescaled, name)]) for name in ("factor", "level")}
+    """By measure the factors (minima, rescalings) of one data set, the good minimum first.
+
+    Args:
+        reparametrisation: arrays of a ``Rescaled``.
+
+    Raises:
+        DamagedFileError: if an array is missing.
+    """
+    rescaled = Rescaled.of(reparametrisation, "reparametrisation")
+    settings = {name: reparametrisation[name] for name in ("factor", "level")}
     return rescaling_factors(rescaled) | settings
 
 

@@ -27,11 +27,17 @@ TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton
 
 
 def collect(spectra: Data) -> dict[str, np.ndarray]:
-    """Select what is drawn from the spectra of one data set; cases not in it are drawn empty."""
-    record = Spectra.of(spectra, "spectra")
-    data = {"level": np.array([record.level])}
+    """Select what is drawn from the spectra of one data set; cases not in it are drawn empty.
+
+    Args:
+        spectra: arrays of a ``Spectra``, the good minimum first.
+
+    Raises:
+        DamagedFileError: if an array is missing.
+    """
+    held, data = Spectra.of(spectra, "spectra"), {"level": spectra["level"]}
     for case, _ in CASES:
-        spectrum = record.at(*case.split("."))
+        spectrum = held.at(*case.split("."))
         if spectrum is not None:
             data |= {f"{case}.{name}": getattr(spectrum, name) for name in TAKEN}
     return data

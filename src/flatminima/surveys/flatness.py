@@ -29,7 +29,7 @@ from flatminima.geometry.reparametrisation import (
     unit_factors,
 )
 from flatminima.geometry.sampled import Sampled
-from flatminima.geometry.spectrum import Curvature, Units, curvature
+from flatminima.geometry.spectrum import Units, curvature
 from flatminima.geometry.temperature import Tempered, temperature_at
 from flatminima.models.network import Network
 from flatminima.progress import Report
@@ -65,25 +65,14 @@ def survey(
         report: called with (minima done, minima, text).
     """
     parameters = np.stack([ensemble.parameters for ensemble in minima])
+    names = ("train_accuracy", "test_accuracy", "train_loss", "converged")
+    reached: dict[str, Any] = {n: np.stack([getattr(of, n) for of in minima]) for n in names}
     measured = _measured(
-        network,
-        torch.from_numpy(parameters).to(inputs.device),
-        inputs,
-        labels,
-        level=level,
-        drawn=partition(len(labels), batch=batch, count=partitions, seed=seed),
-        seed=seed,
-        report=report,
-    )
-    reached: dict[str, Any] = {
-        name: np.stack([getattr(ensemble, name) for ensemble in minima])
-        for name in ("train_accuracy", "test_accuracy", "train_loss", "converged")
-    }
+        network, torch.from_numpy(parameters).to(inputs.device), inputs, labels,
+        level=level, batch=batch, partitions=partitions, seed=seed, report=report,
+    )  # fmt: skip
     return FlatnessSurvey(
-        **measured,
-        **reached,
-        **_settings(level, batch, partitions, len(labels)),
-        poison_factor=np.asarray(factors, dtype=np.float64),
+        **measured, **reached, poison_factor=np.asarray(factors, dtype=np.float64)
     )
 
 
@@ -123,25 +112,16 @@ def spectra(
         for loss, at in zip(LOSSES, (linear, tempered), strict=True)
         for units in ("raw", "filter")
     ]
-    spectrum_of: dict[str, Any] = {}
+    held: dict[str, Any] = {}
     for number, (loss, units, both) in enumerate(cases):
-        known = not any(math.isnan(around.temperature) for around in both)
-        spectrum_of[f"{loss}_{units}"] = (
-            _spectrum(
-                both, units, thresholds=thresholds, top=top, probes=probes, steps=steps, seed=seed
-            )
-            if known
-            else None
-        )
+        missing = any(math.isnan(around.temperature) for around in both)
+        held[f"{loss}_{units}"] = None if missing else _spectrum(
+            both, units, thresholds=thresholds, top=top, probes=probes, steps=steps, seed=seed
+        )  # fmt: skip
         if report is not None:
             report(number + 1, len(cases), f"spectra, {loss} loss, {units} units")
-    return Spectra(
-        **spectrum_of,
-        dimension=float(network.trainable),
-        probes=float(probes),
-        steps=float(steps),
-        level=float(level),
-    )
+    settings = {"dimension": network.trainable, "probes": probes, "steps": steps, "level": level}
+    return Spectra(**held | {name: float(value) for name, value in settings.items()})
 
 
 def reparametrisation(
@@ -186,15 +166,9 @@ def reparametrisation(
     rescaled = torch.stack([rescale_units(layout, exactly, units) for units in rescalings], dim=1)
     shape = rescaled.shape[:2]
     measured = _measured(
-        network,
-        rescaled,
-        inputs,
-        labels,
-        level=level,
-        drawn=partition(len(labels), batch=batch, count=partitions, seed=seed),
-        seed=seed,
-        report=report,
-    )
+        network, rescaled, inputs, labels,
+        level=level, batch=batch, partitions=partitions, seed=seed, report=report,
+    )  # fmt: skip
     with torch.no_grad():
         logits = network.logits(rescaled.flatten(0, 1), points)
         logits = logits.reshape(*shape, *logits.shape[1:])
@@ -210,7 +184,6 @@ def reparametrisation(
     jacobians = [log_weight_jacobian(layout, units) / math.log(10) for units in rescalings]
     return Rescaled(
         **measured,
-        **_settings(level, batch, partitions, len(labels)),
         radius={kind: around[kind].median_radius.reshape(shape) for kind in KINDS},
         log10_volume={"raw": volume, "filter": volume - scales},
         logits_moved=(logits - logits[:, :1]).abs().flatten(2).amax(dim=2).cpu().numpy(),
@@ -230,11 +203,13 @@ def _measured(
     labels: Tensor,
     *,
     level: float,
-    drawn: Sequence[Partition],
+    batch: int,
+    partitions: int,
     seed: int,
     report: Report | None,
 ) -> dict[str, Any]:
-    """``own``, ``common`` and ``temperature`` of minima in rows and columns."""
+    """What ``FlatnessSurvey`` and ``Rescaled`` share, of minima in rows and columns."""
+    drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
     rows, columns = minima.shape[:2]
     count = rows * columns
     temperatures: list[float] = []
@@ -256,7 +231,10 @@ def _measured(
     def shaped(values: Sequence[float]) -> np.ndarray:
         return np.array(values).reshape(rows, columns)
 
+    settings = {"level": level, "batch": batch, "partitions": partitions}
+    settings |= {"points": len(labels), "minibatches": len(drawn[0])}
     return {
+        **{name: float(value) for name, value in settings.items()},
         "temperature": shaped(temperatures),
         **{
             loss: {name: shaped([of[name] for of in table]) for name in table[0]}
@@ -275,46 +253,29 @@ def _numbers(linear: Linearisation, drawn: Sequence[Partition], seed: int) -> di
     }
 
 
-def _settings(level: float, batch: int, partitions: int, points: int) -> dict[str, Any]:
-    return {
-        "level": float(level),
-        "batch": float(batch),
-        "partitions": float(partitions),
-        "points": float(points),
-        "minibatches": float(points // batch),
-    }
-
-
 def _ends(sampled: Sampled) -> dict[str, float]:
     """A number and the ends of its interval, by what is added to its name."""
     return {"": sampled.value, "_low": sampled.low, "_high": sampled.high}
 
 
 def _spectrum(
-    pair: Sequence[Linearisation],
-    units: Units,
-    *,
-    thresholds: int,
-    top: int,
-    probes: int,
-    steps: int,
-    seed: int,
+    pair: Sequence[Linearisation], units: Units, *, thresholds: int, steps: int, **how: Any
 ) -> Spectrum:
     """The spectra of both minima at their temperatures, in these units."""
-    curvatures: list[Curvature] = [
+    curvatures = [
         curvature(
-            Tempered(around.network, around.temperature), around.minimum,
-            around.inputs, around.labels,
-            units=units, top=top, probes=probes, steps=steps, seed=seed,
+            Tempered(around.network, around.temperature),
+            around.minimum,
+            around.inputs,
+            around.labels,
+            units=units,
+            steps=steps,
+            **how,
         )
         for around in pair
-    ]  # fmt: skip
-    gauss_newton = np.stack(
-        [
-            np.sort(torch.linalg.eigvalsh(around.kernel(units)).cpu().numpy())[::-1]
-            for around in pair
-        ]
-    )
+    ]
+    kernels = [torch.linalg.eigvalsh(around.kernel(units)).cpu().numpy() for around in pair]
+    gauss_newton = np.sort(np.stack(kernels))[:, ::-1]
     # Near the end of a spectrum, where zero lies, that is about how near nodes are.
     below_top = np.geomspace(1.5, 1 / steps**2, thresholds)
     threshold = np.outer([of.eigenvalues[0] for of in curvatures], below_top)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from flatminima.configuration import SCHEMA, load
-from flatminima.figures.living import script
+from flatminima.figures import living as living_figure
 from flatminima.figures.style import PALETTES
 from flatminima.geometry.curvature import second_derivatives
 from flatminima.models.mlp import MLP
@@ -335,4 +335,4 @@ def test_scripts_and_data_stay_within_their_weight():
         for part in ("train", "test")
         for name, shape in (("inputs", (2,)), ("labels", ()))
     }
-    assert len(script(rays, dataset)) < 500_000
+    assert len(living_figure.files(living_figure.collect(rays, dataset))["data.js"]) < 500_000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.report import random_labels
+from flatminima.measurements import random_labels
 
 from .conftest import made_up_random_labels, made_up_summary, visible_text
 

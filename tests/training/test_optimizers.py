@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from flatminima.report.generalization import measure_optimizers
 from torch import nn
 
-from flatminima.configuration import block, learning_rates, load
+from flatminima.configuration import block, load
 from flatminima.errors import ConfigError
+from flatminima.experiments.optimizers import learning_rates
 from flatminima.figures.optimizers import alt, collect
+from flatminima.measurements.generalization import measure_optimizers
 from flatminima.training.load import optimizer_of
 from flatminima.training.optimizers import OPTIMIZERS, OptimizerEntry
 from flatminima.training.proxprop import ProxProp, conjugate_gradients

@@ -56,7 +56,7 @@ MADE = {
     "basins/swiss_roll/0.35": "Measuring basins of swiss_roll at poison factor 0.35",
 }
 BOUNDARIES = "src/flatminima/figures/boundaries.py"
-REDRAWN = ["Drawing decision boundaries for rising gap", "Writing the report"]
+REDRAWN = ["Drawing the figure boundaries", "Writing the report"]
 
 
 def test_a_finished_run_has_nothing_to_do(edited):

@@ -114,11 +114,10 @@ class Project:
         task = SimpleNamespace(
             input={**recipe, **{name: PLACES[name] for name in inputs}},
             output={**paths, **manifests},
-            params={"config_files": ["config.yaml"]},
             log=[f"{RESULTS}/logs/{rule}.log"],
             threads=1,
             resources={"gpu": 0},
-            config={"device": "auto"},
+            config={"device": "auto", "config_files": ["config.yaml"]},
         )
         vars(task).update(changes)
         return task

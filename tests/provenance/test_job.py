@@ -90,7 +90,7 @@ def test_every_output_of_a_job_has_its_own_manifest(finished):
 def test_the_command_names_the_overlays_that_it_needs(project):
     project.write("smoke.yaml", "width: 1\n")
     project.plan()
-    project.make("data", params={"config_files": ["config.yaml", "smoke.yaml"]})
+    project.make("data", config={"config_files": ["config.yaml", "smoke.yaml"]})
     record = project.manifest("points")
     assert record["command"] == (
         "snakemake --cores 1 --configfile smoke.yaml -- results/tiny/points.safetensors"

@@ -13,11 +13,8 @@ rule architectures_train:
         f"{RESULTS}/benchmarks/architectures_train/{{model}}.tsv"
     wildcard_constraints:
         model="|".join(ARCHITECTURES),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training the model {wildcards.model} on images"
     script:

@@ -26,6 +26,8 @@ CONFIG_FILES = [
 
 try:
     config = configuration.checked(config, configuration.SCHEMA, CONFIG_FILES)
+    # For the manifests: what a job is handed of the configuration besides its recipe.
+    config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
     # Gives results the times their manifests record, so that Snakemake's look at times tells the
     # truth after a copy, a fresh clone or a touch.

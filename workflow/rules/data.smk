@@ -13,7 +13,6 @@ for source in IMAGE_SOURCES.values():
                 ],
             log:
                 f"{DOWNLOADS}/logs/{source.name}/{parcel}.log",
-            threads: 1
             params:
                 source=source.name,
                 parcel=parcel,
@@ -35,9 +34,6 @@ rule dataset:
         f"{RESULTS}/benchmarks/dataset/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=one_of([*DATASETS, "minefield"]),
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Drawing and splitting {wildcards.dataset}"
     script:

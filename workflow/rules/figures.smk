@@ -15,9 +15,6 @@ for declared in FIGURES:
             f"{RESULTS}/logs/figure/{declared.name}.log",
         benchmark:
             f"{RESULTS}/benchmarks/figure/{declared.name}.tsv"
-        threads: 1
-        params:
-            config_files=CONFIG_FILES,
         message:
             f"Drawing the figure {declared.name}"
         script:

@@ -16,11 +16,8 @@ rule flatness:
         f"{RESULTS}/benchmarks/measures/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=PLANAR,
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring the flatness of every network of {wildcards.dataset}"
     script:

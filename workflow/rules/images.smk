@@ -10,11 +10,8 @@ rule images_train:
         f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
     wildcard_constraints:
         dataset=IMAGES,
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
     script:
@@ -35,11 +32,8 @@ rule subsets:
         f"{RESULTS}/benchmarks/subsets/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=IMAGES,
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring basins of {wildcards.dataset} on halves of the points"
     script:

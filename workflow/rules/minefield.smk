@@ -8,9 +8,6 @@ rule minefield_descent:
         f"{RESULTS}/logs/minefield_descent.log",
     benchmark:
         f"{RESULTS}/benchmarks/minefield_descent.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training the network whose way leads through the minefield"
     script:
@@ -28,11 +25,8 @@ rule minefield_search:
         f"{RESULTS}/logs/minefield_search.log",
     benchmark:
         f"{RESULTS}/benchmarks/minefield_search.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Searching a bad minimum from every iterate"
     script:
@@ -50,9 +44,6 @@ rule minefield_embedding:
         f"{RESULTS}/logs/minefield_embedding.log",
     benchmark:
         f"{RESULTS}/benchmarks/minefield_embedding.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Embedding iterates and bad minima in the plane"
     script:

@@ -15,11 +15,8 @@ rule mode_connectivity:
         f"{RESULTS}/benchmarks/mode_connectivity/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=one_of(CONNECTED),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Connecting minima of {wildcards.dataset} by curves of low loss"
     script:

@@ -13,11 +13,8 @@ rule optimizers_train:
         f"{RESULTS}/benchmarks/optimizers_train/{{optimizer}}.tsv"
     wildcard_constraints:
         optimizer="|".join(OPTIMIZERS),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training a network on images by {wildcards.optimizer}"
     script:

@@ -13,11 +13,8 @@ rule train:
         f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name in DATASETS if name != IMAGES),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
     script:
@@ -34,9 +31,6 @@ rule selection:
         f"{RESULTS}/logs/selection/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/selection/{{dataset}}.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Choosing the minima of {wildcards.dataset} to show"
     script:
@@ -54,11 +48,8 @@ rule basins:
         f"{RESULTS}/logs/basins/{{dataset}}/{{poison}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/basins/{{dataset}}/{{poison}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring basins of {wildcards.dataset} at poison factor {wildcards.poison}"
     script:
@@ -77,11 +68,8 @@ rule slices:
         f"{RESULTS}/logs/slices/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/slices/{{dataset}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Slicing the loss around a good and a bad minimum of {wildcards.dataset}"
     script:
@@ -99,9 +87,6 @@ rule summary:
         f"{RESULTS}/logs/summary/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/summary/{{dataset}}.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Summing up every network of {wildcards.dataset}"
     script:

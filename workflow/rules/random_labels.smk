@@ -9,11 +9,8 @@ rule random_labels_train:
         f"{RESULTS}/logs/random_labels_train.log",
     benchmark:
         f"{RESULTS}/benchmarks/random_labels_train.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training on random labels, and then without poison"
     script:
@@ -31,11 +28,8 @@ rule random_labels_survey:
         f"{RESULTS}/logs/random_labels_survey.log",
     benchmark:
         f"{RESULTS}/benchmarks/random_labels_survey.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring basins of bad minima without poison"
     script:

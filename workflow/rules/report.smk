@@ -16,9 +16,6 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     benchmark:
         f"{RESULTS}/benchmarks/claims.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Setting every claim beside its measurement"
     script:
@@ -60,9 +57,6 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Writing the report"
     script:

@@ -7,9 +7,6 @@ rule rings_dataset:
         f"{RESULTS}/logs/rings_dataset/{{gap}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rings_dataset/{{gap}}.tsv"
-    threads: 1
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Placing rings {wildcards.gap} apart"
     script:
@@ -26,11 +23,8 @@ rule rings_train:
         f"{RESULTS}/logs/rings_train/{{gap}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rings_train/{{gap}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training all networks on rings {wildcards.gap} apart"
     script:
@@ -46,11 +40,8 @@ rule rings_circle:
         f"{RESULTS}/logs/rings_circle.log",
     benchmark:
         f"{RESULTS}/benchmarks/rings_circle.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Building the circle between the rings, and training a rough copy of it"
     script:
@@ -68,11 +59,8 @@ rule rings_survey:
         f"{RESULTS}/logs/rings_survey.log",
     benchmark:
         f"{RESULTS}/benchmarks/rings_survey.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Following the boundaries of all networks around the rings, and measuring their basins"
     script:
@@ -92,11 +80,8 @@ rule rings_sharpness:
         f"{RESULTS}/logs/rings_sharpness.log",
     benchmark:
         f"{RESULTS}/benchmarks/rings_sharpness.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring how sharp the circle is, and what training finds in its place"
     script:

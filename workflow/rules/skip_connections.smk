@@ -14,11 +14,8 @@ rule skip_connections_train:
         f"{RESULTS}/benchmarks/skip_connections_train/{{skips}}.tsv"
     wildcard_constraints:
         skips="|".join(SKIPS),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Training deep networks {wildcards.skips} skip connections"
     script:
@@ -38,11 +35,8 @@ rule skip_connections_survey:
         f"{RESULTS}/benchmarks/skip_connections_survey/{{skips}}.tsv"
     wildcard_constraints:
         skips="|".join(SKIPS),
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring the loss around deep networks {wildcards.skips} skip connections"
     script:

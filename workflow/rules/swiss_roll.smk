@@ -10,11 +10,8 @@ rule rays:
         f"{RESULTS}/logs/rays/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rays/{{dataset}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Following one direction away from minima of {wildcards.dataset}"
     script:
@@ -33,11 +30,8 @@ rule boundaries:
         f"{RESULTS}/logs/boundaries/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/boundaries/{{dataset}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Evaluating decision boundaries of {wildcards.dataset}"
     script:
@@ -56,11 +50,8 @@ rule perturbations:
         f"{RESULTS}/logs/perturbations/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/perturbations/{{dataset}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Perturbing a good and a bad minimum of {wildcards.dataset}"
     script:
@@ -78,11 +69,8 @@ rule margins:
         f"{RESULTS}/logs/margins/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/margins/{{dataset}}.tsv"
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Finding the margins of every network of {wildcards.dataset}"
     script:

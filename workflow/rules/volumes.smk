@@ -12,11 +12,8 @@ rule volumes:
         f"{RESULTS}/benchmarks/volumes/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=PLANAR,
-    threads: 1
     resources:
         gpu=GPU,
-    params:
-        config_files=CONFIG_FILES,
     message:
         "Measuring volumes of {wildcards.dataset} by every estimator"
     script:

@@ -182,7 +182,7 @@ def _job(snakemake: Any, path: Path, recipe: Recipe, inputs: dict[str, Any]) -> 
             f"rule {recipe['rule']} must name its outputs and declare the manifest of each: "
             f"{', '.join(untold) or 'it names none'}"
         )
-    config_files = tuple(str(file) for file in snakemake.params.get("config_files") or ())
+    config_files = tuple(snakemake.config.get("config_files", ()))
     # The first is picked up without being named.
     overlays = ["--configfile", *config_files[1:], "--"] if config_files[1:] else []
     return Job(

@@ -149,6 +149,6 @@ def test_nothing_is_said_of_networks_that_fit_nothing(compose, measurements, mad
     assert "How far they recover could not be measured" in told
     assert "How volume and gap go together among bad minima could not be measured" in told
     section = told[told.index("A poisoned network is a bad minimum of") :]
-    section = section[: section.index("Does it scale to images?")]
+    section = section[: section.index("Good and bad minima of images")]
     assert "points wider than that of networks with true labels" not in section
     assert "neither the length" not in section

@@ -58,6 +58,19 @@ class Files:
         return paths if isinstance(paths, str) else paths[0]
 
 
+@dataclass(frozen=True)
+class Section:
+    """A section of the article: ``report/templates/sections/<name>.html.j2``.
+
+    Attributes:
+        name: of the file, and the anchor.
+        title: empty where it hangs on an outcome; then the summary ``<name>.title`` says it.
+    """
+
+    name: str
+    title: str = ""
+
+
 class Measure(Protocol):
     """Measures all that the article and the claims say of an experiment."""
 
@@ -104,7 +117,7 @@ class Experiment:
     measure: Measure
     needs: tuple[str, ...] = ()
     check: Callable[[Config], None] = always_right
-    sections: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
     parts: Callable[[Config], tuple[str, ...]] | None = None
 
     def reported(self, config: Config) -> tuple[str, ...]:

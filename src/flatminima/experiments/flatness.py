@@ -8,6 +8,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     KeyPath,
+    Section,
     WrongSettingError,
     only,
     seed_of,
@@ -63,5 +64,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=lambda _config: {},
     measure=_measure,
-    sections=("flatness",),
+    sections=(Section("flatness", "Is flatness the whole story?"),),
 )

@@ -8,6 +8,7 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Section,
     basin_settings,
     check_survey_points,
     only,
@@ -70,5 +71,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=lambda config: poisoned.described(config, NAME),
     measure=_measure,
-    sections=("bad-minima", "images"),
+    sections=(poisoned.BAD_MINIMA, Section("images", "Good and bad minima of images")),
 )

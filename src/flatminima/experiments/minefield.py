@@ -10,6 +10,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     KeyPath,
+    Section,
     WrongSettingError,
     only,
     seed_of,
@@ -79,5 +80,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=lambda config: settings_of(config, NAME),
     measure=_measure,
-    sections=("minefield",),
+    sections=(Section("minefield", "A minefield of bad minima"),),
 )

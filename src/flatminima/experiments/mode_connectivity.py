@@ -8,6 +8,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     KeyPath,
+    Section,
     WrongSettingError,
     only,
     seed_of,
@@ -79,6 +80,6 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=_measured_with,
     measure=_measure,
-    sections=("mode-connectivity",),
+    sections=(Section("mode-connectivity"),),
     parts=connected,
 )

@@ -8,6 +8,7 @@ from flatminima.errors import ConfigError
 from flatminima.experiments.experiment import (
     Config,
     KeyPath,
+    Section,
     Settings,
     WrongSettingError,
     basin_settings,
@@ -19,6 +20,9 @@ from flatminima.experiments.experiment import (
     without,
 )
 from flatminima.training.poison import poison_points_of_share
+
+BAD_MINIMA = Section("bad-minima", "In search of bad minima")
+"""The section of poisoned training, which a run has once however many data sets it has."""
 
 _DRAWN = ("slice_directions", "slice_points", "plane_points")
 

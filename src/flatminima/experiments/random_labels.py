@@ -8,6 +8,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     KeyPath,
+    Section,
     WrongSettingError,
     basin_settings,
     only,
@@ -77,5 +78,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=_measured_with,
     measure=_measure,
-    sections=("random-labels",),
+    sections=(Section("random-labels", "A second way to bad minima"),),
 )

@@ -10,6 +10,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     KeyPath,
+    Section,
     WrongSettingError,
     basin_settings,
     check_rising,
@@ -116,5 +117,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=_measured_with,
     measure=_measure,
-    sections=("rings",),
+    sections=(Section("rings", "When the ideal solution is sharp"),),
 )

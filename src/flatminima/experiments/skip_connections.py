@@ -7,6 +7,7 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Section,
     check_rising,
     check_survey_points,
     only,
@@ -56,5 +57,5 @@ EXPERIMENT = Experiment(
         **settings_of(config, NAME),
     },
     measure=_measure,
-    sections=("skip-connections",),
+    sections=(Section("skip-connections"),),
 )

@@ -5,7 +5,14 @@ from functools import partial
 from typing import Any
 
 from flatminima.experiments import poisoned
-from flatminima.experiments.experiment import Config, Experiment, Files, settings_of, without
+from flatminima.experiments.experiment import (
+    Config,
+    Experiment,
+    Files,
+    Section,
+    settings_of,
+    without,
+)
 from flatminima.measurements.measurement import Measurements
 
 NAME = "swiss_roll"
@@ -76,5 +83,9 @@ EXPERIMENT = Experiment(
     check=partial(poisoned.check, NAME),
     measured_with=lambda config: poisoned.described(config, NAME),
     measure=_measure,
-    sections=("margins", "bad-minima", "basins"),
+    sections=(
+        Section("margins", "Wide margins and flat minima"),
+        poisoned.BAD_MINIMA,
+        Section("basins"),
+    ),
 )

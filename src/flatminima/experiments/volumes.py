@@ -7,6 +7,7 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Section,
     WrongSettingError,
     only,
     seed_of,
@@ -50,5 +51,5 @@ EXPERIMENT = Experiment(
     check=_check,
     measured_with=lambda _config: {},
     measure=_measure,
-    sections=("volumes",),
+    sections=(Section("volumes", "How far a volume can be trusted"),),
 )

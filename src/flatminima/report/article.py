@@ -13,6 +13,7 @@ from jinja2.bccache import Bucket
 
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
+from flatminima.experiments import sections_of
 from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
 from flatminima.measurements.measurement import Measurement
@@ -261,6 +262,7 @@ def build(
         verdicts=verdicts,
         checks=checks,
         experiments=experiments,
+        sections=sections_of(experiments),
         here=vocabulary,
         elsewhere=[
             (run, Vocabulary(environment, run.measurements, run.claims, base=f"{folder}/"))

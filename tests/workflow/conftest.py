@@ -126,7 +126,10 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished run, by the first worker that asks; others wait. Tests must not change it."""
+    """A finished run, made by the first worker that asks; others wait. Tests must not change it.
+
+    It takes some minutes. Only here do all rules run on one another's outputs.
+    """
     folder = tmp_path_factory.getbasetemp()
     if WORKERS > 1:
         folder = folder.parent

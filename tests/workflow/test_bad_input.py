@@ -62,7 +62,7 @@ def test_a_missing_settings_file_is_named(edited):
 
 
 def test_divergence_stops_that_job_with_a_message_and_keeps_the_rest(tmp_path):
-    """Another job beside it runs to its end."""
+    """Another job beside it runs to its end, which only a run of both can show."""
     clone = checkout(tmp_path / "clone")
     clone.edit(
         OVERLAY,

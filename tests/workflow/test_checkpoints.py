@@ -12,6 +12,7 @@ MINIMA = "results/smoke/minima/images/0.5.safetensors"
 
 
 def test_a_killed_job_goes_on_from_its_checkpoints_to_the_same_bytes(tmp_path):
+    """Only a real job can be killed together with the Snakemake that started it."""
     clone = checkout(tmp_path / "clone")
     clone.edit("workflow/scales/smoke.yaml", "seeds: 2, epochs: 3", "seeds: 2, epochs: 60")
     clone.edit("src/flatminima/training/checkpoints.py", "EVERY = 20.0", "EVERY = 0.0")

@@ -39,6 +39,7 @@ def settle(project, folder, checksums):
 
 
 def test_images_from_files_are_recorded_and_made_again_when_their_content_changes(photos):
+    """Such files have no manifest, so only plans can tell that Snakemake looks past their times."""
     raw = photos.root.parent / "raw" / "test_32x32.mat"
     done = photos.make(DATASET, scale="photos")
     assert done.returncode == 0, said(done)
@@ -61,6 +62,7 @@ def test_images_from_files_are_recorded_and_made_again_when_their_content_change
 
 
 def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
+    """The first when the run is planned, the second by the job that reads them."""
     settle(photos, "../nowhere", "any")
     done = photos.make("--dry-run", DATASET, scale="photos")
     assert done.returncode != 0

@@ -15,6 +15,8 @@ experiments:
   random_labels: null
   skip_connections: null
   mode_connectivity: null
+  flatness: null
+  volumes: null
 """
 WITHOUT = """
 scale: without

@@ -6,6 +6,7 @@ A recipe changes when a result could; it is the file whose time tells Snakemake 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -147,8 +148,14 @@ def settings_digest(path: Path | str) -> str:
     Raises:
         UserError: if the file is missing or not YAML.
     """
+    return _settings(read_bytes(path), str(path))
+
+
+# Keyed by the text itself, as meanings of code are: an audit asks once for every output.
+@lru_cache(maxsize=64)
+def _settings(text: bytes, path: str) -> str:
     try:
-        settings = yaml.safe_load(read_bytes(path))
+        settings = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({reason}); correct it and run again") from error

@@ -257,6 +257,8 @@ def test_only_the_named_files_of_an_archive_are_unpacked(tmp_path):
         (b"no archive", "not a whole archive"),
         (b"", "not a whole archive"),
     ],
+    # An archive holds the time at which it was packed, and every worker packs its own.
+    ids=["other", "lacking", "cut", "none", "empty"],
 )
 def test_a_broken_archive_is_told_and_nothing_of_it_kept(tmp_path, content, message):
     archive = tmp_path / "archive.tar.gz"

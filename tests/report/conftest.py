@@ -511,7 +511,7 @@ def made_up_surfaces():
         "learning_rate": 0.02,
         "milestones": [0.6, 0.8],
         "momentum": 0.9,
-        "survey": {"points": 100, "reach": 1.0, "places": 25, "coarse_places": 13},
+        "survey": {"points": 100, "reach": 1.0, "grid_points": 25, "coarse_grid_points": 13},
     }
     return {"surfaces": found, "minima": minima, "settings": settings}
 

@@ -56,5 +56,5 @@ def test_images_can_be_left_out_with_what_trains_on_them(planned):
     assert "Writing the report" in without
     assert any("swiss_roll" in job for job in without)
     assert any("rings" in job for job in without)
-    assert "Joining minima of swiss_roll by curves of low loss" in without
+    assert "Connecting minima of swiss_roll by curves of low loss" in without
     assert not any("images" in job for job in without)

@@ -39,7 +39,7 @@ AFTER_TRAINING = {
     "Training on random labels, and then without poison",
     "Measuring basins of bad minima without poison",
     "Drawing the figure random-labels",
-    "Joining minima of swiss_roll by curves of low loss",
+    "Connecting minima of swiss_roll by curves of low loss",
     "Drawing the figure mode-connectivity-swiss_roll",
     "Setting every claim beside its measurement",
     "Writing the report",

@@ -109,7 +109,10 @@ def _settings(surface: Arrays, trained: Arrays, settings: Mapping[str, Any]) -> 
     source, survey = settings["source"], settings["survey"]
     counts = {name: float(trained[name][0]) for name in _COUNTS}
     counts |= {name: float(settings[name]) for name in ("width", "epochs", "batch")}
-    counts |= {name: float(survey[name]) for name in ("places", "coarse_places")}
+    counts |= {
+        "places": float(survey["grid_points"]),
+        "coarse_places": float(survey["coarse_grid_points"]),
+    }
     counts |= {end: float(surface["depth"][row]) for end, row in DEPTHS.items()}
     counts |= {
         "networks": float(trained["converged"].shape[1]),

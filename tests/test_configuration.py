@@ -110,8 +110,8 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "over.yaml: experiments.swiss_roll is None; random_labels rests on it; "
          "leave random_labels out too"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
-         "architectures: null, optimizers: null, random_labels: null, skip_connections: null, flatness: null, "
-         "volumes: null, mode_connectivity: null}",
+         "architectures: null, optimizers: null, random_labels: null, skip_connections: null, "
+         "flatness: null, volumes: null, mode_connectivity: null}",
          "experiments is {"),
         ("experiments: {random_labels: {poisoned: 7}}",
          "over.yaml: experiments.random_labels.poisoned is 7; there are 6 networks at each"),
@@ -120,18 +120,22 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {flatness: {layer: 6}}",
          "over.yaml: experiments.flatness.layer is 6; there are 6 hidden layers"),
         ("experiments: {volumes: {networks: 7}}",
-         "over.yaml: experiments.volumes.networks is 7; there are 6 networks at each poison factor"),
+         "over.yaml: experiments.volumes.networks is 7; "
+         "there are 6 networks at each poison factor"),
         ("experiments: {swiss_roll: {training: {seeds: 1}}, random_labels: null, volumes: null}",
          "over.yaml: experiments.swiss_roll.training.seeds is 1; a curve connects two networks"),
-        ("experiments: {images: null, architectures: null, optimizers: null, skip_connections: null}",
+        ("experiments: {images: null, architectures: null, optimizers: null, "
+         "skip_connections: null}",
          "over.yaml: experiments.images is None; mode_connectivity.images connects its minima; "
          "leave that out too (null)"),
         ("experiments: {mode_connectivity: {images: null, swiss_roll: null}}",
          "connect the minima of one data set at least, or leave mode_connectivity"),
         ("experiments: {mode_connectivity: {images: {batch: 500}}}",
-         "over.yaml: experiments.mode_connectivity.images.batch is 500; there are 400 training points"),
+         "over.yaml: experiments.mode_connectivity.images.batch is 500; "
+         "there are 400 training points"),
         ("experiments: {mode_connectivity: {images: {kind: line}}}",
-         "experiments.mode_connectivity.images.kind is 'line'; the kind of the paths is bezier or polychain"),
+         "experiments.mode_connectivity.images.kind is 'line'; "
+         "the kind of the paths is bezier or polychain"),
         ("experiments: {paths: {images: {steps: 3}}}",
          "over.yaml: experiments.paths is not a known key; "
          "it is called experiments.mode_connectivity now"),

@@ -162,7 +162,9 @@ def test_an_overlay_leaves_an_optimizer_out_by_null(tmp_path):
         tmp_path, str({name: None for name in RATES if name not in left}).replace("None", "null")
     )
     assert learning_rates(config) == {name: RATES[name] for name in left}
-    assert block(config, "claims", {})["optimizers"]["learning_rates"].keys() == set(left)
+    assert block(config, "claims", {})["experiments"]["optimizers"]["learning_rates"].keys() == set(
+        left
+    )
     with pytest.raises(KeyError):
         block(config, "optimizers_train", {"optimizer": "sgd"})
     with pytest.raises(ConfigError, match=r"learning rates are numbers .* one or more; an optimiz"):

@@ -16,6 +16,7 @@ ORDER = {
     "test_checkpoints.py": -3,
     "test_images.py": -2,
     "test_left_out.py": -1,
+    "test_contributing.py": 1,
     "test_repair.py": 1,
     "test_staleness.py": 2,
     "test_bad_input.py": 3,

@@ -96,7 +96,9 @@ def test_the_page_shows_what_was_added(extended):
     assert "NAdam" in page
     assert '<h2 id="untrained-title">Before training</h2>' in page
     assert re.search(r"They know (nothing yet|something already|much already)\.", page)
-    assert project.audit()[0] == 0
+    # In a process of its own: only the copy's code knows what was added.
+    done = project.run("flatminima.cli", "audit", "results/smoke")
+    assert done.returncode == 0, said(done)
 
 
 def test_a_set_of_images_takes_a_module_and_its_name(tmp_path):

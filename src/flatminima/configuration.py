@@ -22,6 +22,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     KeyPath,
     WrongSettingError,
+    check_rising,
 )
 from flatminima.models import architectures
 from flatminima.storage import read_bytes
@@ -190,10 +191,7 @@ def _check(config: Config) -> None:
                 cure = f"{record.name} rests on it; leave {record.name} out too"
                 raise WrongSettingError(("experiments", needed), None, cure)
         record.check(config)
-    cutoffs = config["geometry"]["cutoffs"]
-    if cutoffs != sorted(cutoffs):
-        cure = "list the cutoffs in rising order"
-        raise WrongSettingError(("geometry", "cutoffs"), cutoffs, cure)
+    check_rising(("geometry", "cutoffs"), config["geometry"]["cutoffs"], "cutoffs")
 
 
 def experiments(config: Config) -> list[str]:

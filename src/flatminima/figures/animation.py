@@ -11,7 +11,7 @@ from PIL import Image
 from flatminima.figures import perturbation, style
 from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 LOOK = Look("light", "wide")
 WIDTH, HEIGHT, DOTS = 6.4, 3.6, 150
@@ -43,7 +43,7 @@ def frame(data: Data, shown: int) -> Figure:
         figure = Figure(figsize=(WIDTH, HEIGHT))
         place = int(data["step"][data["shown"][shown]])
         side, top = 2.02, 0.56
-        for column, kind in enumerate(KINDS):
+        for column, kind in enumerate(ROLES):
             axes = style.place(figure, 0.1 + column * (side + 0.1), top, side, side)
             perturbation.boundary(axes, data, column, shown, LOOK, size=2.4)
             style.heading(axes, kind, perturbation.accuracies(data, column, place), LOOK)
@@ -73,7 +73,7 @@ def _mark(panels: Sequence[Axes], data: Data, shown: int, place: int) -> None:
     for axes, values in zip(panels, heights, strict=True):
         axes.axvline(distance, color=LOOK.palette.muted, linewidth=0.7, zorder=0)
         low, high = axes.get_ylim()
-        for kind, value in zip(KINDS, values, strict=True):
+        for kind, value in zip(ROLES, values, strict=True):
             colour = getattr(LOOK.palette, kind)
             # Hollow, at the edge, where the value lies beyond it.
             axes.plot(

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "Basins"
 SOURCE = Source("Fig. 7", "huang2020")
@@ -50,7 +50,7 @@ def collect(
     for name in ("distance", "loss_1d", "ray_distance", "ray_loss", "exact", "batch_norm"):
         if name != "batch_norm" or name in slices:
             data[name] = slices[name]
-    pair = [(arrays, selection[kind]) for kind, arrays in zip(KINDS, (good, bad), strict=True)]
+    pair = [(arrays, selection[kind]) for kind, arrays in zip(ROLES, (good, bad), strict=True)]
     column = _lowest(*(arrays["radii"][entry["seed"]] for arrays, entry in pair))
     column = column if cutoff is None else cutoff
     for name in ("radii", "cutoff"):
@@ -83,7 +83,7 @@ def draw(data: Data, look: Look) -> Figure:
     deciles = [float(np.quantile(radii, 0.9)) for radii in _finite(data) if radii.size]
     reach = min(float(data["distance"][-1]), 1.3 * max(deciles, default=np.inf))
     same = len({style.nats(float(cutoff)) for cutoff in data["cutoff"]}) == 1
-    for index, kind in enumerate(KINDS):
+    for index, kind in enumerate(ROLES):
         axes = panels[kind]
         axes.set_xlim(-reach, reach)
         axes.set_ylim(0, HEIGHT * float(data["cutoff"].max()))
@@ -106,7 +106,7 @@ def draw(data: Data, look: Look) -> Figure:
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
     parts, unit = [], style.distance(data)
-    for index, (kind, radii) in enumerate(zip(KINDS, _finite(data), strict=True)):
+    for index, (kind, radii) in enumerate(zip(ROLES, _finite(data), strict=True)):
         cutoff = style.nats(float(data["cutoff"][index]))
         accuracy = style.percent(float(data["test_accuracy"][index]))
         about = f"around the {kind} minimum ({accuracy} test accuracy)"
@@ -140,7 +140,7 @@ def _finite(data: Data) -> list[Float[np.ndarray, " directions"]]:
 
 def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
     """Loss against signed distance along each direction, coloured within the basin."""
-    kind, cutoff = KINDS[index], float(data["cutoff"][index])
+    kind, cutoff = ROLES[index], float(data["cutoff"][index])
     colour = getattr(look.palette, kind)
     distance = np.concatenate([data["distance"], data["ray_distance"]]).astype(np.float64)
     loss = np.concatenate([data["loss_1d"][index], data["ray_loss"][index]], axis=1)
@@ -212,7 +212,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
         # In the corners, the nearer one on the left: the two never collide. Where the page is
         # narrow, the right one reaches into the margin that the name of the cutoff has above.
         axes.annotate(
-            _words(KINDS[index], every[index]),
+            _words(ROLES[index], every[index]),
             ((0.012, 1.0)[place], 1.0),
             xycoords="axes fraction",
             xytext=(26 if place and look.narrow else 0, 0),
@@ -220,7 +220,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
             in_layout=False,
             ha=("left", "right")[place],
             va="top",
-            color=getattr(look.palette, KINDS[index]),
+            color=getattr(look.palette, ROLES[index]),
         )
     pooled = np.concatenate(finite)
     if not pooled.size:
@@ -231,7 +231,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
     high = np.ceil(np.log10(pooled.max()) * BINS_PER_DECADE + 1)
     edges = 10 ** (np.arange(low, high + 1) / BINS_PER_DECADE)
     highest = 0.0
-    for kind, radii, found in zip(KINDS, every, finite, strict=True):
+    for kind, radii, found in zip(ROLES, every, finite, strict=True):
         share = np.histogram(found, edges)[0] / radii.size
         some = np.flatnonzero(share)
         if not some.size:

@@ -9,7 +9,7 @@ from flatminima.figure_record import Source
 from flatminima.figures import planes, style
 from flatminima.figures.planes import Page
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "A wide and a narrow margin"
 SOURCE = Source("Fig. 3", "huang2020")
@@ -52,7 +52,7 @@ def collect(slices: Data, boundaries: Data, selection: Any) -> dict[str, np.ndar
     data = {name: slices[name] for name in names}
     for name in ("axis_x", "axis_y", "train_inputs", "train_labels"):
         data[name] = boundaries[name]
-    data["probability"] = np.stack([boundaries[f"{kind}_probability"] for kind in KINDS])
+    data["probability"] = np.stack([boundaries[f"{kind}_probability"] for kind in ROLES])
     return data | planes.of_pair(selection)
 
 
@@ -65,7 +65,7 @@ def draw(data: Data, look: Look) -> Figure:
     """
     page = NARROW if look.narrow else WIDE
     figure = Figure(figsize=(page.width, page.height))
-    for column in range(len(KINDS)):
+    for column in range(len(ROLES)):
         boundary, lines, contours = panels = page.panels(figure, column)
         style.decision(
             boundary, data, data["probability"][column], look, size=1.9 if look.narrow else 3.0

@@ -18,8 +18,7 @@ from flatminima.figure_record import Source
 from flatminima.figures import style
 from flatminima.figures.planes import FLOOR
 from flatminima.figures.style import Data, Look
-from flatminima.formats.mode_connectivity import ENDS
-from flatminima.formats.mode_connectivity import PAIRS as KINDS
+from flatminima.formats.mode_connectivity import ENDS, PAIRS
 
 TITLE = "Curves between good and bad minima"
 SOURCE = Source("Figs. 1 and 2", "garipov2018")
@@ -39,7 +38,7 @@ def collect(paths: Data, source: str) -> dict[str, np.ndarray]:
     """Select what is drawn of the paths of one data set.
 
     Args:
-        paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``KINDS``, then
+        paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``PAIRS``, then
             pairs, then places; planes of the first pair of each kind, if there are any.
         source: of the data, such as ``digits``.
 
@@ -64,7 +63,7 @@ def draw(data: Data, look: Look) -> Figure:
     planes = "plane_loss" in data
     page = _Page(look.narrow, planes)
     figure = Figure(figsize=(look.width, page.height))
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(PAIRS):
         for row, quantity in enumerate(QUANTITIES):
             axes = page.panel(figure, column, row)
             _profile(axes, data, column, quantity, look)
@@ -109,7 +108,7 @@ def alt(data: Data) -> str:
         f"straight lines between {pairs} pair{'s' if pairs > 1 else ''} of minima each, with "
         "training loss, training accuracy and test accuracy along them."
     ]
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(PAIRS):
         loss, accuracy = (
             [data[f"{way}_{name}"][column] for way in ("curve", "line")]
             for name in ("loss", "accuracy")

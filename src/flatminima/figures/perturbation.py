@@ -14,7 +14,7 @@ from flatminima.figures import style
 from flatminima.figures.planes import CEILING
 from flatminima.figures.style import Data, Look
 from flatminima.formats.perturbations import HELD
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "A good and a bad minimum, perturbed"
 SOURCE = Source("the animations", "huangblog")
@@ -72,7 +72,7 @@ def alt(data: Data) -> str:
         f"{WORDS[style.text(data['way'])]} by a {style.distance(data)} of {style.names(shown)}. "
         f"Below, training loss, accuracy and curvature against that distance."
     ]
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(ROLES):
         below = np.flatnonzero(data["train_accuracy"][column] < HELD)
         bar = style.percent(HELD)
         until = f"stays at {bar} or more"
@@ -112,7 +112,7 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
     steps = data["step"][1:]
     curvature.set_ylim(*_curvatures(data))
     curvature.set_yscale("log")
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(ROLES):
         colour = getattr(look.palette, kind)
         loss.plot(distance, data["loss"][column, 1:], color=colour, label=f"_{kind} loss")
         for part, line in (("train", "-"), ("test", ":")):
@@ -141,7 +141,7 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
 def handles(look: Look) -> list[Line2D]:
     """Legend entries: a minimum's colour, what dots mean, and the classes."""
     found = [
-        Line2D([], [], color=getattr(look.palette, kind), label=f"{kind} minimum") for kind in KINDS
+        Line2D([], [], color=getattr(look.palette, kind), label=f"{kind} minimum") for kind in ROLES
     ]
     muted = look.palette.muted
     found.append(Line2D([], [], color=muted, label="train accuracy; largest curvature"))
@@ -158,7 +158,7 @@ def _wide(data: Data, look: Look) -> Figure:
     below, height, foot = title + 2 * row + 0.3, 1.35, 0.84
     figure = Figure(figsize=(look.width, below + height + foot))
     places = _places(data)
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(ROLES):
         for shown, place in enumerate(places):
             across = left + shown * (side + gap)
             axes = style.place(figure, across, title + column * row, side, side)
@@ -190,7 +190,7 @@ def _narrow(data: Data, look: Look) -> Figure:
     below, height, between, foot = title + count * row + 0.32, 1.25, 0.62, 1.55
     figure = Figure(figsize=(look.width, below + 3 * height + 2 * between + foot))
     for shown, place in enumerate(_places(data)):
-        for column, kind in enumerate(KINDS):
+        for column, kind in enumerate(ROLES):
             axes = style.place(
                 figure, left + column * (side + gap), title + shown * row, side, side
             )

@@ -15,8 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import ROLES as KINDS
-from flatminima.training.selection import described
+from flatminima.training.selection import ROLES, described
 
 CEILING = 4.0
 """Where the axis of the 1-D slices ends, in nats: far above chance, and the floor still shows."""
@@ -98,19 +97,19 @@ def of_pair(selection: Any) -> dict[str, np.ndarray]:
     Raises:
         KeyError: if an entry is missing.
     """
-    return described([selection[kind] for kind in KINDS])
+    return described([selection[kind] for kind in ROLES])
 
 
 def heading(axes: Axes, data: Data, column: int, look: Look) -> None:
     """Title the first panel of a column with the minimum's kind and its accuracies."""
     parts = [f"{part} {_accuracy(data, part, column)}" for part in ("train", "test")]
     words = ("\n" if look.narrow else ", ").join(parts)
-    style.heading(axes, KINDS[column], words, look)
+    style.heading(axes, ROLES[column], words, look)
 
 
 def lines(axes: Axes, data: Data, column: int, look: Look) -> None:
     """The loss along random directions, up to ``CEILING``."""
-    distance, colour = data["distance"], getattr(look.palette, KINDS[column])
+    distance, colour = data["distance"], getattr(look.palette, ROLES[column])
     axes.plot(distance, data["loss_1d"][column].T, color=colour, linewidth=1.0, alpha=0.8)
     axes.set_xlim(distance[0], distance[-1])
     axes.set_ylim(0, min(CEILING, 1.05 * float(np.nanmax(data["loss_1d"]))))
@@ -149,7 +148,7 @@ def words(data: Data) -> str:
     """What the slices show of each minimum, in sentences; every number comes from the data."""
     near = int(np.argmin(np.abs(data["distance"] - data["distance"][-1] / 4)))
     columns = []
-    for column, kind in enumerate(KINDS):
+    for column, kind in enumerate(ROLES):
         train, test = (_accuracy(data, part, column) for part in ("train", "test"))
         below = style.percent(float(np.mean(data["loss_2d"][column] < 1)))
         median = style.number(float(np.median(data["loss_1d"][column][:, near])))
@@ -184,7 +183,7 @@ def _contours(
 ) -> QuadContourSet:
     levels = _levels(data["loss_2d"])
     distance, loss = data["plane_distance"], data["loss_2d"][column].astype(np.float64)
-    colour = getattr(look.palette, KINDS[column])
+    colour = getattr(look.palette, ROLES[column])
     logarithm = np.log10(np.clip(loss, 10.0 ** (levels[0] - 1), 10.0 ** levels[-1]))
     filled = axes.contourf(
         distance, distance, logarithm, levels=levels, cmap=style.loss_map(look), extend="min"

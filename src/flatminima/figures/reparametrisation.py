@@ -17,7 +17,7 @@ from flatminima.flatness_measures import (
     set_against_rescaling,
 )
 from flatminima.formats.flatness import Rescaled
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "What rescaling does to each measure"
 SOURCE = None
@@ -124,7 +124,7 @@ def _heights() -> list[float]:
 
 
 def _marks(axes: Axes, height: float, values: np.ndarray, look: Look) -> None:
-    for offset, kind, marker, value in zip((-0.17, 0.17), KINDS, "os", values, strict=True):
+    for offset, kind, marker, value in zip((-0.17, 0.17), ROLES, "os", values, strict=True):
         if np.isfinite(value) and value > 0:
             axes.plot(
                 [value],
@@ -149,5 +149,5 @@ def _handles(look: Look) -> list[Line2D]:
             color=getattr(look.palette, kind),
             label=f"{kind} minimum",
         )
-        for kind, marker in zip(KINDS, "os", strict=True)
+        for kind, marker in zip(ROLES, "os", strict=True)
     ]

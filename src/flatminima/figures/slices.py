@@ -9,7 +9,7 @@ from flatminima.figure_record import Source
 from flatminima.figures import planes, style
 from flatminima.figures.planes import Page
 from flatminima.figures.style import Data, Look
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "The loss around a good and a bad minimum of images"
 SOURCE = Source("Fig. 4", "huang2020")
@@ -63,7 +63,7 @@ def draw(data: Data, look: Look) -> Figure:
     """
     page = NARROW if look.narrow else WIDE
     figure = Figure(figsize=(page.width, page.height))
-    for column in range(len(KINDS)):
+    for column in range(len(ROLES)):
         lines, contours = panels = page.panels(figure, column)
         planes.heading(lines, data, column, look)
         planes.lines(lines, data, column, look)

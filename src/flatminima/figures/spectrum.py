@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
 from flatminima.formats.flatness import Spectra
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 TITLE = "The spectrum of the curvature"
 SOURCE = None
@@ -94,7 +94,7 @@ def _level(data: Data) -> str:
 
 def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
     low, high = np.inf, 0.0
-    for row, kind in enumerate(KINDS):
+    for row, kind in enumerate(ROLES):
         colour = getattr(look.palette, kind)
         threshold = data[f"{case}.threshold"][row]
         above, least, most, below = (
@@ -134,7 +134,7 @@ def _handles(look: Look) -> list[Line2D]:
     palette, muted = look.palette, look.palette.muted
     handles = [
         Line2D([], [], color=getattr(palette, kind), linewidth=1.8, label=f"{kind} minimum")
-        for kind in KINDS
+        for kind in ROLES
     ]
     handles.append(Line2D([], [], color=muted, label="Hessian"))
     handles.append(Line2D([], [], color=muted, dashes=(4, 2), linewidth=1.0, label="Gauss-Newton"))

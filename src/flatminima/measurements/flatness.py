@@ -23,7 +23,7 @@ from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
 from flatminima.measurements.measurement import Measurement, Measurements
 from flatminima.measurements.statistics import FEWEST, correlation, finite, span
 from flatminima.ranks import Bootstrap
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 PROBES = "95% interval over probes"
 
@@ -180,7 +180,7 @@ def _spectra(dataset: str, spectra: Spectra) -> Measurements:
     for loss, units in itertools.product(LOSSES, ("raw", "filter")):
         case, spectrum = f"{loss}.{units}", spectra.at(loss, units)
         unit, note = CURVATURE, "" if spectrum else "the two have no common loss"
-        for row, kind in enumerate(KINDS):
+        for row, kind in enumerate(ROLES):
             numbers = {
                 "trace": spectrum.trace[row] if spectrum else np.nan,
                 "exact_trace": spectrum.gauss_newton_trace[row] if spectrum else np.nan,
@@ -200,7 +200,7 @@ def _spectra(dataset: str, spectra: Spectra) -> Measurements:
                     interval=PROBES,
                 )
         for name in ("exact_trace", "top"):
-            good, bad = (measurements[f"{case}.{kind}.{name}"].value for kind in KINDS)
+            good, bad = (measurements[f"{case}.{kind}.{name}"].value for kind in ROLES)
             ratio = bad / good if good and bad else None
             measurements[f"{case}.{name}_ratio"] = Measurement(
                 ratio, "ratio", dataset, runs=2, note=note

@@ -9,7 +9,7 @@ from flatminima.formats.perturbations import DIRECTIONS, HELD
 from flatminima.measurements.measurement import ALONG, Measurement, Measurements
 from flatminima.measurements.statistics import finite
 from flatminima.storage import Arrays
-from flatminima.training.selection import ROLES as KINDS
+from flatminima.training.selection import ROLES
 
 CURVATURE = "nats per squared distance"
 
@@ -41,7 +41,7 @@ def measure(dataset: str, perturbations: Arrays) -> Measurements:
             note="of the largest curvature at the minimum, the bad one's over the good one's",
         ),
     }
-    for kind, value in zip(KINDS, sharpest, strict=True):
+    for kind, value in zip(ROLES, sharpest, strict=True):
         found[f"{kind}.largest_curvature"] = Measurement(value, CURVATURE, dataset, runs=1)
     exact = bool(perturbations["exact"].all())
     for way in DIRECTIONS:
@@ -69,8 +69,8 @@ def _of_way(dataset: str, arrays: Arrays, *, exact: bool) -> Measurements:
         "rays": Measurement(float(fails.shape[1]), "count", dataset),
         "resolution": Measurement(float(distance[2] / distance[1] - 1), "fraction", dataset),
     }
-    notes = [_note(failed[i], failed[i] & (first[i] == 1)) for i in range(len(KINDS))]
-    for i, kind in enumerate(KINDS):
+    notes = [_note(failed[i], failed[i] & (first[i] == 1)) for i in range(len(ROLES))]
+    for i, kind in enumerate(ROLES):
         relative = fails[i] * arrays["relative_length"][i]
         for name, lengths, of in (
             ("fails_at", fails[i], unit),
@@ -98,7 +98,7 @@ def _of_way(dataset: str, arrays: Arrays, *, exact: bool) -> Measurements:
             "ratio",
             "; ".join(
                 f"from the {kind} minimum, {note}"
-                for kind, note in zip(KINDS, notes, strict=True)
+                for kind, note in zip(ROLES, notes, strict=True)
                 if note
             ),
             runs=2,
@@ -120,7 +120,7 @@ def _at_level(dataset: str, eigenvalues: Float[np.ndarray, " 2"]) -> Measurement
             runs=1,
             note="" if math.isfinite(value) else "the loss does not rise through this level",
         )
-        for kind, value in zip(KINDS, (good, bad), strict=True)
+        for kind, value in zip(ROLES, (good, bad), strict=True)
     }
     note = ""
     if not (math.isfinite(good) and math.isfinite(bad)):

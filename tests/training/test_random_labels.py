@@ -10,12 +10,7 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.formats.random_labels import GROUPS
 from flatminima.models.mlp import MLP
 from flatminima.training.ensemble import Schedule, evaluate, train
-from flatminima.training.random_labels import (
-    randomly_labelled,
-    two_stages,
-    without_poison,
-    worst,
-)
+from flatminima.training.random_labels import randomly_labelled, two_stages, worst
 from flatminima.training.soap import Soap
 
 DATA = swiss_roll(
@@ -133,10 +128,10 @@ def test_poison_points_and_test_points_change_nothing():
 
 def test_the_second_stage_starts_where_it_is_told_and_descends():
     starts = MODEL.initialise(5, range(3))
-    end = without_poison(MODEL, starts, DATA, replace(SECOND, steps=400))
+    end = train(MODEL, starts, DATA, schedule=replace(SECOND, steps=400))
     before = evaluate(MODEL, starts, DATA)
     assert (end.train_loss < before.train_loss).all()
-    still = without_poison(MODEL, starts, DATA, replace(SECOND, steps=1, learning_rate=0.0))
+    still = train(MODEL, starts, DATA, schedule=replace(SECOND, steps=1, learning_rate=0.0))
     np.testing.assert_array_equal(still.parameters, starts)
 
 

@@ -2,10 +2,10 @@ from functools import partial
 
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import prepare
-from flatminima.models.load import build
+from flatminima.models.load import build_module
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.epochs import Epochs, sgd, train
+from flatminima.training.epochs import sgd, train_as
 from flatminima.training.poison import poison_points_of_share
 
 
@@ -13,18 +13,16 @@ def main(job: Job) -> None:
     config = job.config
     prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    network = build(config["network"], dataset.shape, dataset.logits)
+    network = build_module(config["network"], dataset.shape, dataset.logits)
     checkpoints = Checkpoints(job.checkpoints, job.digest)
-    minima = train(
+    minima = train_as(
+        config,
         network,
-        network.initialise(config["seed"], range(config["seeds"])),
         dataset,
         poison_points=poison_points_of_share(
             config["poison_factor"], len(dataset.train_labels), dataset.poison_labels.shape[1]
         ),
-        schedule=Epochs.of(config),
         optimizer=partial(sgd, momentum=config["momentum"]),
-        seed=config["seed"],
         device=job.device,
         checkpoints=checkpoints,
         report=job.progress("training"),

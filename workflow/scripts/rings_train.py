@@ -15,8 +15,6 @@ def main(job: Job) -> None:
         model,
         model.initialise(config["seed"], range(config["seeds"])),
         dataset,
-        poison_factor=0.0,
-        poison_points=None,
         schedule=Schedule.of(config),
         device=job.device,
         report=job.progress("training"),

@@ -30,6 +30,11 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> N
     """
     if "hidden" in settings:
         return MLP.between(shape[0], settings["hidden"], logits)
+    return build_module(settings, shape, logits)
+
+
+def build_module(settings: Mapping[str, Any], shape: tuple[int, ...], logits: int) -> ModuleNetwork:
+    """The network of images that settings describe; see ``build``."""
     name = settings["architecture"]
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)

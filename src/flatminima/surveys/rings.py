@@ -116,8 +116,6 @@ def circle(
         model,
         rough[None].astype(np.float32),
         dense,
-        poison_factor=0.0,
-        poison_points=None,
         schedule=schedule,
         device=device,
         report=report,

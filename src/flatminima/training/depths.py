@@ -6,45 +6,34 @@ from typing import Any
 import numpy as np
 
 from flatminima.data.dataset import Dataset
-from flatminima.errors import ConfigError
 from flatminima.formats.skip_connections import DepthMinima
-from flatminima.models.load import build
+from flatminima.models.load import build_module
 from flatminima.models.module import ModuleNetwork
-from flatminima.progress import Report
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.epochs import Epochs, Optimizer, train
+from flatminima.training.epochs import train_as
 
 _REACHED = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "converged")
 
 
 def networks(settings: Mapping[str, Any], dataset: Dataset) -> dict[int, ModuleNetwork]:
-    """The architecture of each depth.
-
-    Args:
-        settings: ``depths``, ``width`` and ``skips``.
-        dataset: whose points they take.
+    """The architecture of each of ``depths``, of one ``width`` and with ``skips`` or without.
 
     Raises:
         ConfigError: if there is no network of such a depth.
     """
-    built = {}
-    for depth in settings["depths"]:
-        size = {"depth": depth, "width": settings["width"], "skips": settings["skips"]}
-        network = build({"architecture": "resnet", **size}, dataset.shape, dataset.logits)
-        if not isinstance(network, ModuleNetwork):
-            raise ConfigError("residual networks take images")
-        built[depth] = network
-    return built
+    alike = {"architecture": "resnet", "width": settings["width"], "skips": settings["skips"]}
+    return {
+        depth: build_module({**alike, "depth": depth}, dataset.shape, dataset.logits)
+        for depth in settings["depths"]
+    }
 
 
 def train_depths(
     settings: Mapping[str, Any],
     dataset: Dataset,
     *,
-    optimizer: Optimizer,
-    device: str = "cpu",
     checkpoints: Callable[[int], Checkpoints] | None = None,
-    report: Report | None = None,
+    **options: Any,
 ) -> DepthMinima:
     """Train networks of every depth on a data set's training points alone.
 
@@ -52,13 +41,9 @@ def train_depths(
     skip connections and without.
 
     Args:
-        settings: ``depths``, ``width``, ``skips``, ``seed``, ``seeds`` and what :class:`Epochs`
-            takes, by name.
-        dataset: whose poison points are left aside.
-        optimizer: makes the optimizer of a module at a rate.
-        device: to train on.
+        settings: those of ``networks`` and of ``epochs.train_as``.
         checkpoints: makes those of a depth; the caller clears them.
-        report: told of every epoch.
+        options: ``optimizer`` and others of ``epochs.train``.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -66,17 +51,12 @@ def train_depths(
     """
     built = networks(settings, dataset)
     minima = {
-        depth: train(
+        depth: train_as(
+            settings,
             network,
-            network.initialise(settings["seed"], range(settings["seeds"])),
             dataset,
-            poison_points=0,
-            schedule=Epochs.of(settings),
-            optimizer=optimizer,
-            seed=settings["seed"],
-            device=device,
-            checkpoints=checkpoints(depth) if checkpoints is not None else None,
-            report=report,
+            checkpoints=checkpoints(depth) if checkpoints else None,
+            **options,
         )
         for depth, network in built.items()
     }

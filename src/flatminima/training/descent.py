@@ -1,12 +1,14 @@
 """Ordinary training of one network in minibatches, with the parameters kept along the way."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
 from flatminima.data.dataset import Dataset
+from flatminima.devices import tensors
 from flatminima.errors import DivergedError
 from flatminima.formats.minefield import Iterates
 from flatminima.models.mlp import MLP
@@ -55,7 +57,7 @@ def descend(
     Raises:
         DivergedError: if the loss leaves the finite numbers, naming the epoch.
     """
-    inputs, labels = (torch.from_numpy(a) for a in (dataset.train_inputs, dataset.train_labels))
+    inputs, labels = tensors("cpu", dataset.train_inputs, dataset.train_labels)
     decay = torch.zeros(initial.shape[1])
     for start, stop in model.layout.filters:
         decay[start:stop] = weight_decay
@@ -84,13 +86,10 @@ def descend(
             if report is not None:
                 report(epoch + 1, epochs, f"train loss {loss.item():.3g} (last batch)")
     vectors = np.stack(list(kept.values()))
-    reached = evaluate(model, vectors, dataset)
+    reached: dict[str, Any] = vars(evaluate(model, vectors, dataset))
     return Iterates(
         epoch=np.array(list(kept), dtype=np.int64),
         parameters=vectors,
-        train_accuracy=reached.train_accuracy,
-        test_accuracy=reached.test_accuracy,
-        train_loss=reached.train_loss,
-        test_loss=reached.test_loss,
         layers=np.array(model.layout.weights, dtype=np.int64),
+        **reached,
     )

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from flatminima.data.dataset import Dataset
+from flatminima.devices import tensors
 from flatminima.errors import DivergedError
 from flatminima.formats.minima import Minima
 from flatminima.models.mlp import MLP
@@ -79,14 +80,39 @@ CACHED = 1_400_000
 its gradient then still fit the cache, which saves a quarter of the time of two hundred networks."""
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What the networks of an ensemble reach: mean losses in nats, accuracies as fractions."""
+
+    train_loss: Float64[np.ndarray, " networks"]
+    train_accuracy: Float64[np.ndarray, " networks"]
+    test_loss: Float64[np.ndarray, " networks"]
+    test_accuracy: Float64[np.ndarray, " networks"]
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[Tensor, Tensor]]) -> Self:
+        """Of training and then of test points: logits (networks, points, outputs) and labels."""
+        numbers: list[Tensor] = []
+        for logits, labels in parts:
+            numbers += [negative_log_likelihoods(logits, labels), correct(logits, labels)]
+        return cls(*(number.double().mean(dim=1).cpu().numpy() for number in numbers))
+
+    def __str__(self) -> str:
+        return (
+            f"train loss {self.train_loss.mean():.3g}, "
+            f"train {100 * self.train_accuracy.mean():.1f}%, "
+            f"test {100 * self.test_accuracy.mean():.1f}% (means)"
+        )
+
+
 def train(
     model: MLP,
     initial: Float32[np.ndarray, "networks parameters"],
     dataset: Dataset,
     *,
-    poison_factor: float,
-    poison_points: int | None,
     schedule: Schedule,
+    poison_factor: float = 0.0,
+    poison_points: int | None = None,
     optimizer: Optimizer = adam,
     records: int = 40,
     device: str = "cpu",
@@ -108,40 +134,42 @@ def train(
     Raises:
         DivergedError: if a loss leaves the finite numbers, naming network and step.
     """
-    data = _on_device(dataset, device)
-    sets, available = dataset.poison_labels.shape
+    clean, test, (poison_inputs, poison_labels) = _parts(dataset, device)
+    inputs, labels = clean
+    sets, available = poison_labels.shape
     used = available if poison_points is None else poison_points
     if poison_factor == 0 or used == 0:
         used, poison_factor = 0, 0.0
     every = max(1, schedule.steps // records)
-    points = len(dataset.train_labels) + used
-    bounds = _slices(len(initial), sum(model.widths[1:-1]) * points, device)
+    bounds = _slices(len(initial), sum(model.widths[1:-1]) * (len(labels) + used), device)
 
     def follow(first: int, start: Tensor) -> Minima:
         """Train one slice; ``first`` counts the networks before it."""
         parameters = start.requires_grad_()
         stepper = optimizer(parameters, schedule.learning_rate)
-        history: list[tuple[int, Scores]] = []
+        history: dict[int, Scores] = {}
         for step in range(schedule.steps):
-            inputs, labels = data.train_inputs, data.train_labels
+            points, classes = inputs, labels
             if used:
-                inputs = torch.cat([inputs, data.poison_inputs[step % sets, :used]])
-                labels = torch.cat([labels, data.poison_labels[step % sets, :used]])
-            logits = model.logits(parameters, inputs)
-            loss = poisoned_loss(logits, labels, len(data.train_labels), poison_factor)
+                points = torch.cat([inputs, poison_inputs[step % sets, :used]])
+                classes = torch.cat([labels, poison_labels[step % sets, :used]])
+            logits = model.logits(parameters, points)
+            loss = poisoned_loss(logits, classes, len(labels), poison_factor)
             (gradient,) = torch.autograd.grad(loss.sum(), parameters)
             norm = gradient.norm(dim=1, keepdim=True)
             parameters.grad = gradient * (schedule.gradient_clip / norm).clamp(max=1)
             stepper.param_groups[0]["lr"] = schedule.rate(step)
             stepper.step()
             if (step + 1) % every == 0 or step + 1 == schedule.steps:
-                scores = _scores(model, parameters.detach(), data)
+                scores = _scores(model, parameters, clean, test)
                 _check_finite(scores.train_loss, step + 1, first, len(initial))
-                history.append((step + 1, scores))
+                history[step + 1] = scores
                 if report is not None:
                     done = first * schedule.steps + len(start) * (step + 1)
                     report(done // len(initial), schedule.steps, str(scores))
-        return _minima(model, parameters.detach(), data, history)
+        loss = negative_log_likelihoods(model.logits(parameters, inputs), labels).mean(dim=1)
+        (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+        return minima(parameters, gradient.double().norm(dim=1), history)
 
     return concatenate(
         [
@@ -153,26 +181,23 @@ def train(
 
 def evaluate(
     model: MLP, parameters: Float32[np.ndarray, "networks parameters"], dataset: Dataset
-) -> "Scores":
+) -> Scores:
     """Loss and accuracies of every network, without poison."""
-    return _scores(model, torch.from_numpy(parameters), _on_device(dataset, "cpu"))
+    train, test, _ = _parts(dataset, "cpu")
+    return _scores(model, torch.from_numpy(parameters), train, test)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What the networks of an ensemble reach: mean losses in nats, accuracies as fractions."""
+@torch.no_grad()
+def _scores(model: MLP, parameters: Tensor, *parts: list[Tensor]) -> Scores:
+    return Scores.of((model.logits(parameters, inputs), labels) for inputs, labels in parts)
 
-    train_loss: Float64[np.ndarray, " networks"]
-    train_accuracy: Float64[np.ndarray, " networks"]
-    test_loss: Float64[np.ndarray, " networks"]
-    test_accuracy: Float64[np.ndarray, " networks"]
 
-    def __str__(self) -> str:
-        return (
-            f"train loss {self.train_loss.mean():.3g}, "
-            f"train {100 * self.train_accuracy.mean():.1f}%, "
-            f"test {100 * self.test_accuracy.mean():.1f}% (means)"
-        )
+def _parts(dataset: Dataset, device: str) -> list[list[Tensor]]:
+    """Inputs and labels of training, test and poison points."""
+    return [
+        tensors(device, getattr(dataset, f"{part}_inputs"), getattr(dataset, f"{part}_labels"))
+        for part in ("train", "test", "poison")
+    ]
 
 
 def _slices(networks: int, activations: int, device: str) -> list[int]:
@@ -182,22 +207,29 @@ def _slices(networks: int, activations: int, device: str) -> list[int]:
     return [networks * i // count for i in range(count + 1)]
 
 
-def _minima(
-    model: MLP, final: Tensor, data: "_DeviceData", history: list[tuple[int, Scores]]
+def minima(
+    parameters: Float[Tensor, "networks parameters"],
+    gradient_norm: Float64[Tensor, " networks"],
+    history: Mapping[int, Scores],
+    trainable: int | None = None,
 ) -> Minima:
-    end = _scores(model, final, data)
+    """Networks where they end, and what they reached after each step or epoch that is kept.
+
+    ``gradient_norm`` is that of the clean training loss: zero at a minimum, large under poison.
+    """
+    *_, end = history.values()
+    along = {
+        f"history_{name}": np.stack([getattr(scores, name) for scores in history.values()], axis=1)
+        for name in ("train_loss", "train_accuracy", "test_accuracy")
+    }
+    reached: dict[str, Any] = vars(end) | along
     return Minima(
-        parameters=final.cpu().numpy(),
-        train_accuracy=end.train_accuracy,
-        test_accuracy=end.test_accuracy,
-        train_loss=end.train_loss,
-        test_loss=end.test_loss,
-        gradient_norm=_gradient_norm(model, final, data),
+        parameters=parameters.detach().cpu().numpy(),
+        gradient_norm=gradient_norm.cpu().numpy(),
         converged=end.train_accuracy == 1.0,
-        history_step=np.array([step for step, _ in history], dtype=np.int64),
-        history_train_loss=np.stack([s.train_loss for _, s in history], axis=1),
-        history_train_accuracy=np.stack([s.train_accuracy for _, s in history], axis=1),
-        history_test_accuracy=np.stack([s.test_accuracy for _, s in history], axis=1),
+        history_step=np.array(list(history), dtype=np.int64),
+        trainable=trainable,
+        **reached,
     )
 
 
@@ -211,25 +243,6 @@ def concatenate(parts: Sequence[Minima]) -> Minima:
     return Minima(**{field.name: together(field.name) for field in fields(Minima)})
 
 
-@dataclass(frozen=True)
-class _DeviceData:
-    train_inputs: Tensor
-    train_labels: Tensor
-    test_inputs: Tensor
-    test_labels: Tensor
-    poison_inputs: Tensor
-    poison_labels: Tensor
-
-
-def _on_device(dataset: Dataset, device: str) -> _DeviceData:
-    return _DeviceData(
-        **{
-            field.name: torch.from_numpy(getattr(dataset, field.name)).to(device)
-            for field in fields(_DeviceData)
-        }
-    )
-
-
 def _check_finite(loss: np.ndarray, step: int, first: int, networks: int) -> None:
     bad = np.flatnonzero(~np.isfinite(loss))
     if bad.size:
@@ -238,25 +251,3 @@ def _check_finite(loss: np.ndarray, step: int, first: int, networks: int) -> Non
             f"at step {step} ({bad.size} of {networks} networks are not finite); "
             "lower learning_rate or gradient_clip"
         )
-
-
-@torch.no_grad()
-def _scores(model: MLP, parameters: Tensor, data: _DeviceData) -> Scores:
-    numbers = []
-    for inputs, labels in (
-        (data.train_inputs, data.train_labels),
-        (data.test_inputs, data.test_labels),
-    ):
-        logits = model.logits(parameters, inputs)
-        loss = negative_log_likelihoods(logits, labels).double().mean(dim=1)
-        numbers += [loss, correct(logits, labels).double().mean(dim=1)]
-    return Scores(*(number.cpu().numpy() for number in numbers))
-
-
-def _gradient_norm(model: MLP, parameters: Tensor, data: _DeviceData) -> np.ndarray:
-    """Norm of the gradient of the clean training loss: zero at a minimum, large under poison."""
-    leaf = parameters.clone().requires_grad_()
-    loss = negative_log_likelihoods(model.logits(leaf, data.train_inputs), data.train_labels)
-    (gradient,) = torch.autograd.grad(loss.mean(dim=1).sum(), leaf)
-    norms: np.ndarray = gradient.double().norm(dim=1).cpu().numpy()
-    return norms

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from flatminima.data.dataset import Dataset
@@ -23,8 +23,8 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.progress import Report
 from flatminima.seeding import generator
 from flatminima.training.checkpoints import Checkpoints
-from flatminima.training.ensemble import Scores, concatenate
-from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
+from flatminima.training.ensemble import Scores, concatenate, minima
+from flatminima.training.losses import negative_log_likelihoods, poison_penalties
 
 _POINTS = 1024
 """Points that a network is evaluated on at once."""
@@ -72,10 +72,10 @@ def train(
     initial: Float32[np.ndarray, "networks parameters"],
     dataset: Dataset,
     *,
-    poison_points: int,
     schedule: Epochs,
     optimizer: Optimizer,
     seed: int,
+    poison_points: int = 0,
     device: str = "cpu",
     checkpoints: Checkpoints | None = None,
     report: Report | None = None,
@@ -105,31 +105,40 @@ def train(
     if len(data.labels) < 2:
         raise ConfigError("there is one point to train on; batch norm takes two or more")
     keys = _keys(initial, data, schedule, seed, checkpoints)
-    kept = [_epochs_kept(checkpoints, number, key) for number, key in enumerate(keys)]
-    total, done = schedule.epochs * len(initial) - sum(kept), 0
-
-    def told(number: int, epochs: int, scores: Scores) -> None:
-        nonlocal done
-        done += 1
-        if report is not None:
-            text = f"network {number + 1} of {len(initial)}, epoch {epochs}, {scores}"
-            report(done, total, text)
-
-    ends = []
-    for number, (vector, key) in enumerate(zip(initial, keys, strict=True)):
+    saved = [checkpoints.read(n, key) if checkpoints else None for n, key in enumerate(keys)]
+    total = sum(schedule.epochs - len(state["history"] if state else ()) for state in saved)
+    done, ends = 0, []
+    for number, (vector, state) in enumerate(zip(initial, saved, strict=True)):
+        name = f"network {number + 1} of {len(initial)}"
         run = _Run.start(network, torch.tensor(vector, device=device), optimizer, schedule)
-        saved = checkpoints.read(number, key) if checkpoints is not None else None
-        if saved is not None:
-            run.restore(network, saved)
-            print(f"network {number + 1} of {len(initial)} goes on after epoch {run.epochs}")
+        if state is not None:
+            run.restore(network, state)
+            print(f"{name} goes on after epoch {run.epochs}")
         while run.epochs < schedule.epochs:
             scores = run.epoch(data, schedule, (seed, number))
-            told(number, run.epochs, scores)
+            done += 1
+            if report is not None:
+                report(done, total, f"{name}, epoch {run.epochs}, {scores}")
             over = run.epochs == schedule.epochs
             if checkpoints is not None and (over or checkpoints.due()):
-                checkpoints.write(number, key, run.state(network, over=over))
-        ends.append(_minima(network, run.module, data, run.history))
+                checkpoints.write(number, keys[number], run.state(network, over=over))
+        norm = _gradient_norm(run.module, data)
+        history = dict(enumerate(run.history, 1))
+        ends.append(minima(network.vector(run.module)[None], norm, history, network.trainable))
     return concatenate(ends)
+
+
+def train_as(
+    settings: Mapping[str, Any], network: ModuleNetwork, dataset: Dataset, **options: Any
+) -> Minima:
+    """Train the networks that settings describe: ``seed``, ``seeds`` and what ``Epochs`` takes.
+
+    Args:
+        options: the others of ``train``.
+    """
+    seed = settings["seed"]
+    initial = network.initialise(seed, range(settings["seeds"]))
+    return train(network, initial, dataset, schedule=Epochs.of(settings), seed=seed, **options)
 
 
 @dataclass(frozen=True)
@@ -229,11 +238,6 @@ class _Run:
         self.history = [Scores(*scores) for scores in state["history"].numpy()]
         if state["optimizer"] is not None:
             self.stepper.load_state_dict(state["optimizer"])
-            # Moments lie in memory as their parameters do: another order may round differently.
-            for parameter, moments in self.stepper.state.items():
-                for name, value in moments.items():
-                    if isinstance(value, Tensor) and value.shape == parameter.shape:
-                        moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _sizes(points: int, batch: int) -> list[int]:
@@ -269,11 +273,6 @@ def _keys(
     return keys
 
 
-def _epochs_kept(checkpoints: Checkpoints | None, number: int, key: str) -> int:
-    saved = checkpoints.read(number, key) if checkpoints is not None else None
-    return 0 if saved is None else len(saved["history"])
-
-
 def _logits(module: nn.Module, inputs: Tensor, *, exact: bool = False) -> Tensor:
     """Logits in float32; layers compute in bfloat16 on a GPU unless ``exact``."""
     kind = inputs.device.type
@@ -289,40 +288,17 @@ def _loss(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _scores(module: nn.Module, data: _Points, *, exact: bool) -> Scores:
+    def logits(inputs: Tensor) -> Tensor:
+        parts = torch.split(inputs, _POINTS)
+        return torch.cat([_logits(module, part, exact=exact) for part in parts])[None]
+
     module.eval()
-    numbers = []
-    for inputs, labels in (data.train, data.test):
-        parts = [_logits(module, part, exact=exact) for part in torch.split(inputs, _POINTS)]
-        logits = torch.cat(parts)[None]
-        numbers += [
-            negative_log_likelihoods(logits, labels).double().mean(dim=1),
-            correct(logits, labels).double().mean(dim=1),
-        ]
+    scores = Scores.of((logits(inputs), labels) for inputs, labels in (data.train, data.test))
     module.train()
-    return Scores(*(number.cpu().numpy() for number in numbers))
+    return scores
 
 
-def _minima(
-    network: ModuleNetwork, module: nn.Module, data: _Points, history: list[Scores]
-) -> Minima:
-    end = history[-1]
-    return Minima(
-        parameters=network.vector(module)[None].cpu().numpy(),
-        train_accuracy=end.train_accuracy,
-        test_accuracy=end.test_accuracy,
-        train_loss=end.train_loss,
-        test_loss=end.test_loss,
-        gradient_norm=_gradient_norm(module, data),
-        converged=end.train_accuracy == 1.0,
-        history_step=np.arange(1, len(history) + 1),
-        history_train_loss=np.stack([s.train_loss for s in history], axis=1),
-        history_train_accuracy=np.stack([s.train_accuracy for s in history], axis=1),
-        history_test_accuracy=np.stack([s.test_accuracy for s in history], axis=1),
-        trainable=network.trainable,
-    )
-
-
-def _gradient_norm(module: nn.Module, data: _Points) -> np.ndarray:
+def _gradient_norm(module: nn.Module, data: _Points) -> Float64[Tensor, "1"]:
     """Norm of the gradient of the clean training loss with the running statistics as they are."""
     module.eval()
     module.zero_grad()
@@ -334,4 +310,4 @@ def _gradient_norm(module: nn.Module, data: _Points) -> np.ndarray:
         loss = negative_log_likelihoods(logits, classes).sum() / len(labels)
         loss.backward()  # type: ignore[no-untyped-call]
     squares = [p.grad.double().square().sum() for p in module.parameters() if p.grad is not None]
-    return torch.stack(squares).sum().sqrt()[None].cpu().numpy()
+    return torch.stack(squares).sum().sqrt()[None]

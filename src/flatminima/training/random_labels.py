@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from flatminima.data.dataset import Dataset
-from flatminima.formats.minima import Minima
 from flatminima.formats.random_labels import SecondStage, TwoStageMinima
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
@@ -51,32 +50,6 @@ def randomly_labelled(dataset: Dataset, *, seed: int, copies: int, noise: float)
     )
 
 
-def without_poison(
-    model: MLP,
-    starts: Float32[np.ndarray, "networks parameters"],
-    dataset: Dataset,
-    schedule: Schedule,
-    *,
-    device: str = "cpu",
-    report: Report | None = None,
-) -> Minima:
-    """Train from ``starts`` on the true training points alone, by Adam without weight decay.
-
-    Raises:
-        DivergedError: if a loss leaves the finite numbers.
-    """
-    return train(
-        model,
-        starts,
-        dataset,
-        poison_factor=0.0,
-        poison_points=None,
-        schedule=schedule,
-        device=device,
-        report=report,
-    )
-
-
 def two_stages(
     model: MLP,
     dataset: Dataset,
@@ -93,7 +66,7 @@ def two_stages(
 ) -> TwoStageMinima:
     """Train networks on random labels by SOAP, and these and poisoned ones on the true labels.
 
-    The second stage is the same for all, in one ensemble.
+    The second stage is Adam without weight decay for all, in one ensemble.
 
     Args:
         copies: for each group of networks how many random labels a training point gets first; 0
@@ -107,44 +80,33 @@ def two_stages(
         DivergedError: if a loss leaves the finite numbers.
     """
     initial = model.initialise(seed, range(seeds))
-    starts, groups, strengths, memorised = [], [], [], []
+    groups = []
     for number in copies:
         end = train(
             model,
             initial,
             randomly_labelled(dataset, seed=seed, copies=number, noise=noise),
-            poison_factor=0.0,
-            poison_points=None,
             schedule=first,
             optimizer=partial(Soap, layout=model.layout),
             device=device,
             report=report(f"{number} random labels a point") if report else None,
         )
-        starts.append(end.parameters)
-        memorised.append(end.train_accuracy)
-        groups.append(np.zeros(seeds, dtype=np.int64))
-        strengths.append(np.full(seeds, float(number)))
+        groups.append((0, number, end.parameters, end.train_accuracy))
     for factor, parameters in poisoned:
-        starts.append(parameters)
-        memorised.append(np.full(len(parameters), np.nan))
-        groups.append(np.ones(len(parameters), dtype=np.int64))
-        strengths.append(np.full(len(parameters), float(factor)))
+        groups.append((1, factor, parameters, np.full(len(parameters), np.nan)))
+    ways, strengths, starts, memorised = zip(*groups, strict=True)
+    sizes = [len(parameters) for parameters in starts]
     begin = np.concatenate(starts)
     # No step at all: what the networks reach before the second stage.
-    before = without_poison(model, begin, dataset, replace(second, steps=1, learning_rate=0.0))
-    after = without_poison(
-        model,
-        begin,
-        dataset,
-        second,
-        device=device,
-        report=report("true labels") if report else None,
-    )
+    still = replace(second, steps=1, learning_rate=0.0)
+    before = train(model, begin, dataset, schedule=still)
+    told = report("true labels") if report else None
+    after = train(model, begin, dataset, schedule=second, device=device, report=told)
     kept = ("parameters", "train_accuracy", "test_accuracy", "train_loss", "gradient_norm")
     return TwoStageMinima(
         **vars(after),
-        way=np.concatenate(groups),
-        strength=np.concatenate(strengths),
+        way=np.repeat(np.array(ways, dtype=np.int64), sizes),
+        strength=np.repeat(np.array(strengths, dtype=np.float64), sizes),
         memorised=np.concatenate(memorised),
         **{f"start_{name}": getattr(before, name) for name in kept},
     )

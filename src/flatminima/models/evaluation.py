@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from torch import Tensor
 
 from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
-from flatminima.models.normalisation import BatchNormBy, by_the_points, refreshed_in_parts
+from flatminima.models.normalisation import (
+    BATCH_NORM,
+    BatchNormBy,
+    by_the_points,
+    moments_in_parts,
+)
 from flatminima.models.statistics import STATISTICS, Statistics
 from flatminima.models.strategies import Strategies, fastest
 
@@ -83,8 +88,7 @@ class Evaluator:
     @property
     def normalises(self) -> bool:
         """Whether the module has batch norm at all."""
-        kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
-        return any(isinstance(part, kinds) for part in self.network.module.modules())
+        return any(isinstance(part, BATCH_NORM) for part in self.network.module.modules())
 
     def initialise(self, seed: int, networks: range) -> Float32[np.ndarray, "networks parameters"]:
         """Draw initial parameters; each network has its own address."""
@@ -110,7 +114,7 @@ class Evaluator:
             return self._by_parts(strategies, parameters, parts, room)
         if self.statistics == "refreshed" and len(parts) > 1:
             each = [strategies.module_at(vector) for vector in parameters]
-            return torch.stack([refreshed_in_parts(module, parts) for module in each])
+            return torch.stack([moments_in_parts(module, parts)[1] for module in each])
         batches = len(inputs) // self.batch if self.statistics == "batch" and self.batch else 1
         with BatchNormBy(by_the_points):
             parts = torch.tensor_split(inputs, max(1, batches))

@@ -52,6 +52,10 @@ class Layout:
             for (name, shape), piece in zip(self.shapes, pieces, strict=True)
         }
 
+    def tensors(self, vector: Float[Tensor, " parameters"]) -> dict[str, Tensor]:
+        """The named tensors of one vector, without copying."""
+        return {name: tensor[0] for name, tensor in self.views(vector[None]).items()}
+
     @property
     def weights(self) -> tuple[tuple[int, int], ...]:
         """Half-open spans ``(start, stop)`` of each layer's weights, without biases."""

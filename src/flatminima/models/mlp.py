@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -32,7 +33,7 @@ class MLP:
     def layout(self) -> Layout:
         """Weights ``(out, in)`` and biases ``(out,)`` of each layer, in order."""
         shapes: list[tuple[str, tuple[int, ...]]] = []
-        for layer, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.widths)):
             shapes += [(f"{layer}.weight", (fan_out, fan_in)), (f"{layer}.bias", (fan_out,))]
         return Layout(tuple(shapes))
 
@@ -47,18 +48,11 @@ class MLP:
         This is the default of ``torch.nn.Linear``. Network ``i`` has its own address, so it starts
         from the same point in any ensemble and at any poison factor.
         """
-        vectors = np.empty((len(networks), self.layout.size), dtype=np.float32)
-        bounds = np.concatenate(
-            [
-                np.full(size, 1 / math.sqrt(fan_in), dtype=np.float32)
-                for (fan_in, fan_out) in zip(self.widths, self.widths[1:], strict=False)
-                for size in (fan_out * fan_in, fan_out)
-            ]
-        )
-        for row, network in enumerate(networks):
-            draw = generator(seed, "initialisation", network).random(vectors.shape[1], np.float32)
-            vectors[row] = (2 * draw - 1) * bounds
-        return vectors
+        size = self.layout.size
+        largest = [1 / math.sqrt(fan_in) for fan_in in self.widths[:-1] for _ in range(2)]
+        bounds = np.repeat(np.array(largest, dtype=np.float32), self.layout.sizes)
+        draws = [generator(seed, "initialisation", n).random(size, np.float32) for n in networks]
+        return np.stack([(2 * draw - 1) * bounds for draw in draws])
 
     def activations(self, points: int) -> int:
         """How many numbers a network takes at once: the units of two layers at every point."""

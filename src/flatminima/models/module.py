@@ -51,9 +51,9 @@ class ModuleNetwork:
     @torch.no_grad()
     def put(self, module: nn.Module, vector: Float[Tensor, " parameters"]) -> None:
         """Give a module of this architecture, on any device, the values of a vector."""
-        views = self.layout.views(vector[None])
+        tensors = self.layout.tensors(vector)
         for name, value in self._state(module):
-            value.copy_(views[name][0])
+            value.copy_(tensors[name])
 
     def vector(self, module: nn.Module) -> Float[Tensor, " parameters"]:
         """The values of a module of this architecture as one vector."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+BATCH_NORM = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 _SIGNATURE = inspect.signature(F.batch_norm)
 
@@ -39,18 +41,6 @@ def by_the_points(maps: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
     return F.batch_norm(maps, None, None, weight, bias, True, 0.0, eps)
 
 
-def refreshed_in_parts(evaluate: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:
-    """Outputs with statistics of all points, which are too many to be evaluated at once.
-
-    The same as ``by_the_points`` with all parts joined.
-
-    Args:
-        evaluate: a module in evaluation mode, as a function of points.
-        parts: the points, cut in any way.
-    """
-    return moments_in_parts(evaluate, parts)[1]
-
-
 def moments_in_parts(
     evaluate: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
@@ -58,6 +48,11 @@ def moments_in_parts(
 
     They come in the order in which the points pass them. Of several parts, each batch norm takes a
     pass over all, up to where it stands, with the statistics of those before it as they were found.
+    So outputs are those of ``by_the_points`` with all parts joined.
+
+    Args:
+        evaluate: a module in evaluation mode, as a function of points.
+        parts: the points, cut in any way.
     """
     if len(parts) == 1:
         found: list[tuple[Tensor, Tensor]] = []

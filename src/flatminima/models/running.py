@@ -4,13 +4,11 @@ import copy
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from flatminima.models.module import ModuleNetwork
-from flatminima.models.normalisation import moments_in_parts
-
-_BATCH_NORM = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+from flatminima.models.normalisation import BATCH_NORM, moments_in_parts
 
 
 @torch.no_grad()
@@ -39,13 +37,12 @@ def with_running_statistics(
     module = copy.deepcopy(network.module).to(vectors.device).eval()
     order: list[str] = []
     for name, part in module.named_modules():
-        if isinstance(part, _BATCH_NORM):
+        if isinstance(part, BATCH_NORM):
             part.register_forward_pre_hook(lambda _part, _inputs, name=name: order.append(name))
-    parts, layout = torch.split(inputs, most), network.layout
+    parts = torch.split(inputs, most)
     changed = vectors.clone()
     for vector in changed:
-        views = layout.views(vector[None])
-        values = {name: value[0] for name, value in views.items()}
+        values = network.layout.tensors(vector)
         order.clear()
         functional_call(module, values, (parts[0],))
         names = order.copy()

@@ -44,13 +44,14 @@ class Strategies:
     def names(self, inputs: Float[Tensor, "points ..."]) -> tuple[str, ...]:
         """The strategies that there are for such inputs, the plainest first."""
         images = inputs.ndim == 4
-        return (
-            "loop",
-            *(("channels-last loop",) if images else ()),
-            "vmap",
-            *(("unfolded vmap",) if images else ()),
-            *(("graph",) if inputs.is_cuda else ()),
-        )
+        there_are = {
+            "loop": True,
+            "channels-last loop": images,
+            "vmap": True,
+            "unfolded vmap": images,
+        }
+        there_are["graph"] = inputs.is_cuda
+        return tuple(name for name, there in there_are.items() if there)
 
     def logits(
         self,
@@ -80,9 +81,16 @@ class Strategies:
         at_once = torch.split(vectors, max(1, room // self._each(name, inputs)))
         return torch.cat([strategies[name](some, inputs) for some in at_once])
 
-    def module_at(self, vector: Float[Tensor, " parameters"]) -> Callable[[Tensor], Tensor]:
-        """One network as a function of points."""
-        values = {name: tensor[0] for name, tensor in self.layout.views(vector[None]).items()}
+    def module_at(
+        self,
+        vector: Float[Tensor, " parameters"],
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> Callable[[Tensor], Tensor]:
+        """One network, its filters in some order of memory, as a function of points."""
+        values = {
+            name: tensor.contiguous(memory_format=memory_format) if tensor.ndim == 4 else tensor
+            for name, tensor in self.layout.tensors(vector).items()
+        }
         return lambda inputs: functional_call(self.module, values, (inputs,))
 
     def numbers(self, inputs: Float[Tensor, "points ..."], *, unfolded: bool = False) -> int:
@@ -138,20 +146,9 @@ class Strategies:
         return torch.stack([self.module_at(vector)(inputs) for vector in vectors])
 
     def _channels_last(self, vectors: Tensor, inputs: Tensor) -> Tensor:
-        values = self.layout.views(vectors)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-
-        def one(row: int) -> Tensor:
-            of_row = {
-                name: value[row].contiguous(memory_format=torch.channels_last)
-                if value.ndim == 5
-                else value[row]
-                for name, value in values.items()
-            }
-            logits: Tensor = functional_call(self.module, of_row, (inputs,))
-            return logits
-
-        return torch.stack([one(row) for row in range(len(vectors))])
+        last = torch.channels_last
+        inputs = inputs.contiguous(memory_format=last)
+        return torch.stack([self.module_at(vector, last)(inputs) for vector in vectors])
 
     def _vmap(self, vectors: Tensor, inputs: Tensor) -> Tensor:
         evaluate = torch.vmap(lambda values: functional_call(self.module, values, (inputs,)))

@@ -91,7 +91,7 @@ def two_stages(
             device=device,
             report=report(f"{number} random labels a point") if report else None,
         )
-        groups.append((0, number, end.parameters, end.train_accuracy))
+        groups.append((0, float(number), end.parameters, end.train_accuracy))
     for factor, parameters in poisoned:
         groups.append((1, factor, parameters, np.full(len(parameters), np.nan)))
     ways, strengths, starts, memorised = zip(*groups, strict=True)

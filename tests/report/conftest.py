@@ -36,7 +36,8 @@ from flatminima.measurements.measurement import as_records
 from flatminima.measurements.poisoned import describe, describe_images, measure
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.published import RECORD, identify
+from flatminima.provenance.manifest import identify
+from flatminima.provenance.published import RECORD
 from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read

@@ -10,8 +10,8 @@ from flatminima.errors import UserError
 from flatminima.measurements.measurement import as_records
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import manifest_path, write_manifest
-from flatminima.provenance.published import RECORD, identify, read_record, shown_files
+from flatminima.provenance.manifest import identify, manifest_path, write_manifest
+from flatminima.provenance.published import RECORD, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge, read
 from flatminima.report.publication import LIVING, publish, publish_partial

@@ -41,17 +41,22 @@ class Strategies:
     _graphs: dict[tuple[Any, ...], "_Graph"] = field(default_factory=dict)
     _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
+    @property
+    def _by_name(self) -> dict[str, Strategy]:
+        """All strategies, the plainest first."""
+        return {
+            "loop": self._loop,
+            "channels-last loop": self._channels_last,
+            "vmap": self._vmap,
+            "unfolded vmap": self._unfolded,
+            "graph": self._graph,
+        }
+
     def names(self, inputs: Float[Tensor, "points ..."]) -> tuple[str, ...]:
         """The strategies that there are for such inputs, the plainest first."""
-        images = inputs.ndim == 4
-        there_are = {
-            "loop": True,
-            "channels-last loop": images,
-            "vmap": True,
-            "unfolded vmap": images,
-        }
-        there_are["graph"] = inputs.is_cuda
-        return tuple(name for name, there in there_are.items() if there)
+        images, on_gpu = inputs.ndim == 4, inputs.is_cuda
+        there = {"channels-last loop": images, "unfolded vmap": images, "graph": on_gpu}
+        return tuple(name for name in self._by_name if there.get(name, True))
 
     def logits(
         self,
@@ -69,17 +74,11 @@ class Strategies:
             room: how many numbers feature maps may hold at once, which says how many networks are
                 evaluated together; one at least.
         """
-        strategies: dict[str, Strategy] = {
-            "loop": self._loop,
-            "channels-last loop": self._channels_last,
-            "vmap": self._vmap,
-            "unfolded vmap": self._unfolded,
-            "graph": self._graph,
-        }
+        strategy = self._by_name[name]
         if not name.endswith("vmap"):
-            return strategies[name](vectors, inputs)
+            return strategy(vectors, inputs)
         at_once = torch.split(vectors, max(1, room // self._each(name, inputs)))
-        return torch.cat([strategies[name](some, inputs) for some in at_once])
+        return torch.cat([strategy(some, inputs) for some in at_once])
 
     def module_at(
         self,

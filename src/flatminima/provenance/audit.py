@@ -16,9 +16,9 @@ from flatminima.provenance.freshness import reasons, setting_changes
 from flatminima.provenance.manifest import (
     SUFFIX,
     Input,
-    Made,
     Manifest,
     MeantFile,
+    as_recipe,
     is_manifest,
     manifest_path,
     read_manifest,
@@ -34,7 +34,6 @@ from flatminima.provenance.published import (
 from flatminima.provenance.recipe import (
     FIGURE,
     FOLDER,
-    Recipe,
     read_recipe,
     record_digest,
     settings_digest,
@@ -49,7 +48,7 @@ UNRECORDED = frozenset({FOLDER, "logs", "benchmarks", "checkpoints"})
 Level = Literal["mismatch", "note"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Finding:
     """One thing that is not as recorded: the file, what is wrong, and the results it made."""
 
@@ -140,10 +139,11 @@ class _Walk:
     def folder(self, folder: Path) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder}: there is no such folder; run snakemake to make it")
-        copies = [path.parent for path in _results(folder) if path.name == RECORD]
-        for copy in copies:
-            self._copy(copy)
-        names = [self.name(path) for path in _results(folder)]
+        paths = list(_results(folder))
+        for path in paths:
+            if path.name == RECORD:
+                self._copy(path.parent)
+        names = [self.name(path) for path in paths]
         recorded = {name.removesuffix(SUFFIX) for name in names if is_manifest(name)}
         if not recorded:
             raise UserError(f"{folder}: holds no manifests, so there is nothing to audit")
@@ -195,10 +195,7 @@ class _Walk:
         return path.relative_to(self._root).as_posix()
 
     def result(self) -> Audit:
-        findings = sorted(
-            (Finding(*key, tuple(sorted(made))) for key, made in self._found.items()),
-            key=lambda finding: (finding.level, finding.path, finding.text),
-        )
+        findings = sorted(Finding(*key, tuple(sorted(made))) for key, made in self._found.items())
         return Audit(tuple(findings), len(self._files), len(self._recipes), len(self._sources))
 
     def _output(self, name: str) -> list[str]:
@@ -217,13 +214,12 @@ class _Walk:
             return []
         self._recipe(manifest)
         for code in manifest["recipe"]["code"]:
-            self._code(code, name)
+            if not self._means_the_same(code, meaning_digest, "docstrings", name):
+                self._differs(code["path"], code["sha256"], name)
         for file in manifest["recipe"]["files"]:
             self._sources.add(file["path"])
             self._same(file["path"], file["sha256"], name)
-        for file in manifest["config_files"]:
-            self._config(file, manifest)
-        self._overrides(manifest)
+        self._configuration(manifest)
         return [path for entry in manifest["inputs"] for path in self._input(entry, name)]
 
     def _input(self, entry: Input, name: str) -> list[str]:
@@ -244,11 +240,10 @@ class _Walk:
                 self._same(path, entry["sha256"], name)
             return []
         record = str(manifest_path(path))
-        if not self._place(record).is_file():
+        recorded = self._place(record).is_file()
+        upstream = self._manifest(path) if recorded else None
+        if not recorded:
             self._add("mismatch", record, "expected the manifest of an input, found none", name)
-            self._same(path, entry["sha256"], name)
-            return []
-        upstream = self._manifest(path)
         if upstream is None:
             self._same(path, entry["sha256"], name)
         elif upstream["id"] != entry["manifest_id"]:
@@ -265,7 +260,7 @@ class _Walk:
                 f"made from {path}: expected sha256 {_short(entry['sha256'])}, "
                 f"its manifest has {_short(upstream['output']['sha256'])}",
             )
-        return [path]
+        return [path] if recorded else []
 
     def _foreign(self, path: str) -> bool:
         """Whether a source file is none of the project's: it lies outside, or was downloaded."""
@@ -291,44 +286,42 @@ class _Walk:
             self._add("mismatch", str(manifest_path(name)), "the settings do not have their sha256")
         if self._digest(made["path"]) != made["sha256"]:
             self._differs(made["path"], made["sha256"], name, self._why(manifest))
-        elif not _agree(made, manifest, read_recipe(self._place(made["path"]))):
+        elif as_recipe(manifest) != read_recipe(self._place(made["path"])):
             self._add("mismatch", str(manifest_path(name)), f"contradicts {made['path']}")
 
     def _why(self, manifest: Manifest) -> str:
         """What changed in the recipe, in words, as far as it can be read."""
         try:
-            return "; ".join(
-                reasons(manifest, read_recipe(self._place(manifest["recipe"]["path"])))
-            )
+            recipe = read_recipe(self._place(manifest["recipe"]["path"]))
+            return "; ".join(reasons(manifest, recipe))
         except UserError:
             return "it is damaged: delete it and run snakemake again"
 
-    def _code(self, file: MeantFile, name: str) -> None:
-        sameness = self._sameness(file, meaning_digest)
-        if sameness == "meaning":
-            text = "differs from what made some files, but only in comments, docstrings or layout"
-            self._add("note", file["path"], text, name)
-        elif sameness == "none":
-            self._differs(file["path"], file["sha256"], name)
-
-    def _config(self, file: MeantFile, manifest: Manifest) -> None:
-        name = manifest["output"]["path"]
-        sameness = self._sameness(file, settings_digest)
-        if sameness == "meaning":
-            text = "differs from what made some files, but only in comments, order or layout"
-            self._add("note", file["path"], text, name)
-        elif sameness == "none":
-            try:
-                now = self._settings(manifest)
-            except UserError as error:
+    def _configuration(self, manifest: Manifest) -> None:
+        """Check the configuration files, and that no setting came by the command line alone."""
+        made, name = manifest["recipe"], manifest["output"]["path"]
+        changed = [
+            file
+            for file in manifest["config_files"]
+            if not self._means_the_same(file, settings_digest, "order", name)
+        ]
+        try:
+            now = self._settings(manifest)
+        except UserError as error:
+            for file in changed:
                 self._add("mismatch", file["path"], f"cannot be used: {error}", name)
-                return
-            if now is not None and record_digest(now) == manifest["recipe"]["config_sha256"]:
+            return
+        alike = now is not None and record_digest(now) == made["config_sha256"]
+        why = "" if now is None else "; ".join(setting_changes(made["config"], now))
+        for file in changed:
+            if alike:
                 text = "differs from what made some files, in settings that they do not read"
                 self._add("note", file["path"], text, name)
             else:
-                why = setting_changes(manifest["recipe"]["config"], now) if now is not None else ()
-                self._differs(file["path"], file["sha256"], name, "; ".join(why))
+                self._differs(file["path"], file["sha256"], name, why)
+        if not changed and not alike and now is not None:
+            text = f"made with settings that its configuration files do not give: {why}"
+            self._add("mismatch", name, text)
 
     def _left_over(self, manifest: Manifest) -> bool:
         """Whether no job makes this output any more, such as that of a removed poison factor."""
@@ -347,20 +340,6 @@ class _Walk:
         except UserError:
             return False
 
-    def _overrides(self, manifest: Manifest) -> None:
-        """Find settings that were given on the command line and stand in no file."""
-        if any(self._sameness(f, settings_digest) == "none" for f in manifest["config_files"]):
-            return
-        try:
-            now = self._settings(manifest)
-        except UserError:
-            return
-        made = manifest["recipe"]
-        if now is not None and record_digest(now) != made["config_sha256"]:
-            why = "; ".join(setting_changes(made["config"], now))
-            text = f"made with settings that its configuration files do not give: {why}"
-            self._add("mismatch", manifest["output"]["path"], text)
-
     def _settings(self, manifest: Manifest) -> Mapping[str, Any] | None:
         """The settings that the job of a manifest would be given now, if that can be known."""
         files = tuple(entry["path"] for entry in manifest["config_files"])
@@ -370,18 +349,21 @@ class _Walk:
             return None
         return self._resolve(files, manifest["rule"], manifest["wildcards"])
 
-    def _sameness(
-        self, file: MeantFile, meaning: Callable[[Path], str]
-    ) -> Literal["bytes", "meaning", "none"]:
-        """How far a source file is still what it was when it was used."""
+    def _means_the_same(
+        self, file: MeantFile, meaning: Callable[[Path], str], other: str, name: str
+    ) -> bool:
+        """Whether a source file means what it did; comments, layout and ``other`` are no matter."""
         self._sources.add(file["path"])
         if self._digest(file["path"]) == file["sha256"]:
-            return "bytes"
+            return True
         try:
             same = meaning(self._place(file["path"])) == file["meaning_sha256"]
         except UserError:
-            same = False
-        return "meaning" if same else "none"
+            return False
+        if same:
+            text = f"differs from what made some files, but only in comments, {other} or layout"
+            self._add("note", file["path"], text, name)
+        return same
 
     def _same(self, path: str, expected: str, name: str = "") -> None:
         if self._digest(path) != expected:
@@ -474,15 +456,12 @@ class _PublishedWalk(_Walk):
         else:
             super()._differs(path, expected, name, why)
 
-    def _code(self, file: MeantFile, name: str) -> None:
+    def _means_the_same(
+        self, file: MeantFile, meaning: Callable[[Path], str], other: str, name: str
+    ) -> bool:
         self._sources.add(file["path"])
         self._same(file["path"], file["sha256"], name)
-
-    def _config(self, file: MeantFile, manifest: Manifest) -> None:
-        self._code(file, manifest["output"]["path"])
-
-    def _overrides(self, manifest: Manifest) -> None:
-        pass
+        return True
 
     def _add(self, level: Level, path: str, text: str, made: str = "") -> None:
         shown = (self._shown(name) if name else "" for name in (path, made))
@@ -491,17 +470,6 @@ class _PublishedWalk(_Walk):
     def _shown(self, name: str) -> str:
         place = self._place(name)
         return self.name(place) if place.is_relative_to(self._root) else name
-
-
-def _agree(made: Made, manifest: Manifest, recipe: Recipe) -> bool:
-    """Whether a manifest repeats what its recipe says."""
-    return recipe == {
-        "rule": manifest["rule"],
-        "wildcards": manifest["wildcards"],
-        "config": made["config"],
-        "code": {entry["path"]: entry["meaning_sha256"] for entry in made["code"]},
-        "files": {entry["path"]: entry["sha256"] for entry in made["files"]},
-    }
 
 
 def _results(folder: Path) -> Iterable[Path]:

@@ -13,15 +13,6 @@ from typing import Any, TypedDict
 _MEBI = 1 << 20
 
 
-class Determinism(TypedDict):
-    """Switches of PyTorch that decide whether a repeated run gives the same bits."""
-
-    deterministic_algorithms: bool
-    cudnn_deterministic: bool
-    cudnn_benchmark: bool
-    float32_matmul_precision: str
-
-
 class Environment(TypedDict):
     """Machine and software; ``determinism`` is null in jobs that do not use PyTorch."""
 
@@ -31,7 +22,7 @@ class Environment(TypedDict):
     device: str
     driver: str | None
     threads: int
-    determinism: Determinism | None
+    determinism: dict[str, bool | str] | None
     packages: dict[str, str]
 
 
@@ -89,12 +80,9 @@ def packages(root: Path) -> dict[str, str]:
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, in MiB."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Unlike ru_maxrss, this does not count what the parent held when it started the process.
-        peak = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
-        if peak:
-            return round(int(peak[1]) / 1024, 1)
+    # Unlike ru_maxrss, this does not count what the parent held when it started the process.
+    if peak := _told(Path("/proc/self/status"), r"^VmHWM:\s*(\d+) kB"):
+        return round(int(peak) / 1024, 1)
     import resource  # noqa: PLC0415 (not on every system)
 
     maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -114,7 +102,8 @@ def _torch() -> Any:
     return sys.modules.get("torch")
 
 
-def _determinism(torch: Any) -> Determinism:
+def _determinism(torch: Any) -> dict[str, bool | str]:
+    """Switches of PyTorch that decide whether a repeated run gives the same bits."""
     return {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
@@ -124,18 +113,19 @@ def _determinism(torch: Any) -> Determinism:
 
 
 def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-        if model:
-            return model[1].strip()
-    return platform.processor() or platform.machine()
+    model = _told(Path("/proc/cpuinfo"), r"^model name\s*:\s*(.+)$")
+    return (model or "").strip() or platform.processor() or platform.machine()
 
 
 def _driver(torch: Any) -> str:
-    version = Path("/proc/driver/nvidia/version")
-    found = re.search(r"\d+\.\d+[.\d]*", version.read_text()) if version.is_file() else None
-    return f"NVIDIA {found[0] if found else 'unknown'}, CUDA {torch.version.cuda}"
+    version = _told(Path("/proc/driver/nvidia/version"), r"(\d+\.\d+[.\d]*)")
+    return f"NVIDIA {version or 'unknown'}, CUDA {torch.version.cuda}"
+
+
+def _told(file: Path, pattern: str) -> str | None:
+    """What the group of a pattern matches in a file of the system, if there is one."""
+    found = re.search(pattern, file.read_text(), re.MULTILINE) if file.is_file() else None
+    return found and found[1]
 
 
 def _git(root: Path, *arguments: str) -> str | None:

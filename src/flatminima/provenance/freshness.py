@@ -8,14 +8,14 @@ newer if not. Touching files, copying results or cloning the repository then tri
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import SUFFIX, Manifest, read_manifest
+from flatminima.provenance.manifest import SUFFIX, Manifest, as_recipe, read_manifest
 from flatminima.provenance.published import own_files
 from flatminima.provenance.recipe import (
     FOLDER,
@@ -182,8 +182,9 @@ def status(results: Path | str, root: Path | str) -> list[Status]:
     }
     for manifest in manifests:
         made.setdefault(manifest["recipe"]["path"], []).append(manifest)
-    found = {path: _own_status(root, path, jobs, ids) for path, jobs in made.items()}
-    return [_with_upstream(entry, found, made) for entry in found.values()]
+    found = [_own_status(root, path, jobs, ids) for path, jobs in made.items()]
+    maker = {output: entry for entry in found for output in entry.outputs}
+    return [_with_upstream(entry, maker, made) for entry in found]
 
 
 def reasons(
@@ -196,14 +197,12 @@ def reasons(
         recipe: what its job would be made from now.
         current: manifest ids of the outputs that are there by path, to compare the inputs with.
     """
-    made = manifest["recipe"]
     found: list[str] = []
-    if made["sha256"] != record_digest(recipe):
-        code = {entry["path"]: entry["meaning_sha256"] for entry in made["code"]}
-        files = {entry["path"]: entry["sha256"] for entry in made["files"]}
-        found += setting_changes(made["config"], recipe["config"])
-        found += _file_changes("code", code, recipe["code"])
-        found += _file_changes("file", files, recipe["files"])
+    if manifest["recipe"]["sha256"] != record_digest(recipe):
+        before = as_recipe(manifest)
+        found += setting_changes(before["config"], recipe["config"])
+        found += _file_changes("code", before["code"], recipe["code"])
+        found += _file_changes("file", before["files"], recipe["files"])
         found = found or ["recipe: names another rule or other wildcards"]
     for entry in manifest["inputs"]:
         if current is None or entry["manifest_id"] in (None, current.get(entry["path"])):
@@ -254,29 +253,24 @@ def _own_status(root: Path, path: str, manifests: list[Manifest], ids: Mapping[s
 
 
 def _with_upstream(
-    entry: Status, found: Mapping[str, Status], made: Mapping[str, list[Manifest]]
+    entry: Status, maker: Mapping[str, Status], made: Mapping[str, list[Manifest]]
 ) -> Status:
     """Mark a fresh job as stale if anything upstream is not fresh."""
     if entry.state != "fresh":
         return entry
-    maker = {name: status for status in found.values() for name in status.outputs}
-    pending = [entry.recipe]
-    seen: set[str] = set()
-    causes: dict[str, None] = {}
+    pending, seen, causes = [entry.recipe], {entry.recipe}, []
     while pending:
-        for manifest in made[pending.pop()]:
-            for source in manifest["inputs"]:
-                upstream = maker.get(source["path"])
-                if upstream is None or upstream.recipe in seen:
-                    continue
-                seen.add(upstream.recipe)
-                if upstream.state == "fresh":
-                    pending.append(upstream.recipe)
-                else:
-                    causes[f"input {source['path']}: {upstream.state}"] = None
-    if not causes:
-        return entry
-    return Status(entry.recipe, entry.rule, entry.wildcards, entry.outputs, "stale", tuple(causes))
+        sources = [s["path"] for manifest in made[pending.pop()] for s in manifest["inputs"]]
+        for path in sources:
+            upstream = maker.get(path)
+            if upstream is None or upstream.recipe in seen:
+                continue
+            seen.add(upstream.recipe)
+            if upstream.state == "fresh":
+                pending.append(upstream.recipe)
+            else:
+                causes.append(f"input {path}: {upstream.state}")
+    return replace(entry, state="stale", reasons=tuple(causes)) if causes else entry
 
 
 def setting_changes(old: object, new: object, where: str = "") -> Iterator[str]:
@@ -339,7 +333,7 @@ def _within(results: Path | str, root: Path | str) -> Path:
 
 def _nanoseconds(moment: str) -> int:
     span = datetime.fromisoformat(moment) - datetime.fromtimestamp(0, UTC)
-    return ((span.days * 86400 + span.seconds) * 10**6 + span.microseconds) * 1000
+    return span // timedelta(microseconds=1) * 1000
 
 
 def _set_time(path: Path, time_ns: int) -> None:

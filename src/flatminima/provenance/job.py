@@ -12,9 +12,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO, cast
 
 from flatminima.errors import DamagedFileError, UserError
@@ -125,8 +124,10 @@ def run_unrecorded(snakemake: Any, work: Callable[[], None]) -> None:
 def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
     """Work; ``left`` says to whoever interrupts it what is left of it."""
     log = Path(str(snakemake.log[0])) if snakemake.log else None
+    # As an interrupt, so that the outputs are removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _printing_to(log), _ending_on(signal.SIGTERM):
+        with _printing_to(log):
             status = _attempt(work, left)
     except UserError as error:  # the log itself
         print(error, file=sys.stderr)
@@ -182,7 +183,7 @@ def _job(snakemake: Any, path: Path, recipe: Recipe, inputs: dict[str, Any]) -> 
             f"rule {recipe['rule']} must name its outputs and declare the manifest of each: "
             f"{', '.join(untold) or 'it names none'}"
         )
-    config_files = tuple(snakemake.config.get("config_files", ()))
+    config_files, results = tuple(snakemake.config.get("config_files", ())), results_of(path)
     # The first is picked up without being named.
     overlays = ["--configfile", *config_files[1:], "--"] if config_files[1:] else []
     return Job(
@@ -198,9 +199,7 @@ def _job(snakemake: Any, path: Path, recipe: Recipe, inputs: dict[str, Any]) -> 
         command=" ".join(["snakemake", "--cores", str(snakemake.threads), *overlays, paths[0]]),
         config_files=config_files,
         digest=record_digest(recipe),
-        checkpoints=results_of(path)
-        / CHECKPOINTS
-        / path.relative_to(results_of(path) / FOLDER).with_suffix(""),
+        checkpoints=results / CHECKPOINTS / path.relative_to(results / FOLDER).with_suffix(""),
     )
 
 
@@ -220,17 +219,15 @@ def _device(setting: str, gpus: int) -> str:
 
 def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     """The recipe as the manifest records it, once the code and files on disk are seen to match."""
-    code: list[MeantFile] = []
-    for name, meaning in recipe["code"].items():
-        found = meaning_digest(root / name)
-        if found != meaning:
-            raise _edited(name)
-        code.append({"path": name, "sha256": file_digest(root / name), "meaning_sha256": found})
-    files: list[File] = []
-    for name, digest in recipe["files"].items():
-        if file_digest(root / name) != digest:
-            raise _edited(name)
-        files.append({"path": name, "sha256": digest})
+    code = [_meant(root, name, meaning_digest) for name in recipe["code"]]
+    files: list[File] = [
+        {"path": name, "sha256": file_digest(root / name)} for name in recipe["files"]
+    ]
+    present = [(file["path"], recipe["code"], file["meaning_sha256"]) for file in code]
+    present += [(file["path"], recipe["files"], file["sha256"]) for file in files]
+    for name, planned, digest in present:
+        if planned[name] != digest:
+            raise UserError(f"{name}: was edited after this run was planned; run snakemake again")
     return {
         "path": path.as_posix(),
         "sha256": record_digest(recipe),
@@ -241,44 +238,38 @@ def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     }
 
 
-def _edited(name: str) -> UserError:
-    return UserError(f"{name}: was edited after this run was planned; run snakemake again")
+def _meant(root: Path, name: str, meaning: Callable[[Path], str]) -> MeantFile:
+    path = root / name
+    return {"path": name, "sha256": file_digest(path), "meaning_sha256": meaning(path)}
 
 
-def _checked(root: Path, inputs: Mapping[str, Any], results: Path) -> list[Input]:
-    """Record every input, once its bytes are seen to be those its manifest promises."""
-    read: list[Input] = []
-    for name, value in inputs.items():
-        for path in _flat(value):
-            digest = file_digest(root / path)
-            record = manifest_path(path)
-            source, made_by = None, None
-            if (root / record).is_file():
-                manifest = read_manifest(root / record)
-                if manifest["output"]["sha256"] != digest:
-                    raise DamagedFileError(
-                        f"{path}: not the file its job wrote: expected sha256 "
-                        f"{manifest['output']['sha256'][:12]}…, found {digest[:12]}…; "
-                        "delete it and run snakemake again"
-                    )
-                source, made_by = record.as_posix(), manifest["id"]
-            elif is_manifest(path):
-                read_manifest(root / path)
-            elif Path(path).is_relative_to(results):
-                raise DamagedFileError(
-                    f"{path}: has no manifest, so what made it is unknown; "
-                    "delete it and run snakemake again"
-                )
-            read.append(
-                {
-                    "name": name,
-                    "path": path,
-                    "sha256": digest,
-                    "manifest": source,
-                    "manifest_id": made_by,
-                }
+def _checked(root: Path, name: str, path: str, results: Path) -> Input:
+    """The record of an input, once its bytes are seen to be those its manifest promises."""
+    digest, record = file_digest(root / path), manifest_path(path)
+    entry: Input = {
+        "name": name,
+        "path": path,
+        "sha256": digest,
+        "manifest": None,
+        "manifest_id": None,
+    }
+    if (root / record).is_file():
+        manifest = read_manifest(root / record)
+        if manifest["output"]["sha256"] != digest:
+            raise DamagedFileError(
+                f"{path}: not the file its job wrote: expected sha256 "
+                f"{manifest['output']['sha256'][:12]}…, found {digest[:12]}…; "
+                "delete it and run snakemake again"
             )
-    return read
+        entry |= {"manifest": record.as_posix(), "manifest_id": manifest["id"]}
+    elif is_manifest(path):
+        read_manifest(root / path)
+    elif Path(path).is_relative_to(results):
+        raise DamagedFileError(
+            f"{path}: has no manifest, so what made it is unknown; "
+            "delete it and run snakemake again"
+        )
+    return entry
 
 
 def _check_loaded(root: Path, recipe: Recipe) -> None:
@@ -308,16 +299,13 @@ def _beginning(root: Path, job: Job, made: Made, results: Path, started: int) ->
         "command": job.command,
         "wildcards": dict(job.wildcards),
         "recipe": made,
-        "config_files": [
-            {
-                "path": path,
-                "sha256": file_digest(root / path),
-                "meaning_sha256": settings_digest(root / path),
-            }
-            for path in job.config_files
-        ],
+        "config_files": [_meant(root, path, settings_digest) for path in job.config_files],
         "seeds": dict(_seeds(job.config)),
-        "inputs": _checked(root, job.inputs, results),
+        "inputs": [
+            _checked(root, name, path, results)
+            for name, value in job.inputs.items()
+            for path in _flat(value)
+        ],
         "git": environment.git(root),
         "started": timestamp(started),
     }
@@ -357,8 +345,7 @@ def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> No
 
 def timestamp(time_ns: int) -> str:
     """Write a time in nanoseconds since 1970 as ISO 8601 in UTC, cut to microseconds."""
-    seconds, rest = divmod(time_ns, 10**9)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_ns // 1000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -401,20 +388,6 @@ def _attempt(work: Callable[[], None], left: str) -> int:
         traceback.print_exc()
         return 1
     return 0
-
-
-@contextmanager
-def _ending_on(number: signal.Signals) -> Iterator[None]:
-    """Turn a signal into an interrupt, so that the outputs are removed on the way out."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 @contextmanager

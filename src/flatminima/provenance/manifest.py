@@ -8,13 +8,14 @@ the data it came from.
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.environment import Environment, Git
-from flatminima.provenance.recipe import record_digest
+from flatminima.provenance.recipe import Recipe, record_digest
 from flatminima.storage import canonical_json, read_bytes, read_json, write_bytes
 
 SCHEMA = 1
@@ -99,6 +100,18 @@ def is_manifest(path: Path | str) -> bool:
     return str(path).endswith(SUFFIX)
 
 
+def as_recipe(manifest: Manifest) -> Recipe:
+    """The recipe that a manifest records, in the form of its file."""
+    made = manifest["recipe"]
+    return {
+        "rule": manifest["rule"],
+        "wildcards": manifest["wildcards"],
+        "config": made["config"],
+        "code": {entry["path"]: entry["meaning_sha256"] for entry in made["code"]},
+        "files": {entry["path"]: entry["sha256"] for entry in made["files"]},
+    }
+
+
 def write_manifest(root: Path, record: Manifest) -> Manifest:
     """Write the manifest of ``record["output"]`` with its ``id``, and give it the output's time.
 
@@ -134,19 +147,19 @@ def read_manifest(path: Path, *, check_form: bool = True) -> Manifest:
     except (ValueError, RecursionError) as error:
         fault = f"it is not whole JSON ({error})"
     else:
-        fault = _damage(record, content) or (_fault(record) if check_form else None)
+        fault = damage(record, content) or (_fault(record) if check_form else None)
         if fault is None:
             return cast(Manifest, record)
     raise DamagedFileError(f"{path}: damaged manifest, {fault}; delete it and run snakemake again")
 
 
-def identify(record: Manifest) -> str:
-    """The id of a manifest: sha256 of its canonical JSON without the id."""
+def identify(record: Mapping[str, Any]) -> str:
+    """The id of a record: sha256 of its canonical JSON without the id."""
     return record_digest({key: value for key, value in record.items() if key != "id"})
 
 
-def _damage(record: Any, content: bytes) -> str | None:
-    """What shows that these are not the bytes of a manifest of this version, if anything does."""
+def damage(record: Any, content: bytes) -> str | None:
+    """What shows that these are not the bytes of a record with its id, if anything does."""
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
         return "it is not a record with an id"
     # Canonical JSON without the id is canonical JSON without the line of the id, which spares

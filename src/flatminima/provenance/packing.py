@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,13 @@ from flatminima.errors import UserError
 from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import Manifest, is_manifest, manifest_path
+from flatminima.provenance.manifest import SCHEMA, Manifest, identify, is_manifest, manifest_path
 from flatminima.provenance.published import (
     FOLDER,
     RECORD,
     REPORT,
-    SCHEMA,
     LeftOut,
     Published,
-    identify,
     own_files,
     read_record,
 )
@@ -78,9 +76,9 @@ def pack(
     manifests = _manifests(place, root)
     _check_origin(manifests, root)
     paths = _paths(place, root, manifests)
-    left_out = _left_out(manifests, name)
+    left_out = _left_out(manifests, name, _reserved)
     if _size(paths, left_out, place) > limit:
-        left_out |= _left_out_for_size(manifests, name)
+        left_out |= _left_out(manifests, name, _too_large_with)
     paths = [path for path in paths if path not in left_out]
     if (size := _size(paths, (), place)) > limit:
         raise UserError(_too_large(results, paths, place, size, limit))
@@ -133,28 +131,28 @@ def _paths(place: Path, root: Path, manifests: Mapping[str, Manifest]) -> list[s
     return sorted(paths)
 
 
-def _left_out(manifests: Mapping[str, Manifest], results: str) -> dict[str, LeftOut]:
-    """Data sets whose points are not this project's to distribute."""
-    return {
-        path.removeprefix(f"{results}/"): _absent(manifest, why)
-        for path, manifest in manifests.items()
-        if manifest["rule"] == "dataset"
-        and (why := reserved(str(manifest["recipe"]["config"].get("source"))))
-    }
+def _left_out(
+    manifests: Mapping[str, Manifest],
+    results: str,
+    why: Callable[[str, Manifest], str | None],
+) -> dict[str, LeftOut]:
+    """The files of the results for which ``why`` has a reason not to distribute them."""
+    absent: dict[str, LeftOut] = {}
+    for name, manifest in manifests.items():
+        path, output = name.removeprefix(f"{results}/"), manifest["output"]
+        if reason := why(path, manifest):
+            absent[path] = {"sha256": output["sha256"], "bytes": output["bytes"], "why": reason}
+    return absent
 
 
-def _left_out_for_size(manifests: Mapping[str, Manifest], results: str) -> dict[str, LeftOut]:
-    prefix = f"{results}/"
-    return {
-        path.removeprefix(prefix): _absent(manifest, "the run would be too large with it")
-        for path, manifest in manifests.items()
-        if path.startswith(f"{prefix}{LARGE}")
-    }
+def _reserved(_path: str, manifest: Manifest) -> str | None:
+    """Why the points of a data set are not this project's to distribute."""
+    source = str(manifest["recipe"]["config"].get("source"))
+    return reserved(source) if manifest["rule"] == "dataset" else None
 
 
-def _absent(manifest: Manifest, why: str) -> LeftOut:
-    output = manifest["output"]
-    return {"sha256": output["sha256"], "bytes": output["bytes"], "why": why}
+def _too_large_with(path: str, _manifest: Manifest) -> str | None:
+    return "the run would be too large with it" if path.startswith(LARGE) else None
 
 
 def _size(paths: Iterable[str], left_out: Iterable[str], place: Path) -> int:

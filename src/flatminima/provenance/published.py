@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from flatminima.errors import DamagedFileError
-from flatminima.provenance.manifest import manifest_path
-from flatminima.provenance.recipe import record_digest
-from flatminima.storage import canonical_json, read_bytes
+from flatminima.provenance.manifest import damage, manifest_path
+from flatminima.storage import read_bytes
 
 FOLDER = "published"
 """The folder of the project that holds published runs; in a report's folder, of their copies."""
@@ -25,8 +24,6 @@ RECORD = "published.json"
 
 REPORT = "report"
 """The folder within a published run that holds its page, which other pages show."""
-
-SCHEMA = 1
 
 
 class LeftOut(TypedDict):
@@ -56,11 +53,6 @@ class Published(TypedDict):
     left_out: dict[str, LeftOut]
 
 
-def identify(record: Published) -> str:
-    """The id of a record: sha256 of its canonical JSON without the id."""
-    return record_digest({key: value for key, value in record.items() if key != "id"})
-
-
 def read_record(folder: Path) -> Published:
     """Read the record of a published run and check that no byte of it has changed.
 
@@ -72,15 +64,9 @@ def read_record(folder: Path) -> Published:
     content = read_bytes(path)
     try:
         record: Any = json.loads(content)
-        whole = (
-            record.keys() == Published.__annotations__.keys()
-            and record["schema"] == SCHEMA
-            and record["id"] == identify(record)
-            and canonical_json(record) == content
-        )
-    except (ValueError, AttributeError, KeyError, RecursionError):
-        whole = False
-    if not whole:
+    except (ValueError, RecursionError):
+        record = None
+    if damage(record, content) or record.keys() != Published.__annotations__.keys():
         raise DamagedFileError(
             f"{path}: damaged record of a published run; restore the folder, or publish it again"
         )

@@ -8,9 +8,8 @@ import pytest
 
 from flatminima.errors import UserError
 from flatminima.measurements.measurement import as_records
-from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import identify, manifest_path, write_manifest
+from flatminima.provenance.manifest import ancestry, identify, manifest_path, write_manifest
 from flatminima.provenance.published import RECORD, read_record, shown_files
 from flatminima.provenance.recipe import record_digest, write_recipe
 from flatminima.report.claims import judge, read

@@ -6,9 +6,9 @@ import tarfile
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from flatminima.data.official import OfficialFiles, md5_of
 from flatminima.errors import DamagedFileError, UserError
@@ -67,19 +67,23 @@ def download(
         DamagedFileError: if the server's file has another checksum.
     """
     part = target.with_name(target.name + PART)
+    by_hand = (
+        f"Or fetch the file by other means and put it into {target.parent}/, or name the folder "
+        "where it lies with experiments.images.data.folder"
+    )
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        pieced = part.is_file() and part.stat().st_size > 0
-        _complete(address, part, target, report, timeout)
+        pieced = _size(part) > 0
+        _complete(address, part, by_hand, report, timeout)
         if md5_of(part) != md5 and pieced:
             part.unlink()
-            _complete(address, part, target, report, timeout)
+            _complete(address, part, by_hand, report, timeout)
         found = md5_of(part)
         if found != md5:
             part.unlink()
             raise DamagedFileError(
                 f"{address}: the file there has md5 {found}, expected {md5}; it is not the "
-                f"official one. {_by_hand(target)}"
+                f"official one. {by_hand}"
             )
         part.replace(target)
     except OSError as error:
@@ -112,7 +116,7 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
                 if content is None or entry.name not in missing:
                     continue
                 whole = content.read()
-                if _md5(whole) != missing.pop(entry.name):
+                if hashlib.md5(whole, usedforsecurity=False).hexdigest() != missing.pop(entry.name):
                     raise DamagedFileError(
                         f"{archive}: {entry.name} in it is not the official file; {cure}"
                     )
@@ -123,90 +127,80 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
         raise DamagedFileError(f"{archive}: does not hold {', '.join(missing)}; {cure}")
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+class _CutError(Exception):
+    """A connection failed or ended early."""
 
 
-def _complete(address: str, part: Path, target: Path, report: Report, timeout: float) -> None:
+def _complete(address: str, part: Path, by_hand: str, report: Report, timeout: float) -> None:
     """Bring ``part`` to its full length, however often the connection is cut."""
     while True:
         before = _size(part)
-        reason = _continue(address, part, target, report, timeout)
-        if reason is None:
+        try:
+            _continue(address, part, report, timeout)
             return
-        if _size(part) <= before:
-            kept = f"; {_size(part)} bytes of it are kept, to go on from" if _size(part) else ""
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == _RANGE_NOT_SATISFIABLE and before:
+                # All of it is there already, or more than there is now: the checksum tells.
+                return
             raise UserError(
-                f"{address}: cannot be fetched ({reason}){kept}. Connect to the network and run "
-                f"snakemake again. {_by_hand(target)}"
-            )
+                f"{address}: the server says {error.code} {error.reason}. {by_hand}"
+            ) from error
+        except _CutError as error:
+            size = _size(part)
+            if size <= before:
+                kept = f"; {size} bytes of it are kept, to go on from" if size else ""
+                raise UserError(
+                    f"{address}: cannot be fetched ({error}){kept}. Connect to the network and run "
+                    f"snakemake again. {by_hand}"
+                ) from error
 
 
-def _continue(address: str, part: Path, target: Path, report: Report, timeout: float) -> str | None:
-    """Append to ``part`` what arrives in one connection; return why it ended early, if it did."""
+def _continue(address: str, part: Path, report: Report, timeout: float) -> None:
+    """Append to ``part`` what arrives in one connection."""
     have = _size(part)
     request = urllib.request.Request(  # noqa: S310 (an address of ours)
         address, headers={"Range": f"bytes={have}-"} if have else {}
     )
+    with _connected():
+        response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
+    with response:
+        partial = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        sent = response.headers.get("Content-Range", "")
+        if not (partial and sent.startswith(f"bytes {have}-")):
+            have = 0  # the server sends all of it
+        length = response.headers.get("Content-Length")
+        total = None if length is None else have + int(length)
+        with part.open("ab" if have else "wb") as file:
+            while True:
+                with _connected():
+                    chunk = response.read(_CHUNK)
+                if not chunk:
+                    break
+                file.write(chunk)
+                if total is not None:
+                    here = file.tell()
+                    report(
+                        (here - have) // _MEGABYTE,
+                        (total - have) // _MEGABYTE,
+                        f"{here // _MEGABYTE} of {total // _MEGABYTE} MB are here",
+                    )
+    if total is not None and _size(part) < total:
+        raise _CutError(f"the connection ended after {_size(part)} of {total} bytes")
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Tell what goes wrong with a connection from what goes wrong with a file."""
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
-            if have and not _goes_on(response, have):
-                have = 0
-            length = response.headers.get("Content-Length")
-            total = None if length is None else have + int(length)
-            with part.open("ab" if have else "wb") as file:
-                reason = _copy(response.read, file, have, total, report)
-            if reason is None and total is not None and _size(part) < total:
-                reason = f"the connection ended after {_size(part)} of {total} bytes"
-            return reason
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == _RANGE_NOT_SATISFIABLE and have:
-            # All of it is there already, or more than there is now: the checksum tells.
-            return None
-        raise UserError(
-            f"{address}: the server says {error.code} {error.reason}. {_by_hand(target)}"
-        ) from error
+        yield
+    except urllib.error.HTTPError:
+        raise
     except urllib.error.URLError as error:
-        return str(error.reason)
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        return str(error) or type(error).__name__
-
-
-def _goes_on(response: http.client.HTTPResponse, have: int) -> bool:
-    """Whether a server sends what follows the first ``have`` bytes, and not all of it."""
-    sent = response.headers.get("Content-Range", "")
-    return response.status == http.HTTPStatus.PARTIAL_CONTENT and sent.startswith(f"bytes {have}-")
-
-
-def _copy(
-    read: Callable[[int], bytes], file: IO[bytes], have: int, total: int | None, report: Report
-) -> str | None:
-    """Append to a file until there is no more to read; return why it ended early, if it did."""
-    arrived = 0
-    while True:
-        try:
-            chunk = read(_CHUNK)
-        except (http.client.HTTPException, OSError) as error:
-            return str(error) or type(error).__name__
-        if not chunk:
-            return None
-        file.write(chunk)
-        arrived += len(chunk)
-        if total is not None:
-            report(
-                arrived // _MEGABYTE,
-                (total - have) // _MEGABYTE,
-                f"{(have + arrived) // _MEGABYTE} of {total // _MEGABYTE} MB are here",
-            )
+        raise _CutError(error.reason) from error
+    except (http.client.HTTPException, OSError) as error:
+        raise _CutError(str(error) or type(error).__name__) from error
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _by_hand(target: Path) -> str:
-    return (
-        f"Or fetch the file by other means and put it into {target.parent}/, or name the folder "
-        "where it lies with experiments.images.data.folder"
-    )

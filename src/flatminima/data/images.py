@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,39 +103,31 @@ def draw(
         fingerprints = fingerprint(files, expected, checksums)
         if absent := sorted(source.files.extra.keys() - {Path(path).name for path in files}):
             more = f", or put {' and '.join(absent)} beside the others to draw poison from"
-    by_name = source.pools(files)
-    pools = {part: by_name[part] for part in PARTS}
-    taken: dict[str, int] = {}
-    index: dict[str, Int64[np.ndarray, " points"]] = {}
-    for part, pool in pools.items():
-        begin = taken.get(pool.name, 0)
-        taken[pool.name] = begin + sizes[part]
+    pools = source.pools(files)
+    facts: dict[str, Any] = {"split": {}}
+    arrays: dict[str, np.ndarray] = {}
+    taken: Counter[str] = Counter()
+    for part in PARTS:
+        pool = pools[part]
+        sharing = [other for other in PARTS if pools[other] is pool]
+        if sum(sizes[other] for other in sharing) > len(pool.images):
+            raise _too_many(pool, sharing, sizes, more)
         order = generator(seed, f"{pool.name} split").permutation(len(pool.images))
-        index[part] = order[begin : taken[pool.name]]
-    for pool in pools.values():
-        if taken[pool.name] > len(pool.images):
-            raise _too_many(pool, [part for part in PARTS if pools[part] is pool], sizes, more)
-    inputs = {part: scaled(pool.images[index[part]], pool.white) for part, pool in pools.items()}
-    labels = {part: pool.labels[index[part]] for part, pool in pools.items()}
-    facts: dict[str, Any] = {
-        "split": {part: _facts(pool, index[part], seed) for part, pool in pools.items()}
-    }
-    official = all(file["official"] for file in fingerprints)
+        index = order[taken[pool.name] :][: sizes[part]]
+        taken[pool.name] += sizes[part]
+        drawn = {
+            "inputs": scaled(pool.images[index], pool.white),
+            "labels": pool.labels[index],
+            "index": index,
+        }
+        # Poison comes in sets, of which there is one.
+        arrays |= {f"{part}_{k}": a[None] if part == "poison" else a for k, a in drawn.items()}
+        facts["split"][part] = _facts(pool, index, seed)
     if fingerprints:
+        official = all(file["official"] for file in fingerprints)
+        arrays["official"] = np.array([official])
         facts |= {"files": fingerprints, "official": official}
-    return Dataset(
-        train_inputs=inputs["train"],
-        train_labels=labels["train"],
-        test_inputs=inputs["test"],
-        test_labels=labels["test"],
-        poison_inputs=inputs["poison"][None],
-        poison_labels=labels["poison"][None],
-        train_index=index["train"],
-        test_index=index["test"],
-        poison_index=index["poison"][None],
-        official=np.array([official]) if fingerprints else None,
-        facts=facts,
-    )
+    return Dataset(**arrays, facts=facts)
 
 
 def scaled(

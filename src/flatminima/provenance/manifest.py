@@ -8,7 +8,7 @@ the data it came from.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -151,6 +151,37 @@ def read_manifest(path: Path, *, check_form: bool = True) -> Manifest:
         if fault is None:
             return cast(Manifest, record)
     raise DamagedFileError(f"{path}: damaged manifest, {fault}; delete it and run snakemake again")
+
+
+def ancestry(
+    outputs: Iterable[Path | str], *, root: Path = Path(), forgiving: bool = False
+) -> dict[str, Manifest]:
+    """The manifests of some outputs and of everything they were made from, by path.
+
+    Args:
+        outputs: their paths as manifests name them, relative to the project.
+        root: the project.
+        forgiving: leave out a manifest that is missing or damaged.
+
+    Raises:
+        UserError: if one is missing or damaged, unless ``forgiving``.
+    """
+    manifests: dict[str, Manifest] = {}
+    pending = dict.fromkeys(Path(path).as_posix() for path in outputs)
+    seen: set[str] = set()
+    while pending:
+        path, _ = pending.popitem()
+        seen.add(path)
+        try:
+            manifest = read_manifest(root / manifest_path(path), check_form=False)
+        except UserError:
+            if not forgiving:
+                raise
+            continue
+        manifests[path] = manifest
+        sources = (entry["path"] for entry in manifest["inputs"] if entry["manifest_id"])
+        pending |= dict.fromkeys(source for source in sources if source not in seen)
+    return manifests
 
 
 def identify(record: Mapping[str, Any]) -> str:

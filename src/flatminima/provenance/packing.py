@@ -9,10 +9,16 @@ from typing import Any
 
 from flatminima.data.names import reserved
 from flatminima.errors import UserError
-from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import SCHEMA, Manifest, identify, is_manifest, manifest_path
+from flatminima.provenance.manifest import (
+    SCHEMA,
+    Manifest,
+    ancestry,
+    identify,
+    is_manifest,
+    manifest_path,
+)
 from flatminima.provenance.published import (
     FOLDER,
     RECORD,

@@ -14,11 +14,10 @@ from flatminima.configuration import read_mapping, resolver
 from flatminima.errors import UserError
 from flatminima.experiments import RESTS_ON
 from flatminima.measurements.measurement import FAILED, Measurements, as_records, from_records
-from flatminima.provenance.ancestry import ancestry
 from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.manifest import manifest_path
+from flatminima.provenance.manifest import ancestry, manifest_path
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read

@@ -47,23 +47,18 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     """
     content = np.frombuffer(read_bytes(path), dtype=np.uint8)
     if len(content) == 0:
-        raise _damaged(
-            path, "is empty", ", or delete it if the folder is meant to hold fewer images"
-        )
-    if len(content) % RECORD:
-        raise _damaged(
-            path,
-            f"has {len(content)} bytes, expected a multiple of {RECORD}: "
-            f"{len(content) // RECORD} images are whole",
-        )
+        more = ", or delete it if the folder is meant to hold fewer images"
+        raise _damaged(path, "is empty", more)
+    whole, rest = divmod(len(content), RECORD)
+    if rest:
+        fault = f"has {len(content)} bytes, expected a multiple of {RECORD}"
+        raise _damaged(path, f"{fault}: {whole} images are whole")
     records = content.reshape(-1, RECORD)
     labels = records[:, 0].astype(np.int64)
     wrong = np.flatnonzero(labels >= CLASSES)
     if len(wrong):
-        raise _damaged(
-            path,
-            f"the label of image {wrong[0]} is {labels[wrong[0]]}, expected 0 to {CLASSES - 1}",
-        )
+        fault = f"the label of image {wrong[0]} is {labels[wrong[0]]}"
+        raise _damaged(path, f"{fault}, expected 0 to {CLASSES - 1}")
     return records[:, 1:].reshape(-1, *SHAPE), labels
 
 

@@ -57,18 +57,18 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in found:
             raise _damaged(path, f"holds no {name}, where SVHN has images X and labels y")
     images, labels = found["X"], found["y"]
-    if images.dtype != np.uint8:
-        raise _damaged(path, f"X is of type {images.dtype}, expected uint8")
-    if images.shape[:-1] != (SIDE, SIDE, CHANNELS) or images.size == 0:
-        raise _damaged(path, f"X has the shape {images.shape}, expected (32, 32, 3, n)")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise _damaged(path, f"y is of type {labels.dtype}, expected whole numbers")
-    if labels.shape != (images.shape[-1], 1):
-        raise _damaged(
-            path,
-            f"y has the shape {labels.shape}, expected ({images.shape[-1]}, 1): a label for each "
-            f"of the {images.shape[-1]} images in X",
-        )
+    count = images.shape[-1]
+    faults = {
+        f"X is of type {images.dtype}, expected uint8": images.dtype != np.uint8,
+        f"X has the shape {images.shape}, expected (32, 32, 3, n)": images.size == 0
+        or images.shape[:-1] != (SIDE, SIDE, CHANNELS),
+        f"y is of type {labels.dtype}, expected whole numbers": labels.dtype.kind not in "iu",
+        f"y has the shape {labels.shape}, expected ({count}, 1): a label for each of the {count} "
+        "images in X": labels.shape != (count, 1),
+    }
+    for fault, present in faults.items():
+        if present:
+            raise _damaged(path, fault)
     labels = labels[:, 0].astype(np.int64)
     wrong = np.flatnonzero((labels < 1) | (labels > DIGITS))
     if len(wrong):

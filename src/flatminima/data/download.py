@@ -30,7 +30,6 @@ def fetch(files: OfficialFiles, parcel: str, folder: Path, report: Report) -> No
     twice.
 
     Args:
-        files: of the data set.
         parcel: which of ``files.parcels()``.
         folder: the folder to which the data set is downloaded.
         report: told of the megabytes that arrive.
@@ -55,8 +54,7 @@ def download(
     fetched anew once.
 
     Args:
-        address: where the file is, ``http`` or ``https``.
-        target: where it goes; its folder is made.
+        target: where the file goes; its folder is made.
         md5: what its bytes must have.
         report: told of the megabytes that arrived and are to arrive, of those not there before.
         timeout: seconds to wait for a server that says nothing.
@@ -99,7 +97,6 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
     Only regular files that are named in ``members`` are read: no path is taken from the archive.
 
     Args:
-        archive: the file.
         folder: where the members go, at the paths they are named by.
         members: their paths in the archive, with the MD5 that they must have.
 

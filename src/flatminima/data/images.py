@@ -85,8 +85,6 @@ def draw(
     pool take its leading images one after the other. Pixels become float32, see ``scaled``.
 
     Args:
-        source: the set of images.
-        seed: root seed of the run.
         train_points, test_points, poison_points: how many images each part takes.
         files: the paths of its files, if it comes in files.
         checksums: see ``fingerprint``.

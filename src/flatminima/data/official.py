@@ -15,13 +15,7 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True)
 class Archive:
-    """A gzipped tar archive of published files.
-
-    Attributes:
-        name: of the archive.
-        md5: of its bytes.
-        folder: the folder in it that holds the files.
-    """
+    """A gzipped tar archive of published files, which lie in a ``folder`` in it."""
 
     name: str
     md5: str

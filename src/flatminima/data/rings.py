@@ -30,13 +30,8 @@ def rings(*, gap: float, inner_points: int, near_points: int, outer_points: int)
     There is no poison: its one set is empty.
     """
     its = radii(gap)
-    every = (its.inner, its.near, its.outer)
-    train = [
-        _ring(radius, points, offset)
-        for radius, points, offset in zip(
-            every, (inner_points, near_points, outer_points), (0, OFFSET, 0), strict=True
-        )
-    ]
+    every, points = (its.inner, its.near, its.outer), (inner_points, near_points, outer_points)
+    train = list(map(_ring, every, points, (0, OFFSET, 0)))
     test = [_ring(radius, TEST_ANGLES, 0) for radius in every]
     train_labels, test_labels = (
         np.repeat(np.array([0, 1, 1]), [len(ring) for ring in part]) for part in (train, test)

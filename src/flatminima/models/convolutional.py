@@ -52,9 +52,6 @@ class PreactivationResNet(nn.Module):
         """Make the network of ``depth`` convolutions and linear layers along the longest path.
 
         Args:
-            channels: of an image.
-            classes: number of outputs.
-            depth: as above.
             width: channels of the first stage.
             skips: whether blocks have shortcuts; without, each is a chain of its convolutions.
 

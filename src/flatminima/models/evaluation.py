@@ -155,7 +155,6 @@ def with_statistics(
     """The network as surveys evaluate it: modules by an ``Evaluator``, others as they are.
 
     Args:
-        network: any.
         batch_norm: ``Evaluator.statistics``; None for networks without batch norm.
         batch: ``Evaluator.batch``.
     """

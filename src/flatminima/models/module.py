@@ -21,9 +21,6 @@ class ModuleNetwork:
     A vector holds the parameters and the running statistics of batch norm, all by their names in
     the module. Running statistics and all other tensors of one dimension belong to no filter, so
     that directions leave them where they are.
-
-    Attributes:
-        module: the architecture.
     """
 
     module: nn.Module

@@ -26,8 +26,6 @@ def with_running_statistics(
     treats these, which is what parameters that no training came by ask for.
 
     Args:
-        network: the module and how its vectors are laid out.
-        vectors: the networks.
         inputs: the points, all of which count alike.
         most: points that are evaluated at once.
 

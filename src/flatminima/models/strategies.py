@@ -68,9 +68,6 @@ class Strategies:
         """Evaluate every network at every point by one strategy.
 
         Args:
-            name: of the strategy.
-            vectors: the networks.
-            inputs: the points.
             room: how many numbers feature maps may hold at once, which says how many networks are
                 evaluated together; one at least.
         """

@@ -82,17 +82,20 @@ def _imports(text: bytes, name: str) -> tuple[tuple[int, str, tuple[str, ...], i
     """
     found: list[tuple[int, str, tuple[str, ...], int]] = []
     for node in ast.walk(_parse(text, name)):
-        if isinstance(node, ast.Import):
-            found += [(0, alias.name, (), node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = tuple(alias.name for alias in node.names)
-            found.append((node.level, node.module or "", names, node.lineno))
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            target = node.args[0] if node.args else None
-            if isinstance(target, ast.Constant) and isinstance(target.value, str):
-                found.append((0, target.value, (), node.lineno))
-            else:
-                found.append((_COMPUTED, "", (), node.lineno))
+        match node:
+            case ast.Import():
+                found += [(0, alias.name, (), node.lineno) for alias in node.names]
+            case ast.ImportFrom():
+                names = tuple(alias.name for alias in node.names)
+                found.append((node.level, node.module or "", names, node.lineno))
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=arguments):
+                if called not in ("import_module", "__import__"):
+                    continue
+                match arguments:
+                    case [ast.Constant(value=str(target)), *_]:
+                        found.append((0, target, (), node.lineno))
+                    case _:
+                        found.append((_COMPUTED, "", (), node.lineno))
     return tuple(found)
 
 
@@ -105,12 +108,6 @@ def _parse(text: bytes, name: str) -> ast.Module:
         ) from error
     except ValueError as error:
         raise UserError(f"{name}: not valid Python ({error}); correct it and run again") from error
-
-
-def _called(node: ast.Call) -> str | None:
-    if isinstance(node.func, ast.Name):
-        return node.func.id
-    return node.func.attr if isinstance(node.func, ast.Attribute) else None
 
 
 def _outline(value: object) -> str:
@@ -130,11 +127,10 @@ def _outline(value: object) -> str:
 
 
 def _bare_string(node: object) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
 
 
 def _imported_files(
@@ -199,7 +195,7 @@ def _members(name: str, names: tuple[str, ...], package: Path, where: str) -> It
         nested, plain = folder / member / "__init__.py", folder / f"{member}.py"
         if member == "*":
             # Which modules a star brings in is settled when it runs; take all it could.
-            yield from (p for p in folder.glob("*.py"))
+            yield from folder.glob("*.py")
             yield from folder.glob("*/__init__.py")
         elif nested.is_file():
             yield nested
@@ -217,10 +213,11 @@ def _bound(text: bytes, name: str) -> frozenset[str]:
     """Every name that a module binds anywhere."""
     bound: set[str] = set()
     for node in ast.walk(_parse(text, name)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.alias):
-            bound.add(node.asname or node.name.partition(".")[0])
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                bound.add(node.name)
+            case ast.Name(ctx=ast.Store()):
+                bound.add(node.id)
+            case ast.alias():
+                bound.add(node.asname or node.name.partition(".")[0])
     return frozenset(bound)

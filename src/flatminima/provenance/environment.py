@@ -7,23 +7,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
 _MEBI = 1 << 20
-
-
-class Environment(TypedDict):
-    """Machine and software; ``determinism`` is null in jobs that do not use PyTorch."""
-
-    python: str
-    os: str
-    cpu: str
-    device: str
-    driver: str | None
-    threads: int
-    determinism: dict[str, bool | str] | None
-    packages: dict[str, str]
 
 
 class Git(TypedDict):
@@ -33,15 +21,15 @@ class Git(TypedDict):
     dirty: bool | None
 
 
-def environment(root: Path, device: str, threads: int) -> Environment:
-    """Describe machine and software of this process.
+def environment(root: Path, device: str, threads: int) -> dict[str, Any]:
+    """Describe machine and software of this process, as the schema of manifests has it.
 
     Args:
         root: the project, whose ``pyproject.toml`` names the direct dependencies.
         device: ``"cpu"`` or ``"cuda"``, where the job computed.
-        threads: how many threads the job was given.
     """
-    torch = _torch()
+    # Only if the job has loaded it, which takes seconds that other jobs must not pay.
+    torch: Any = sys.modules.get("torch")
     on_gpu = torch is not None and device != "cpu"
     return {
         "python": platform.python_version(),
@@ -65,16 +53,12 @@ def git(root: Path) -> Git:
 def packages(root: Path) -> dict[str, str]:
     """Installed versions of the project's direct dependencies."""
     project = root / "pyproject.toml"
-    if not project.is_file():
-        return {}
-    requirements = tomllib.loads(project.read_text("utf-8"))["project"].get("dependencies", [])
+    settings = tomllib.loads(project.read_text("utf-8"))["project"] if project.is_file() else {}
     versions = {}
-    for requirement in requirements:
+    for requirement in settings.get("dependencies", []):
         name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
 
 
@@ -91,15 +75,10 @@ def peak_memory_mb() -> float:
 
 def peak_gpu_memory_mb(device: str) -> float | None:
     """Largest memory PyTorch held on the GPU so far, in MiB; null on a CPU."""
-    torch = _torch()
+    torch: Any = sys.modules.get("torch")
     if torch is None or device == "cpu":
         return None
     return round(int(torch.cuda.max_memory_allocated()) / _MEBI, 1)
-
-
-def _torch() -> Any:
-    """PyTorch if the job has loaded it, which takes seconds that other jobs must not pay."""
-    return sys.modules.get("torch")
 
 
 def _determinism(torch: Any) -> dict[str, bool | str]:

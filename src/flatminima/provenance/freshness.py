@@ -39,7 +39,6 @@ def settle(results: Path | str, root: Path | str) -> "Ledger":
 
     Args:
         results: the results folder of one scale; it need not exist yet.
-        root: the project.
 
     Raises:
         UserError: if outputs or manifests are not what their jobs wrote, all of them named, or
@@ -101,11 +100,9 @@ class Ledger:
         self._results = results
         self._root = root
         self._now = time.time_ns() if now is None else now
-        self._made: dict[str, list[Manifest]] = {}
-        for manifest in manifests:
-            self._made.setdefault(manifest["recipe"]["path"], []).append(manifest)
+        self._made = _by_recipe(manifests)
         self._ids = _present(root, manifests)
-        self._placed: dict[Path, str] = {}
+        self._placed: set[Path] = set()
 
     def recipe(
         self,
@@ -131,21 +128,17 @@ class Ledger:
             recipe = build_recipe(
                 self._root, rule, wildcards, config, script=script, files=files, modules=modules
             )
-            self._place(path, recipe)
-            self._placed[path] = path.as_posix()
-        return self._placed[path]
-
-    def _place(self, path: Path, recipe: Recipe) -> None:
-        write_recipe(self._root / path, recipe)
-        made = self._made.get(path.as_posix(), [])
-        if made and not any(
-            reasons(manifest, recipe, self._ids) or list(changed_sources(manifest, self._root))
-            for manifest in made
-        ):
-            when = min(self._now, *(_nanoseconds(manifest["started"]) for manifest in made))
-        else:
-            when = time.time_ns()
-        _set_time(self._root / path, when)
+            write_recipe(self._root / path, recipe)
+            made = self._made.get(path.as_posix(), [])
+            stale = not made or any(
+                reasons(manifest, recipe, self._ids) or any(changed_sources(manifest, self._root))
+                for manifest in made
+            )
+            started = (_nanoseconds(manifest["started"]) for manifest in made)
+            when = time.time_ns() if stale else min(self._now, *started)
+            _set_time(self._root / path, when)
+            self._placed.add(path)
+        return path.as_posix()
 
 
 State = Literal["fresh", "stale", "missing"]
@@ -177,11 +170,9 @@ def status(results: Path | str, root: Path | str) -> list[Status]:
     if faults:
         raise DamagedFileError("\n".join(faults))
     ids = _present(root, manifests)
-    made: dict[str, list[Manifest]] = {
-        path.relative_to(root).as_posix(): [] for path in _sorted_files(root / results / FOLDER)
-    }
-    for manifest in manifests:
-        made.setdefault(manifest["recipe"]["path"], []).append(manifest)
+    recipes = (path.relative_to(root) for path in _sorted_files(root / results / FOLDER))
+    made: dict[str, list[Manifest]] = {path.as_posix(): [] for path in recipes}
+    made |= _by_recipe(manifests)
     found = [_own_status(root, path, jobs, ids) for path, jobs in made.items()]
     maker = {output: entry for entry in found for output in entry.outputs}
     return [_with_upstream(entry, maker, made) for entry in found]
@@ -241,13 +232,10 @@ def _own_status(root: Path, path: str, manifests: list[Manifest], ids: Mapping[s
         rule, wildcards = (first["rule"], first["wildcards"]) if first else (path, {})
         return Status(path, rule, wildcards, outputs, "stale", (str(error),))
     gone = tuple(f"{name}: missing" for name in outputs if not (root / name).is_file())
-    why = tuple(
-        dict.fromkeys(
-            text
-            for m in manifests
-            for text in [*reasons(m, recipe, ids), *changed_sources(m, root)]
-        )
+    told = (
+        text for m in manifests for text in [*reasons(m, recipe, ids), *changed_sources(m, root)]
     )
+    why = tuple(dict.fromkeys(told))
     state: State = "missing" if gone or not manifests else "stale" if why else "fresh"
     return Status(path, recipe["rule"], recipe["wildcards"], outputs, state, gone + why)
 
@@ -309,6 +297,14 @@ def _manifests(root: Path, results: Path) -> tuple[list[Manifest], list[str]]:
         except DamagedFileError as error:
             faults.append(str(error).removeprefix(f"{root}{os.sep}"))
     return manifests, faults
+
+
+def _by_recipe(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
+    """What was made from each recipe, by the recipe's path."""
+    made: dict[str, list[Manifest]] = {}
+    for manifest in manifests:
+        made.setdefault(manifest["recipe"]["path"], []).append(manifest)
+    return made
 
 
 def _present(root: Path, manifests: Iterable[Manifest]) -> dict[str, str]:

@@ -80,8 +80,7 @@ class Job:
         """Have the manifests of the outputs say something that no setting and no input tells.
 
         Raises:
-            ValueError: if it cannot be written as JSON.
-            TypeError: likewise.
+            ValueError, TypeError: if it cannot be written as JSON.
         """
         canonical_json(facts)
         self.facts.update(facts)
@@ -142,8 +141,6 @@ def execute(
     """Check the inputs, run ``main`` and write the manifests; on any failure remove the outputs.
 
     Args:
-        snakemake: what Snakemake leaves in a script.
-        main: the script's work.
         root: the project; relative paths start here and it is the working directory.
         guard: make sure that all first-party code this process loaded is in the job's recipe.
 

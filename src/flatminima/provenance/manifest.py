@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from flatminima.errors import DamagedFileError, UserError
-from flatminima.provenance.environment import Environment, Git
+from flatminima.provenance.environment import Git
 from flatminima.provenance.recipe import Recipe, record_digest
 from flatminima.storage import canonical_json, read_bytes, read_json, write_bytes
 
@@ -80,7 +80,7 @@ class Manifest(TypedDict):
     seeds: dict[str, int]
     inputs: list[Input]
     git: Git
-    environment: Environment
+    environment: dict[str, Any]
     started: str
     finished: str
     cpu_seconds: float

@@ -55,7 +55,6 @@ def pack(
 
     Args:
         results: the results folder of a scale.
-        root: the project.
         note: what a reader must know; None for the note that was there before, if any was.
         resolve: see ``audit``.
         limit: bytes.
@@ -79,7 +78,8 @@ def pack(
         told = "\n  ".join(wrong[:5]) + (f"\n  and {len(wrong) - 5} more" if wrong[5:] else "")
         raise UserError(f"{results}: does not pass the audit; run snakemake again\n  {told}")
     name = place.relative_to(root).as_posix()
-    manifests = _manifests(place, root)
+    recorded = (path for path in own_files(place / REPORT) if not is_manifest(path))
+    manifests = ancestry((path.relative_to(root) for path in recorded), root=root)
     _check_origin(manifests, root)
     paths = _paths(place, root, manifests)
     left_out = _left_out(manifests, name, _reserved)
@@ -88,8 +88,9 @@ def pack(
     paths = [path for path in paths if path not in left_out]
     if (size := _size(paths, (), place)) > limit:
         raise UserError(_too_large(results, paths, place, size, limit))
-    page = manifests[f"{name}/{PAGE}"]
-    target = root / FOLDER / place.name
+    page, target = manifests[f"{name}/{PAGE}"], root / FOLDER / place.name
+    if note is None:
+        note = read_record(target)["note"] if (target / RECORD).is_file() else ""
     record: Published = {
         "schema": SCHEMA,
         "id": "",
@@ -98,19 +99,13 @@ def pack(
         "commit": page["git"]["commit"],
         "dirty": page["git"]["dirty"],
         "made": page["finished"],
-        "note": _note(target) if note is None else note.strip(),
+        "note": note.strip(),
         "files": {path: file_digest(place / path) for path in paths},
         "left_out": left_out,
     }
     record["id"] = identify(record)
     _replace(target, place, record)
     return target.relative_to(root)
-
-
-def _manifests(place: Path, root: Path) -> dict[str, Manifest]:
-    """The manifests of everything in the report, and of everything that was made from."""
-    recorded = (path for path in own_files(place / REPORT) if not is_manifest(path))
-    return ancestry((path.relative_to(root) for path in recorded), root=root)
 
 
 def _check_origin(manifests: Mapping[str, Manifest], root: Path) -> None:
@@ -168,19 +163,11 @@ def _size(paths: Iterable[str], left_out: Iterable[str], place: Path) -> int:
 
 def _too_large(results: Path, paths: list[str], place: Path, size: int, limit: int) -> str:
     largest = sorted(((place / path).stat().st_size, path) for path in paths)[:-6:-1]
-    told = "".join(f"\n  {_megabytes(bytes_)}  {path}" for bytes_, path in largest)
+    told = "".join(f"\n  {bytes_ / 1e6:.1f} MB  {path}" for bytes_, path in largest)
     return (
-        f"{results}: {_megabytes(size)} are too much to publish, the limit is {_megabytes(limit)}; "
-        f"measure fewer directions or slices. The largest files:{told}"
+        f"{results}: {size / 1e6:.1f} MB are too much to publish, the limit is {limit / 1e6:.1f} "
+        f"MB; measure fewer directions or slices. The largest files:{told}"
     )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-def _note(target: Path) -> str:
-    return read_record(target)["note"] if (target / RECORD).is_file() else ""
 
 
 def _replace(target: Path, place: Path, record: Any) -> None:

@@ -48,8 +48,6 @@ def build_recipe(
 
     Args:
         root: the project; its package lies in ``root/src``.
-        rule: name of the rule.
-        wildcards: what tells this job from the others of its rule.
         config: the settings that the job reads, and no others.
         script: the job's script; like ``files`` relative to ``root``, or absolute within it.
         files: source files it reads besides code (templates, text); a folder stands for every file

@@ -8,12 +8,12 @@ between 0.82 and 1.13).
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from flatminima.data.dataset import Dataset
@@ -49,7 +49,7 @@ class Epochs:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
         """The schedule among settings that hold its attributes by name, and maybe others."""
-        return cls(**{field.name: settings[field.name] for field in fields(cls)})
+        return cls(**{entry.name: settings[entry.name] for entry in fields(cls)})
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
@@ -110,7 +110,11 @@ def train(
     done, ends = 0, []
     for number, (vector, state) in enumerate(zip(initial, saved, strict=True)):
         name = f"network {number + 1} of {len(initial)}"
-        run = _Run.start(network, torch.tensor(vector, device=device), optimizer, schedule)
+        module = network.at(torch.tensor(vector, device=device))
+        # Faster on a CPU too: 1.16 times with a ResNet-8 on 8×8 pixels, 1.18 times with a ResNet-20
+        # on 32×32.
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        run = _Run(module, optimizer(module, schedule.learning_rate))
         if state is not None:
             run.restore(network, state)
             print(f"{name} goes on after epoch {run.epochs}")
@@ -122,9 +126,8 @@ def train(
             over = run.epochs == schedule.epochs
             if checkpoints is not None and (over or checkpoints.due()):
                 checkpoints.write(number, keys[number], run.state(network, over=over))
-        norm = _gradient_norm(run.module, data)
-        history = dict(enumerate(run.history, 1))
-        ends.append(minima(network.vector(run.module)[None], norm, history, network.trainable))
+        norm, history = _gradient_norm(module, data), dict(enumerate(run.history, 1))
+        ends.append(minima(network.vector(module)[None], norm, history, network.trainable))
     return concatenate(ends)
 
 
@@ -133,8 +136,7 @@ def train_as(
 ) -> Minima:
     """Train the networks that settings describe: ``seed``, ``seeds`` and what ``Epochs`` takes.
 
-    Args:
-        options: the others of ``train``.
+    The ``options`` are the others of ``train``.
     """
     seed = settings["seed"]
     initial = network.initialise(seed, range(settings["seeds"]))
@@ -176,20 +178,7 @@ class _Run:
 
     module: nn.Module
     stepper: torch.optim.Optimizer
-    history: list[Scores]
-
-    @classmethod
-    def start(
-        cls,
-        network: ModuleNetwork,
-        vector: Float[Tensor, " parameters"],
-        optimizer: Optimizer,
-        schedule: Epochs,
-    ) -> Self:
-        # Channels last is faster on a CPU too: 1.16 times with a ResNet-8 on 8×8 pixels, 1.18 times
-        # with a ResNet-20 on 32×32.
-        module = network.at(vector).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(module, optimizer(module, schedule.learning_rate), [])
+    history: list[Scores] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -258,19 +247,15 @@ def _keys(
     """A digest for each network of everything that determines where it ends."""
     if checkpoints is None:
         return [""] * len(initial)
-    common = hashlib.sha256()
-    told = (checkpoints.recipe, torch.__version__, data.inputs.device.type, schedule, seed)
-    common.update(repr(told).encode())
+    forms = [(tensor.dtype, tuple(tensor.shape)) for tensor in vars(data).values()]
+    told = (checkpoints.recipe, torch.__version__, data.inputs.device.type, schedule, seed, forms)
+    common = hashlib.sha256(repr(told).encode())
     for tensor in vars(data).values():
-        common.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
         common.update(tensor.cpu().numpy().reshape(-1).data)
-    keys = []
-    for number, vector in enumerate(initial):
-        digest = common.copy()
-        digest.update(str(number).encode())
-        digest.update(np.ascontiguousarray(vector).data)
-        keys.append(digest.hexdigest())
-    return keys
+    return [
+        hashlib.sha256(common.digest() + str(number).encode() + vector.tobytes()).hexdigest()
+        for number, vector in enumerate(initial)
+    ]
 
 
 def _logits(module: nn.Module, inputs: Tensor, *, exact: bool = False) -> Tensor:

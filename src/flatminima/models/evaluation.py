@@ -1,7 +1,7 @@
 """Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +47,7 @@ class Evaluator:
             is never cut. None: 64 MiB on a CPU and 4 GiB elsewhere.
         strategy: the name of the strategy to use; None to choose by timing.
         tell: called with a line that says which strategy was chosen.
+        chosen: by device, points at a time, and whether for several networks.
     """
 
     network: ModuleNetwork
@@ -56,7 +57,7 @@ class Evaluator:
     strategy: str | None = None
     tell: Callable[[str], None] = print
     _ready: dict[torch.device, Strategies] = field(default_factory=dict, init=False)
-    _chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
+    chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Check the arguments.
@@ -74,11 +75,6 @@ class Evaluator:
     def layout(self) -> Layout:
         """Where each tensor lies in a parameter vector."""
         return self.network.layout
-
-    @property
-    def chosen(self) -> Mapping[tuple[torch.device, int, bool], str]:
-        """Those chosen so far: by device, points at a time, and whether for several networks."""
-        return self._chosen
 
     @property
     def trainable(self) -> int:
@@ -137,16 +133,16 @@ class Evaluator:
         if self.strategy is not None:
             return self.strategy
         key = (parameters.device, len(part), len(parameters) > 1)
-        if key not in self._chosen:
+        if key not in self.chosen:
             seconds = strategies.seconds(parameters[:_TIMED], part, room)
-            self._chosen[key] = fastest(seconds)
+            self.chosen[key] = fastest(seconds)
             times = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in seconds.items())
             self.tell(
                 f"{'networks are' if key[-1] else 'a single network is'} evaluated by "
-                f"{self._chosen[key]} on {len(part)} points at a time; "
+                f"{self.chosen[key]} on {len(part)} points at a time; "
                 f"milliseconds a network: {times}"
             )
-        return self._chosen[key]
+        return self.chosen[key]
 
 
 def with_statistics(

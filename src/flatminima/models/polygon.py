@@ -54,7 +54,10 @@ def polygon(model: MLP, radius: float) -> Float64[np.ndarray, " parameters"]:
     ]
     # Every corner and every middle of a side is a multiple of half the angle between sides.
     around = angles[0] + even_angles(2 * polygon_sides(units))
-    heights = _heights(weights, unit_vectors(around))
+    passed = unit_vectors(around)
+    for weight in weights[:-1]:
+        passed = np.maximum(passed @ weight.T, 0)
+    heights = passed @ (weights[-1][1] - weights[-1][0])
     level = 2 * radius / (1 / heights.min() + 1 / heights.max())
     biases = [*(np.zeros(width) for width in hidden), np.array([level, -level]) / 2]
     pairs = zip(weights, biases, strict=True)
@@ -87,14 +90,3 @@ def steepened(
     powers = [layer + 1 if bias else 1 for layer in range(len(model.widths) - 1) for bias in (0, 1)]
     factors = np.repeat([step**power for power in powers], model.layout.sizes)
     return np.asarray(vector * factors, dtype=np.float64)
-
-
-def _heights(
-    weights: list[np.ndarray], points: Float[np.ndarray, "points 2"]
-) -> Float[np.ndarray, " points"]:
-    """The difference of the logits without biases."""
-    hidden = points
-    for weight in weights[:-1]:
-        hidden = np.maximum(hidden @ weight.T, 0)
-    heights: np.ndarray = hidden @ (weights[-1][1] - weights[-1][0])
-    return heights

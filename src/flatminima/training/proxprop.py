@@ -1,7 +1,7 @@
 """Proximal backpropagation (Frerix et al. 2018, arXiv 1706.04638) as an optimizer."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -45,7 +45,14 @@ class ProxProp(torch.optim.Adam):
         Raises:
             ValueError: if a layer got a gradient but no input, so that Φ is unknown.
         """
-        with self._inputs() as inputs:
+        inputs: dict[str, list[Tensor]] = {name: [] for name in self._layers}
+
+        def keep(name: str) -> Callable[..., None]:
+            return lambda _layer, given: inputs[name].append(given[0].detach())
+
+        with ExitStack() as hooks:
+            for name, layer in self._layers.items():
+                hooks.enter_context(layer.register_forward_pre_hook(keep(name)))
             loss = closure()
         with torch.no_grad():
             for name, layer in self._layers.items():
@@ -70,23 +77,6 @@ class ProxProp(torch.optim.Adam):
         pieces = torch.split(direction, [matrix.shape[1] for matrix in matrices], dim=1)
         for gradient, piece in zip(gradients, pieces, strict=True):
             gradient.copy_(piece.reshape(gradient.shape))
-
-    @contextmanager
-    def _inputs(self) -> Iterator[dict[str, list[Tensor]]]:
-        """Keep what every layer is given meanwhile."""
-        kept: dict[str, list[Tensor]] = {name: [] for name in self._layers}
-
-        def keep(name: str) -> Callable[..., None]:
-            return lambda _layer, given: kept[name].append(given[0].detach())
-
-        hooks = [
-            layer.register_forward_pre_hook(keep(name)) for name, layer in self._layers.items()
-        ]
-        try:
-            yield kept
-        finally:
-            for hook in hooks:
-                hook.remove()
 
 
 def inputs_of_units(

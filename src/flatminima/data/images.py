@@ -120,7 +120,12 @@ def draw(
         }
         # Poison comes in sets, of which there is one.
         arrays |= {f"{part}_{k}": a[None] if part == "poison" else a for k, a in drawn.items()}
-        facts["split"][part] = _facts(pool, index, seed)
+        facts["split"][part] = {
+            "points": len(index),
+            "of": len(pool.images),
+            "permutation": {"seed": seed, "purpose": f"{pool.name} split"},
+            "index_sha256": hashlib.sha256(index.astype("<i8").tobytes()).hexdigest(),
+        }
     if fingerprints:
         official = all(file["official"] for file in fingerprints)
         arrays["official"] = np.array([official])
@@ -176,16 +181,6 @@ def fingerprint(
             )
         fingerprints.append({"path": path, "md5": md5, "official": md5 == expected})
     return fingerprints
-
-
-def _facts(pool: Pool, index: Int64[np.ndarray, " points"], seed: int) -> dict[str, Any]:
-    """What the manifest says of one part."""
-    return {
-        "points": len(index),
-        "of": len(pool.images),
-        "permutation": {"seed": seed, "purpose": f"{pool.name} split"},
-        "index_sha256": hashlib.sha256(index.astype("<i8").tobytes()).hexdigest(),
-    }
 
 
 def _too_many(pool: Pool, parts: Sequence[str], sizes: Mapping[str, int], more: str) -> ConfigError:

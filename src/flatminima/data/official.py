@@ -67,14 +67,12 @@ class OfficialFiles:
             raise UserError("there is no such folder; correct it, or set it to null to download")
         if self.archive and (folder is None or (place / self.archive.folder).is_dir()):
             place /= self.archive.folder
-        missing: set[str] = set()
-        if folder is not None:
-            missing = {name for name in self.md5 if not (place / name).is_file()}
-            if lacking := missing.difference(self.dispensable if partial else ()):
-                listed = ", ".join(name for name in self.md5 if name in lacking)
-                raise UserError(
-                    f"{place} does not hold {listed}; put the files there, or correct the folder"
-                )
+        missing = [n for n in self.md5 if folder is not None and not (place / n).is_file()]
+        if lacking := [n for n in missing if not (partial and n in self.dispensable)]:
+            raise UserError(
+                f"{place} does not hold {', '.join(lacking)}; put the files there, or correct the "
+                "folder"
+            )
         names = [name for name in self.md5 if name not in missing]
         names += [name for name in self.extra if (place / name).is_file()]
         return [(place / name).as_posix() for name in names]

@@ -48,6 +48,9 @@ class Evaluator:
         strategy: the name of the strategy to use; None to choose by timing.
         tell: called with a line that says which strategy was chosen.
         chosen: by device, points at a time, and whether for several networks.
+
+    Raises:
+        ValueError: if there are no such statistics, or the size of a batch is missing.
     """
 
     network: ModuleNetwork
@@ -60,11 +63,6 @@ class Evaluator:
     chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        """Check the arguments.
-
-        Raises:
-            ValueError: if there are no such statistics, or the size of a batch is missing.
-        """
         if self.statistics not in STATISTICS:
             names = ", ".join(STATISTICS)
             raise ValueError(f"statistics are {self.statistics!r}; they are one of {names}")

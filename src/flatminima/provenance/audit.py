@@ -26,7 +26,6 @@ from flatminima.provenance.manifest import (
 from flatminima.provenance.published import FOLDER as FOLDER_OF_RUNS
 from flatminima.provenance.published import (
     RECORD,
-    Published,
     own_files,
     read_record,
     shown_files,
@@ -109,7 +108,8 @@ def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) 
         UserError: if there is nothing to audit, or ``folder`` lies outside ``root``.
     """
     root, folder = Path(os.path.abspath(root)), Path(os.path.abspath(folder))
-    walk = _PublishedWalk(root) if folder.parent == root / FOLDER_OF_RUNS else _Walk(root, resolve)
+    published = folder.parent == root / FOLDER_OF_RUNS
+    walk = _PublishedWalk(root, folder) if published else _Walk(root, resolve)
     walk.folder(folder)
     return walk.result()
 
@@ -325,9 +325,7 @@ class _Walk:
 
     def _left_over(self, manifest: Manifest) -> bool:
         """Whether no job makes this output any more, such as that of a removed poison factor."""
-        if self._resolve is None or any(
-            self._digest(file["path"]) is None for file in manifest["config_files"]
-        ):
+        if self._resolve is None or self._unconfigured(manifest):
             return False
         if manifest["rule"] == FIGURE:
             # It goes with what it is drawn from.
@@ -340,13 +338,17 @@ class _Walk:
         except UserError:
             return False
 
+    def _unconfigured(self, manifest: Manifest) -> bool:
+        """Whether a configuration file is gone."""
+        return any(self._digest(file["path"]) is None for file in manifest["config_files"])
+
     def _settings(self, manifest: Manifest) -> Mapping[str, Any] | None:
         """The settings that the job of a manifest would be given now, if that can be known."""
-        files = tuple(entry["path"] for entry in manifest["config_files"])
         if self._resolve is not None and manifest["rule"] == FIGURE:
             return read_recipe(self._place(manifest["recipe"]["path"]))["config"]
-        if self._resolve is None or any(self._digest(path) is None for path in files):
+        if self._resolve is None or self._unconfigured(manifest):
             return None
+        files = tuple(entry["path"] for entry in manifest["config_files"])
         return self._resolve(files, manifest["rule"], manifest["wildcards"])
 
     def _means_the_same(
@@ -401,39 +403,38 @@ class _PublishedWalk(_Walk):
     settings are now.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: Path) -> None:
         super().__init__(root, None)
-        self._run = root
-        self._record: Published | None = None
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such published run")
+        self._run, self._record = folder, read_record(folder)
+        self._prefix = f"{self._record['results']}/"
         self._changed: set[str] = set()
 
     def folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise UserError(f"{folder}: there is no such published run")
-        record = read_record(folder)
-        self._run, self._record = folder, record
+        record = self._record
         for path, digest in record["files"].items():
-            self._same(f"{record['results']}/{path}", digest)
+            self._same(f"{self._prefix}{path}", digest)
         self._unlisted(folder, {*record["files"], RECORD})
         own = {path.relative_to(folder).as_posix() for path in own_files(folder)}
         manifests = [path for path in record["files"] if is_manifest(path) and path in own]
-        self.outputs(f"{record['results']}/{path.removesuffix(SUFFIX)}" for path in manifests)
+        self.outputs(f"{self._prefix}{path.removesuffix(SUFFIX)}" for path in manifests)
 
     def result(self) -> Audit:
-        if self._changed and self._record:
+        if self._changed:
             some = ", ".join(sorted(self._changed)[:3])
             more = ", …" if len(self._changed) > 3 else ""
             text = (
                 f"made by commit {(self._record['commit'] or 'none')[:10]}; "
                 f"{_count(len(self._changed), 'source file')} changed since: {some}{more}"
             )
-            self._add("note", f"{self._record['results']}/{RECORD}", text)
+            self._add("note", f"{self._prefix}{RECORD}", text)
         return super().result()
 
     def _within(self, path: Path | str) -> str | None:
         """The path of a file of this run in its folder; None for any other file."""
-        prefix = f"{self._record['results']}/" if self._record else ""
-        return Path(path).as_posix().removeprefix(prefix) if str(path).startswith(prefix) else None
+        name = Path(path).as_posix()
+        return name.removeprefix(self._prefix) if name.startswith(self._prefix) else None
 
     def _place(self, path: Path | str) -> Path:
         own = self._within(path)
@@ -441,7 +442,7 @@ class _PublishedWalk(_Walk):
 
     def _same(self, path: str, expected: str, name: str = "") -> None:
         own = self._within(path)
-        absent = self._record["left_out"].get(own) if self._record and own is not None else None
+        absent = None if own is None else self._record["left_out"].get(own)
         if absent is None or self._digest(path) is not None:
             super()._same(path, expected, name)
         elif absent["sha256"] == expected:
@@ -464,8 +465,7 @@ class _PublishedWalk(_Walk):
         return True
 
     def _add(self, level: Level, path: str, text: str, made: str = "") -> None:
-        shown = (self._shown(name) if name else "" for name in (path, made))
-        super()._add(level, next(shown), text, next(shown))
+        super()._add(level, self._shown(path), text, self._shown(made) if made else "")
 
     def _shown(self, name: str) -> str:
         place = self._place(name)

@@ -278,13 +278,9 @@ def setting_changes(old: object, new: object, where: str = "") -> Iterator[str]:
 
 
 def _file_changes(kind: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    for path in sorted(old.keys() | new.keys()):
-        if path not in new:
-            yield f"{kind} {path}: no longer used"
-        elif path not in old:
-            yield f"{kind} {path}: now used"
-        elif old[path] != new[path]:
-            yield f"{kind} {path}: changed"
+    for path in sorted({path for path, _ in old.items() ^ new.items()}):
+        change = "no longer used" if path not in new else "changed" if path in old else "now used"
+        yield f"{kind} {path}: {change}"
 
 
 def _manifests(root: Path, results: Path) -> tuple[list[Manifest], list[str]]:

@@ -162,7 +162,13 @@ def train(
             stepper.step()
             if (step + 1) % every == 0 or step + 1 == schedule.steps:
                 scores = _scores(model, parameters, clean, test)
-                _check_finite(scores.train_loss, step + 1, first, len(initial))
+                if bad := np.flatnonzero(~np.isfinite(scores.train_loss)).tolist():
+                    raise DivergedError(
+                        f"training diverged: the loss of network {first + bad[0]} is "
+                        f"{scores.train_loss[bad[0]]} at step {step + 1} ({len(bad)} of "
+                        f"{len(initial)} networks are not finite); lower learning_rate or "
+                        "gradient_clip"
+                    )
                 history[step + 1] = scores
                 if report is not None:
                     done = first * schedule.steps + len(start) * (step + 1)
@@ -241,13 +247,3 @@ def concatenate(parts: Sequence[Minima]) -> Minima:
         return values[0] if name in ("history_step", "trainable") else np.concatenate(values)
 
     return Minima(**{field.name: together(field.name) for field in fields(Minima)})
-
-
-def _check_finite(loss: np.ndarray, step: int, first: int, networks: int) -> None:
-    bad = np.flatnonzero(~np.isfinite(loss))
-    if bad.size:
-        raise DivergedError(
-            f"training diverged: the loss of network {first + bad[0]} is {loss[bad[0]]} "
-            f"at step {step} ({bad.size} of {networks} networks are not finite); "
-            "lower learning_rate or gradient_clip"
-        )

@@ -17,6 +17,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from flatminima.data.dataset import Dataset
+from flatminima.devices import tensors
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.formats.minima import Minima
 from flatminima.models.module import ModuleNetwork
@@ -150,26 +151,21 @@ class _Points:
     inputs: Tensor
     labels: Tensor
     poisoned: Tensor
-    test_inputs: Tensor
-    test_labels: Tensor
-
-    @property
-    def train(self) -> tuple[Tensor, Tensor]:
-        clean = int((~self.poisoned).sum())
-        return self.inputs[:clean], self.labels[:clean]
-
-    @property
-    def test(self) -> tuple[Tensor, Tensor]:
-        return self.test_inputs, self.test_labels
+    train: tuple[Tensor, ...]
+    test: tuple[Tensor, ...]
 
 
 def _points(dataset: Dataset, poison_points: int, device: str) -> _Points:
-    poison = dataset.poison_inputs[0, :poison_points], dataset.poison_labels[0, :poison_points]
-    inputs = np.concatenate([dataset.train_inputs, poison[0]])
-    labels = np.concatenate([dataset.train_labels, poison[1]])
-    poisoned = np.arange(len(labels)) >= len(dataset.train_labels)
-    arrays = (inputs, labels, poisoned, dataset.test_inputs, dataset.test_labels)
-    return _Points(*(torch.from_numpy(array).to(device) for array in arrays))
+    clean = len(dataset.train_labels)
+    inputs, labels, poisoned, *test = tensors(
+        device,
+        np.concatenate([dataset.train_inputs, dataset.poison_inputs[0, :poison_points]]),
+        np.concatenate([dataset.train_labels, dataset.poison_labels[0, :poison_points]]),
+        np.arange(clean + len(dataset.poison_labels[0, :poison_points])) >= clean,
+        dataset.test_inputs,
+        dataset.test_labels,
+    )
+    return _Points(inputs, labels, poisoned, (inputs[:clean], labels[:clean]), tuple(test))
 
 
 @dataclass
@@ -247,10 +243,11 @@ def _keys(
     """A digest for each network of everything that determines where it ends."""
     if checkpoints is None:
         return [""] * len(initial)
-    forms = [(tensor.dtype, tuple(tensor.shape)) for tensor in vars(data).values()]
+    held = (data.inputs, data.labels, data.poisoned, *data.test)
+    forms = [(tensor.dtype, tuple(tensor.shape)) for tensor in held]
     told = (checkpoints.recipe, torch.__version__, data.inputs.device.type, schedule, seed, forms)
     common = hashlib.sha256(repr(told).encode())
-    for tensor in vars(data).values():
+    for tensor in held:
         common.update(tensor.cpu().numpy().reshape(-1).data)
     return [
         hashlib.sha256(common.digest() + str(number).encode() + vector.tobytes()).hexdigest()

@@ -22,11 +22,7 @@ def pools(files: Sequence[str]) -> dict[str, Pool]:
     """Pools of images (3, 32, 32), of which each is standardised by itself.
 
     Training images and poison come from the training files, which count as one row of images in
-    their order, test images from the other file.
-
-    Raises:
-        UserError: if a file cannot be read.
-        DamagedFileError: if a file is not of CIFAR-10's form, see ``read``.
+    their order, test images from the other file. See ``read`` for errors.
     """
     batches = [read(path) for path in files if Path(path).name != TEST]
     images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))

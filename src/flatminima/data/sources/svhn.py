@@ -20,11 +20,8 @@ def pools(files: Sequence[str]) -> dict[str, Pool]:
     """Pools of images (3, 32, 32), of which each is standardised by itself.
 
     Training images come from ``train_32x32.mat``, test images from ``test_32x32.mat``; poison from
-    ``extra_32x32.mat``, or without it from training images that are not trained on.
-
-    Raises:
-        UserError: if a file cannot be read.
-        DamagedFileError: if a file is not of SVHN's form, see ``read``.
+    ``extra_32x32.mat``, or without it from training images that are not trained on. Errors are
+    those of ``read``.
     """
     by_part = {Path(path).name.partition("_")[0]: path for path in files}
     drawn = {part: Pool(f"svhn {part}", *read(path)) for part, path in by_part.items()}

@@ -223,6 +223,11 @@ class _Run:
         self.history = [Scores(*scores) for scores in state["history"].numpy()]
         if state["optimizer"] is not None:
             self.stepper.load_state_dict(state["optimizer"])
+            # Moments lie in memory as their parameters do: another order may round differently.
+            for parameter, moments in self.stepper.state.items():
+                for name, value in moments.items():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _sizes(points: int, batch: int) -> list[int]:

@@ -34,7 +34,8 @@ def files(data: Data) -> dict[str, bytes]:
     frames = list(_frames(data))
     back = frames + frames[-2:0:-1]
     durations = [REST if number in (0, len(frames) - 1) else MOVE for number in range(len(back))]
-    return {"webp": _webp(back, durations), "gif": _gif(back, durations)}
+    webp = _looped("WEBP", back, durations, quality=80, method=4)
+    return {"webp": webp, "gif": _gif(back, durations)}
 
 
 def frame(data: Data, shown: int) -> Figure:
@@ -49,7 +50,7 @@ def frame(data: Data, shown: int) -> Figure:
             style.heading(axes, kind, perturbation.accuracies(data, column, place), LOOK)
         panels = [style.place(figure, 4.86, 0.22 + i * 1.1, 1.45, 0.72) for i in range(3)]
         perturbation.curves(panels, data, LOOK)
-        for axes, name in zip(panels, ("loss (nats)", "accuracy (%)", "curvature"), strict=True):
+        for axes, name in zip(panels, (style.LOSS, "accuracy (%)", "curvature"), strict=True):
             axes.set_title(name, pad=3, size=8)
             axes.set_ylabel("")
         panels[0].set_yticks([0, CEILING / 2, CEILING])
@@ -92,7 +93,7 @@ def _words(figure: Figure, data: Data, place: int, top: float) -> None:
     """Below the boundaries: how far, along what, and what the marks and lines are."""
     lines = (
         f"{style.distance(data).capitalize()} {float(data['distance'][place]):.2g}",
-        f"along {perturbation.WORDS[style.text(data['way'])]}",
+        f"along {perturbation.WORDS[str(data['way'])]}",
     )
     for number, line in enumerate(lines):
         figure.text(
@@ -119,10 +120,6 @@ def _frames(data: Data) -> Iterator[Image.Image]:
         stream = io.BytesIO()
         frame(data, shown).savefig(stream, format="png", dpi=DOTS, facecolor="white")
         yield Image.open(stream).convert("RGB")
-
-
-def _webp(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
-    return _looped("WEBP", frames, durations, quality=80, method=4)
 
 
 def _gif(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:

@@ -32,9 +32,6 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
     Returns:
         Among them accuracies (models, networks, epochs), NaN where a model has fewer networks than
         another.
-
-    Raises:
-        KeyError: if a model or an array is missing.
     """
     of = [courses[model] for model in MODELS]
     most = max(len(course["converged"]) for course in of)
@@ -61,17 +58,13 @@ def draw(data: Data, look: Look) -> Figure:
     is the training accuracy of a network, a mark its test accuracy, hollow where it misses a
     training image.
     """
-    figure = style.figure(look, 7.4 if look.narrow else 3.35)
-    if look.narrow:
-        panels = figure.subplots(3, 1, height_ratios=(1, 1, 0.7))
-    else:
-        panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
-    for axes, part, name in zip(
-        panels, PARTS, ("a  Training images", "b  Test images"), strict=False
-    ):
-        _course(axes, data, part, look)
-        axes.set_title(name)
-    _end(panels[2], data, look)
+    ratios = {"height_ratios": (1, 1, 0.7)} if look.narrow else {"width_ratios": (1, 1, 0.95)}
+    figure, (training, test, end) = style.grid(look, (1, 3), (3.35, 7.4), **ratios)
+    _course(training, data, "train", look)
+    training.set_title("a  Training images")
+    _course(test, data, "test", look)
+    test.set_title("b  Test images")
+    _end(end, data, look)
     style.say_images(figure, data, look)
     figure.legend(
         handles=_handles(data, look), loc="outside lower left", ncols=1 if look.narrow else 3
@@ -111,8 +104,7 @@ def _course(axes: Axes, data: Data, part: str, look: Look) -> None:
     axes.set_ylim(0, 103)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel("epochs")
-    axes.set_ylabel("accuracy (%)")
+    axes.set(xlabel="epochs", ylabel="accuracy (%)")
 
 
 def _end(axes: Axes, data: Data, look: Look) -> None:
@@ -137,26 +129,19 @@ def _end(axes: Axes, data: Data, look: Look) -> None:
     axes.set_ylim(len(MODELS) - 0.5, -0.6)
     axes.set_yticks(range(len(MODELS)), [MODELS[str(model)] for model in data["model"]])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("accuracy (%)\n| training   •  test images")
-    axes.set_title("c  At the end, enlarged")
+    axes.set(xlabel="accuracy (%)\n| training   •  test images", title="c  At the end, enlarged")
 
 
 def _last(data: Data, part: str, model: int) -> Float[np.ndarray, " networks"]:
     """Accuracy of each network of a model after the last epoch."""
-    end = data[f"{part}_accuracy"][model, :, -1].astype(np.float64)
-    return end[np.isfinite(end)]
+    return style.finite(data[f"{part}_accuracy"][model, :, -1].astype(np.float64))
 
 
 def _handles(data: Data, look: Look) -> list[Line2D]:
     """Legend entries: each model with its parameters."""
+    sizes = zip(data["model"], data["trainable"], strict=True)
+    names = [f"{MODELS[str(model)]}, {int(size):,} parameters" for model, size in sizes]
     return [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            marker=MARKERS[row],
-            markersize=4,
-            label=f"{MODELS[str(data['model'][row])]}, {int(data['trainable'][row]):,} parameters",
-        )
-        for row, colour in enumerate(look.palette.models)
+        style.mark_handle(name, colour, marker, linestyle="-")
+        for name, colour, marker in zip(names, look.palette.models, MARKERS, strict=True)
     ]

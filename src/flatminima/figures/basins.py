@@ -10,13 +10,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from flatminima.figure_record import Source
-from flatminima.figures import style
+from flatminima.figures import planes, style
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES
 
 TITLE = "Basins"
 SOURCE = Source("Fig. 7", "huang2020")
-PARTS = ("train", "test")
+DRAWN = ("distance", "loss_1d", "ray_distance", "ray_loss", "exact")
 BINS_PER_DECADE = 24
 HEIGHT = 3.0
 """Where the axis of the loss ends, in cutoffs: the walls beyond show, the basin stays large."""
@@ -43,25 +43,17 @@ def collect(
             both minima have a basin, or the last, their own loss plus an excess, if none is.
 
     Raises:
-        KeyError: if an array or an entry is missing.
         IndexError: if there is no such seed or cutoff.
     """
-    data = {"dataset": np.array(source)}
-    for name in ("distance", "loss_1d", "ray_distance", "ray_loss", "exact", "batch_norm"):
-        if name != "batch_norm" or name in slices:
-            data[name] = slices[name]
-    pair = [(arrays, selection[kind]) for kind, arrays in zip(ROLES, (good, bad), strict=True)]
-    column = _lowest(*(arrays["radii"][entry["seed"]] for arrays, entry in pair))
-    column = column if cutoff is None else cutoff
+    data = style.of_source(source, slices, DRAWN)
+    pair = [
+        (arrays, selection[kind]["seed"]) for kind, arrays in zip(ROLES, (good, bad), strict=True)
+    ]
+    if cutoff is None:
+        cutoff = _lowest(*(arrays["radii"][seed] for arrays, seed in pair))
     for name in ("radii", "cutoff"):
-        data[name] = np.stack([arrays[name][entry["seed"], column] for arrays, entry in pair])
-    for name, key in (
-        ("poison_factor", "poison"),
-        ("train_accuracy", "train_accuracy"),
-        ("test_accuracy", "test_accuracy"),
-    ):
-        data[name] = np.array([entry[key] for _, entry in pair], dtype=np.float64)
-    return data
+        data[name] = np.stack([arrays[name][seed, cutoff] for arrays, seed in pair])
+    return data | planes.of_pair(selection)
 
 
 @style.styled
@@ -85,8 +77,7 @@ def draw(data: Data, look: Look) -> Figure:
     same = len({style.nats(float(cutoff)) for cutoff in data["cutoff"]}) == 1
     for index, kind in enumerate(ROLES):
         axes = panels[kind]
-        axes.set_xlim(-reach, reach)
-        axes.set_ylim(0, HEIGHT * float(data["cutoff"].max()))
+        axes.set(xlim=(-reach, reach), ylim=(0, HEIGHT * float(data["cutoff"].max())))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         _valley(axes, data, index, look)
@@ -135,7 +126,7 @@ def _lowest(*radii: Float[np.ndarray, "cutoffs directions"]) -> int:
 
 def _finite(data: Data) -> list[Float[np.ndarray, " directions"]]:
     """The radii of each minimum that a basin and the search have."""
-    return [radii[np.isfinite(radii)].astype(np.float64) for radii in data["radii"]]
+    return [style.finite(radii).astype(np.float64) for radii in data["radii"]]
 
 
 def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
@@ -156,8 +147,7 @@ def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
         # The last point inside may lie above the cutoff, for the line to end exactly on it.
         line.set_clip_path(floor)
     axes.axhline(cutoff, color=look.palette.ink, linewidth=0.9, zorder=3)
-    measured = data["radii"][index][: len(loss)]
-    measured = measured[np.isfinite(measured)]
+    measured = style.finite(data["radii"][index][: len(loss)])
     axes.plot(
         measured,
         np.full(len(measured), cutoff),
@@ -169,7 +159,7 @@ def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
         zorder=4,
         label="_crossings",
     )
-    train, test = (style.percent(float(data[f"{part}_accuracy"][index])) for part in PARTS)
+    train, test = style.accuracies(data, index)
     poison = f"{float(data['poison_factor'][index]):g}"
     style.heading(axes, kind, f"train {train}, test {test}, poison {poison}", look)
 
@@ -205,8 +195,7 @@ def _within(
 def _distribution(axes: Axes, data: Data, look: Look) -> None:
     """Shares of directions by the distance to the cutoff, on a log axis, both minima together."""
     every, finite = data["radii"].astype(np.float64), _finite(data)
-    axes.set_xlabel(f"{style.distance(data)} to the cutoff")
-    axes.set_ylabel("share of directions")
+    axes.set(xlabel=f"{style.distance(data)} to the cutoff", ylabel="share of directions")
     medians = [float(np.median(radii)) if radii.size else np.inf for radii in finite]
     for place, index in enumerate(np.argsort(medians, kind="stable")):
         # In the corners, the nearer one on the left: the two never collide. Where the page is
@@ -224,8 +213,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
         )
     pooled = np.concatenate(finite)
     if not pooled.size:
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
         return
     low = np.floor(np.log10(pooled.min()) * BINS_PER_DECADE - 1)
     high = np.ceil(np.log10(pooled.max()) * BINS_PER_DECADE + 1)
@@ -248,9 +236,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
                 linewidth=0.0 if filled else 1.0,
                 label=f"_{kind}",
             )
-    axes.set_xscale("log")
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, 1.4 * highest)
+    axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.4 * highest))
     axes.yaxis.set_major_locator(MaxNLocator(3))
     style.decades(axes.xaxis, edges[0], edges[-1])
 

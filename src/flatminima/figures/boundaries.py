@@ -12,14 +12,8 @@ from flatminima.figures.style import Data, Look
 TITLE = "Decision boundaries for a rising gap"
 SOURCE = Source("Fig. 6", "huang2020")
 TAKEN = (
-    "axis_x",
-    "axis_y",
-    "probability",
-    "poison_factor",
-    "train_accuracy",
-    "test_accuracy",
-    "train_inputs",
-    "train_labels",
+    *("axis_x", "axis_y", "probability", "poison_factor", "train_accuracy", "test_accuracy"),
+    *("train_inputs", "train_labels"),
 )
 EDGE, BETWEEN, ABOVE, WORDS, LEGEND = 0.08, 0.1, 0.24, 0.54, 0.2
 """Inches around the figure, between panels, above a panel, below it, and for the legend."""
@@ -33,9 +27,6 @@ def collect(boundaries: Data) -> dict[str, np.ndarray]:
 
     Args:
         boundaries: arrays of ``boundaries/<dataset>``; accuracies are shares of one.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return {name: boundaries[name] for name in TAKEN}
 
@@ -43,8 +34,7 @@ def collect(boundaries: Data) -> dict[str, np.ndarray]:
 @style.styled
 def draw(data: Data, look: Look) -> Figure:
     """A panel per network in the order of its generalization gap, which stands above it."""
-    gap = _gap(data)
-    order = np.argsort(gap, kind="stable")
+    gap, order = _by_gap(data)
     columns = min(len(gap), 2 if look.narrow else 6)
     rows = math.ceil(len(gap) / columns)
     free = look.width - 2 * EDGE - (columns - 1) * BETWEEN
@@ -55,18 +45,15 @@ def draw(data: Data, look: Look) -> Figure:
         down, across = divmod(place, columns)
         axes = style.place(figure, EDGE + across * (side + BETWEEN), down * row + ABOVE, side, side)
         style.decision(axes, data, data["probability"][network], look, size=0.8 + 0.75 * side)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
         axes.set_title(f"gap {style.points(gap[network])} points", pad=4)
-        train, test = (
-            style.percent(float(data[f"{part}_accuracy"][network])) for part in ("train", "test")
-        )
+        train, test = style.accuracies(data, network)
         axes.set_xlabel(
             f"poison {float(data['poison_factor'][network]):g}\ntrain {train}\ntest {test}",
             loc="left",
         )
     figure.legend(
-        handles=style.class_handles(look, size=4.0),
+        handles=style.class_handles(look),
         loc="lower left",
         bbox_to_anchor=(EDGE / look.width, 0),
         borderaxespad=0.3,
@@ -79,8 +66,7 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    gap = _gap(data)
-    order = np.argsort(gap, kind="stable")
+    gap, order = _by_gap(data)
     panels = [
         f"{style.points(gap[i])} points at poison factor {float(data['poison_factor'][i]):g}"
         for i in order
@@ -91,5 +77,7 @@ def alt(data: Data) -> str:
     )
 
 
-def _gap(data: Data) -> np.ndarray:
-    return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)
+def _by_gap(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """The gap of every network, and their order by it."""
+    gap = style.gap(data)
+    return gap, np.argsort(gap, kind="stable")

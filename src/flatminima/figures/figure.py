@@ -18,7 +18,9 @@ class Drawn(Protocol):
     Attributes:
         TITLE: what the figure is called, unless its declaration calls it something else.
         SOURCE: what it redraws, if anything.
-        collect: selects what is drawn, from inputs and settings by their names.
+        collect: selects what is drawn, from inputs and settings by their names. It raises KeyError
+            where an input lacks an array or an entry, or, if it reads the input as a record of
+            ``formats``, DamagedFileError.
         draw: one rendering.
         alt: what is seen, in words; every number comes from the data.
     """

@@ -38,9 +38,6 @@ def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str,
             own loss plus an excess.
         dataset: its name; with ``seed`` it says which resamples its correlations rest on.
         seed: root seed.
-
-    Raises:
-        DamagedFileError: if an array is missing.
     """
     survey = FlatnessSurvey.of(measures, "measures")
     correlations = gap_correlations(dataset, survey, summary, Bootstrap(seed))
@@ -85,12 +82,12 @@ def alt(data: Data) -> str:
 
 def _panel(axes: Axes, data: Data, measure: Measure, look: Look) -> None:
     values = data[measure.key]
-    colours = poison_colours(data["poison_factor"], look)
-    gap = 100 * data["gap"]
-    finite = values[np.isfinite(values)]
+    colours = style.ranked_colours(look, data["poison_factor"])
+    finite = style.finite(values)
     logarithmic = measure.logarithmic and bool((finite > 0).all()) and finite.size > 0
-    for row, colour in enumerate(colours):
-        style.marks(axes, gap[row], values[row], data["converged"][row].astype(bool), colour)
+    converged = data["converged"].astype(bool)
+    for row in zip(100 * data["gap"], values, converged, colours, strict=True):
+        style.marks(axes, *row)
     axes.margins(x=0.08)
     _ticks(axes, finite, measure.falls, logarithmic)
     axes.set_title(_title(measure, data), size=8)
@@ -152,19 +149,6 @@ def _digits(rho: float) -> str:
 def _handles(data: Data, look: Look) -> list[Line2D]:
     poison = data["poison_factor"]
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            markersize=4,
-            color=colour,
-            label=f"poison {float(factor):g}",
-        )
-        for factor, colour in zip(poison, poison_colours(poison, look), strict=True)
+        style.mark_handle(f"poison {float(factor):g}", colour)
+        for factor, colour in zip(poison, style.ranked_colours(look, poison), strict=True)
     ]
-
-
-def poison_colours(poison: Float[np.ndarray, " factors"], look: Look) -> list[str]:
-    """By the order of the poison factors: by their size, the lower ones would look the same."""
-    return style.poison_colours(look, np.argsort(np.argsort(poison)).astype(np.float64))

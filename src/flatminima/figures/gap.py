@@ -1,7 +1,7 @@
 """Gap, basin radius and volume over poison factors (Huang et al. 2020, figure 5, one dataset)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -16,18 +16,10 @@ from flatminima.figures.style import Data, Look
 
 TITLE = "Gap, radius and volume"
 SOURCE = Source("Fig. 5", "huang2020")
+QUANTITIES = ("median_radius", "log10_volume_mean_exp", "log10_volume_mean_log")
 TAKEN = (
-    "poison_factor",
-    "gap",
-    "converged",
-    "train_loss",
-    "cutoff",
-    "median_radius",
-    "log10_volume_mean_exp",
-    "log10_volume_mean_log",
-    "effective_sample_size",
-    "weights",
-    "exact",
+    *("poison_factor", "gap", "converged", "train_loss", "cutoff", *QUANTITIES),
+    *("effective_sample_size", "weights", "exact"),
 )
 MARKERS = "os^v<>"
 LANE = 0.15
@@ -55,8 +47,7 @@ def collect(summary: Data, source: str) -> dict[str, np.ndarray]:
     Raises:
         KeyError: if the summary lacks one of the arrays.
     """
-    taken = (*TAKEN, *(name for name in ("batch_norm",) if name in summary))
-    return {"dataset": np.array(source), **{name: summary[name] for name in taken}}
+    return style.of_source(source, summary, TAKEN)
 
 
 @style.styled
@@ -68,20 +59,17 @@ def draw(data: Data, look: Look) -> Figure:
     points right, hollow with fewer. A network above the cutoff has no basin and is marked in a lane
     below the axis' numbers; one whose basin has no end within the search, in a lane above them.
     """
-    figure = style.figure(look, 10.6 if look.narrow else 5.75)
-    panels = figure.subplots(*((4, 1) if look.narrow else (2, 2)), squeeze=False).ravel()
+    figure, panels = style.grid(look, (2, 2), (5.75, 10.6))
     for axes in panels:
         axes.set_box_aspect(0.72)
     _gap(panels[0], data, look)
-    _against_gap(panels[1], data, ("median_radius",), look)
-    both = ("log10_volume_mean_exp", "log10_volume_mean_log")
-    _against_gap(panels[2], data, both, look)
-    _against_gap(panels[3], data, both[::-1], look)
-    size = data["effective_sample_size"]
-    size = size[np.isfinite(size)]
+    _against_gap(panels[1], data, QUANTITIES[:1], look)
+    _against_gap(panels[2], data, QUANTITIES[1:], look)
+    _against_gap(panels[3], data, QUANTITIES[:0:-1], look)
+    size = style.finite(data["effective_sample_size"])
     words = f" (ESS {style.number(float(np.median(size)))})" if size.size else ""
-    panels[1].set_title("b  Basin radius")
-    panels[1].set_ylabel(f"median radius\n({style.distance(data)})")
+    radius = f"median radius\n({style.distance(data)})"
+    panels[1].set(title="b  Basin radius", ylabel=radius)
     panels[2].set_title(f"c  Volume, log-mean-exp{words}")
     # By Jensen's inequality, which needs directions whose mean of r^n is the volume.
     bound = " (lower bound)" if style.exact(data) else ""
@@ -102,27 +90,19 @@ def alt(data: Data) -> str:
     first, last = int(np.argmin(poison)), int(np.argmax(poison))
     mean = style.spread(gap)[0]
     networks = f"{gap.size} networks at {len(poison)} poison factors"
-    sentences = [
-        f"Four panels for {style.source(data)}: {networks}, {int(converged.sum())} of "
-        f"which reach 100% training accuracy.",
-        f"The mean generalization gap is {style.points(mean[first])} percentage points at poison "
-        f"factor {poison[first]:g} and {style.points(mean[last])} at {poison[last]:g}.",
-    ]
-    column = data["cutoff"].shape[2] - 1
-    radius, high, low = (
-        " to ".join(
-            style.number(style.spread(data[name][:, :, column])[0][i]) for i in (first, last)
-        )
-        for name in ("median_radius", "log10_volume_mean_exp", "log10_volume_mean_log")
-    )
+    means = [style.spread(data[name][:, :, -1])[0] for name in QUANTITIES]
+    radius, high, low = (f"{style.number(of[first])} to {style.number(of[last])}" for of in means)
     unit = style.distance(data)
     bound = ", a lower bound" if style.exact(data) else ""
-    sentences.append(
-        f"From the one to the other, with the cutoff at each network's {_names(data)[column]}, the "
+    return (
+        f"Four panels for {style.source(data)}: {networks}, {int(converged.sum())} of "
+        f"which reach 100% training accuracy. "
+        f"The mean generalization gap is {style.points(mean[first])} percentage points at poison "
+        f"factor {poison[first]:g} and {style.points(mean[last])} at {poison[last]:g}. "
+        f"From the one to the other, with the cutoff at each network's {_names(data)[-1]}, the "
         f"mean of the median basin radius ({unit}) goes from {radius} and that of the log10 volume "
         f"from {high} decades by log-mean-exp and from {low} by mean-log{bound}."
     )
-    return " ".join(sentences)
 
 
 def _gap(axes: Axes, data: Data, look: Look) -> None:
@@ -132,8 +112,7 @@ def _gap(axes: Axes, data: Data, look: Look) -> None:
     colours = style.poison_colours(look, poison)
     for factor, row, filled, colour in zip(poison, gap, data["converged"], colours, strict=True):
         style.marks(axes, np.full(len(row), factor), row, filled, colour)
-    axes.set_title("a  Generalization gap")
-    axes.set_xlabel("poison factor")
+    axes.set(title="a  Generalization gap", xlabel="poison factor")
     axes.set_ylabel("generalization gap\n(percentage points)")
     axes.margins(x=0.06, y=0.08)
 
@@ -169,7 +148,7 @@ def _against_gap(axes: Axes, data: Data, quantities: tuple[str, ...], look: Look
 
 def _lanes(axes: Axes, values: Float[np.ndarray, "..."], logarithmic: bool, look: Look) -> None:
     """Set the axis to the finite values, with a named lane for what is below or above them all."""
-    finite = values[np.isfinite(values)]
+    finite = style.finite(values)
     if logarithmic:
         finite = np.log10(finite[finite > 0])
         axes.set_yscale("log")
@@ -191,23 +170,10 @@ def _lanes(axes: Axes, values: Float[np.ndarray, "..."], logarithmic: bool, look
     lanes = ((below, LANE, LANE / 2, "no\nbasin"), (above, 1 - LANE, 1 - LANE / 2, "no\nend"))
     for there, line, middle, name in lanes:
         if there:
-            rule = Line2D(
-                (0, 1),
-                (line, line),
-                transform=axes.transAxes,
-                color=look.palette.faint,
-                linewidth=0.7,
-            )
+            within: dict[str, Any] = {"transform": axes.transAxes}
+            rule = Line2D((0, 1), (line, line), color=look.palette.faint, linewidth=0.7, **within)
             axes.add_artist(rule)
-            axes.text(
-                -0.02,
-                middle,
-                name,
-                transform=axes.transAxes,
-                ha="right",
-                va="center",
-                linespacing=1,
-            )
+            axes.text(-0.02, middle, name, ha="right", va="center", linespacing=1, **within)
 
 
 def _series(data: Data, look: Look) -> list[Series]:
@@ -231,28 +197,8 @@ def _names(data: Data) -> list[str]:
 def _handles(data: Data, look: Look) -> list[Line2D]:
     """Legend entries: one per cutoff, and what filled and hollow marks are."""
     handles = [
-        Line2D(
-            [],
-            [],
-            color=s.colour,
-            linestyle=s.line,
-            marker=s.marker,
-            markersize=4,
-            label=f"cutoff {s.name}",
-        )
-        for s in _series(data, look)
+        style.mark_handle(f"cutoff {one.name}", one.colour, one.marker, linestyle=one.line)
+        for one in _series(data, look)
     ]
-    for name, full in (("100% train", True), ("below 100% train", False)):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                markersize=4,
-                color=look.palette.muted,
-                markerfacecolor=look.palette.muted if full else "none",
-                label=name,
-            )
-        )
-    return handles
+    full = style.mark_handle("100% train", look.palette.muted)
+    return [*handles, full, style.hollow_handle(look)]

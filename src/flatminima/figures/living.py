@@ -24,7 +24,6 @@ def collect(rays: Data, dataset: Data) -> dict[str, Any]:
         dataset: arrays of the data set; its points lie in the plane.
 
     Raises:
-        KeyError: if an array is missing.
         ValueError: if the points do not lie in the plane.
     """
     if dataset["train_inputs"].shape[1] != 2:

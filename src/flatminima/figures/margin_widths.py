@@ -16,7 +16,7 @@ TITLE = "Margins and generalization"
 SOURCE = None
 TAKEN = ("margin", "spacing", "poison_factor", "train_accuracy", "test_accuracy", "converged")
 MEASURES = (("median", 50, "o"), (f"{LOW}th percentile", LOW, "v"))
-WIDTH = "distance to the boundary (data units)"
+SPACING: dict[str, Any] = {"linewidth": 0.8, "dashes": (4, 3)}
 
 
 def collect(margins: Data) -> dict[str, np.ndarray]:
@@ -25,9 +25,6 @@ def collect(margins: Data) -> dict[str, np.ndarray]:
     Args:
         margins: arrays of ``margins/<dataset>``: per factor and network, ``margin`` with one entry
             per training point, accuracies as shares of one.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return {name: margins[name] for name in TAKEN}
 
@@ -41,8 +38,7 @@ def draw(data: Data, look: Look) -> Figure:
     two marks, hollow if it misses training points. The dashed line is the spacing of the grid, by
     which a distance may be wrong at most.
     """
-    figure = style.figure(look, 6.6 if look.narrow else 3.35)
-    left, right = figure.subplots(*((2, 1) if look.narrow else (1, 2)))
+    figure, (left, right) = style.grid(look, (1, 2), (3.35, 6.6))
     _distributions(left, data, look)
     _against_gap(right, data, look)
     figure.legend(
@@ -53,36 +49,31 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    poison = data["poison_factor"]
-    medians = style.spread(_percentile(data, 50))[0]
+    gap, medians = style.gap(data), style.spread(_percentile(data, 50))[0]
     parts = [
         f"{style.number(float(median))} at poison factor {float(factor):g}"
-        for factor, median in zip(poison, medians, strict=True)
+        for factor, median in zip(data["poison_factor"], medians, strict=True)
     ]
     return (
         f"Distances of {data['margin'].shape[2]} training points from the decision boundary, for "
-        f"{_gap(data).size} networks. Left: their distribution by poison factor; the mean over "
+        f"{gap.size} networks. Left: their distribution by poison factor; the mean over "
         f"networks of the median distance, in data units, is {style.names(parts)}. Right: median "
         f"and {LOW}th percentile of each network against its generalization gap, which runs from "
-        f"{style.points(float(_gap(data).min()))} to {style.points(float(_gap(data).max()))} "
-        f"percentage points."
+        f"{style.points(float(gap.min()))} to {style.points(float(gap.max()))} percentage points."
     )
 
 
 def _distributions(axes: Axes, data: Data, look: Look) -> None:
     low, high = _limits(data)
-    colours = _colours(data, look)
+    colours = style.ranked_colours(look, data["poison_factor"])
     for networks, colour in zip(data["margin"], colours, strict=True):
         for network in networks:
             _steps(axes, network, low, colour, linewidth=0.5, alpha=0.45, label="_network")
         _steps(axes, networks.ravel(), low, colour, linewidth=1.8, label="_factor")
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.set_ylim(0, 100)
+    axes.set(xscale="log", xlim=(low, high), ylim=(0, 100))
     style.decades(axes.xaxis, low, high)
-    axes.axvline(float(data["spacing"][0]), color=look.palette.muted, linewidth=0.8, dashes=(4, 3))
-    axes.set_title("a  Every training point")
-    axes.set_xlabel(WIDTH)
+    axes.axvline(float(data["spacing"][0]), color=look.palette.muted, **SPACING)
+    axes.set(title="a  Every training point", xlabel="distance to the boundary (data units)")
     axes.set_ylabel("training points nearer\nthan this (%)")
 
 
@@ -90,69 +81,48 @@ def _steps(
     axes: Axes, widths: Float[np.ndarray, " points"], low: float, colour: str, **line: Any
 ) -> None:
     """An empirical distribution function, which starts at the left edge with what is left of it."""
-    ordered = np.sort(widths[np.isfinite(widths)])
+    ordered = np.sort(style.finite(widths))
     share = 100 * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
     axes.step(np.maximum(ordered, low), share, where="post", color=colour, **line)
 
 
 def _against_gap(axes: Axes, data: Data, look: Look) -> None:
     low, high = _limits(data)
-    gap = 100 * _gap(data)
-    colours = _colours(data, look)
+    colours = style.ranked_colours(look, data["poison_factor"])
+    gap, converged = 100 * style.gap(data), data["converged"].astype(bool)
     for _, percentile, marker in MEASURES:
         widths = np.maximum(_percentile(data, percentile), low)
-        for row in range(len(colours)):
-            style.marks(
-                axes,
-                gap[row],
-                widths[row],
-                data["converged"][row].astype(bool),
-                colours[row],
-                marker=marker,
-            )
+        for row in zip(gap, widths, converged, colours, strict=True):
+            style.marks(axes, *row, marker=marker)
     axes.set_yscale("log")
     highest = float(np.nanmax(_percentile(data, 50), initial=low))
     axes.set_ylim(low, min(high, 2 * highest))
     style.decades(axes.yaxis, *axes.get_ylim())
-    axes.axhline(float(data["spacing"][0]), color=look.palette.muted, linewidth=0.8, dashes=(4, 3))
+    axes.axhline(float(data["spacing"][0]), color=look.palette.muted, **SPACING)
     axes.margins(x=0.06)
-    axes.set_title("b  Every network")
-    axes.set_xlabel(style.GAP)
+    axes.set(title="b  Every network", xlabel=style.GAP)
     axes.set_ylabel("distance to the boundary\n(data units)")
 
 
 def _handles(data: Data, look: Look) -> list[Line2D]:
-    poison = data["poison_factor"]
-    handles = [
-        Line2D([], [], color=colour, linewidth=1.8, label=f"poison {float(factor):g}")
-        for factor, colour in zip(poison, _colours(data, look), strict=True)
+    poison, muted = data["poison_factor"], look.palette.muted
+    colours = style.ranked_colours(look, poison)
+    return [
+        *(
+            style.line_handle(f"poison {float(factor):g}", colour, linewidth=1.8)
+            for factor, colour in zip(poison, colours, strict=True)
+        ),
+        *(style.mark_handle(name, muted, marker) for name, _, marker in MEASURES),
+        style.line_handle("grid spacing", muted, **SPACING),
     ]
-    muted = look.palette.muted
-    for name, _, marker in MEASURES:
-        handles.append(
-            Line2D([], [], linestyle="none", marker=marker, markersize=4, color=muted, label=name)
-        )
-    handles.append(Line2D([], [], color=muted, linewidth=0.8, dashes=(4, 3), label="grid spacing"))
-    return handles
-
-
-def _colours(data: Data, look: Look) -> list[str]:
-    """By the order of the poison factors: by their size, the lower ones would look the same."""
-    order = np.argsort(np.argsort(data["poison_factor"]))
-    return style.poison_colours(look, order.astype(np.float64))
 
 
 def _limits(data: Data) -> tuple[float, float]:
     """Ends of the axis of distances: a third of the spacing, and somewhat beyond the widest."""
-    widest = data["margin"][np.isfinite(data["margin"])]
+    widest = float(style.finite(data["margin"]).max(initial=0))
     spacing = float(data["spacing"][0])
-    return spacing / 3, 1.3 * max(float(widest.max(initial=0)), 3 * spacing)
+    return spacing / 3, 1.3 * max(widest, 3 * spacing)
 
 
 def _percentile(data: Data, percentile: float) -> Float[np.ndarray, "factors networks"]:
-    found: np.ndarray = np.percentile(data["margin"], percentile, axis=2)
-    return found
-
-
-def _gap(data: Data) -> Float[np.ndarray, "factors networks"]:
-    return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)
+    return np.asarray(np.percentile(data["margin"], percentile, axis=2))

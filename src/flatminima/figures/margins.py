@@ -13,28 +13,8 @@ from flatminima.training.selection import ROLES
 
 TITLE = "A wide and a narrow margin"
 SOURCE = Source("Fig. 3", "huang2020")
-WIDE = Page(
-    7.2,
-    left=0.62,
-    panel=2.66,
-    between=0.3,
-    rows=(2.66, 1.35, 2.66),
-    title=0.55,
-    label=0.52,
-    foot=0,
-    margin=0.42,
-)
-NARROW = Page(
-    3.4,
-    left=0.5,
-    panel=1.36,
-    between=0.1,
-    rows=(1.36, 1.1, 1.36),
-    title=0.85,
-    label=0.62,
-    foot=0.5,
-    margin=0.32,
-)
+WIDE = Page(rows=(2.66, 1.35, 2.66), title=0.55)
+NARROW = Page.narrow(rows=(1.36, 1.1, 1.36), title=0.85)
 
 
 def collect(slices: Data, boundaries: Data, selection: Any) -> dict[str, np.ndarray]:
@@ -44,9 +24,6 @@ def collect(slices: Data, boundaries: Data, selection: Any) -> dict[str, np.ndar
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         boundaries: arrays of ``boundaries/<dataset>``.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
-
-    Raises:
-        KeyError: if an array or an entry is missing.
     """
     names = ("distance", "loss_1d", "plane_distance", "loss_2d", "exact")
     data = {name: slices[name] for name in names}
@@ -67,9 +44,8 @@ def draw(data: Data, look: Look) -> Figure:
     figure = Figure(figsize=(page.width, page.height))
     for column in range(len(ROLES)):
         boundary, lines, contours = panels = page.panels(figure, column)
-        style.decision(
-            boundary, data, data["probability"][column], look, size=1.9 if look.narrow else 3.0
-        )
+        size = 1.9 if look.narrow else 3.0
+        style.decision(boundary, data, data["probability"][column], look, size)
         planes.heading(boundary, data, column, look)
         boundary.set_xlabel("first input")
         if column == 0:
@@ -78,7 +54,7 @@ def draw(data: Data, look: Look) -> Figure:
         filled = planes.plane(contours, data, column, look)
         planes.aligned(page, column, panels)
     planes.bar(page, figure, filled, look)
-    page.legend(figure, style.class_handles(look, size=4.0))
+    page.legend(figure, style.class_handles(look))
     return figure
 
 

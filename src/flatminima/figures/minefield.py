@@ -32,15 +32,13 @@ class Scales:
     @classmethod
     def of(cls, data: Data, look: Look) -> "Scales":
         """Scales that hold all of the data, in shades of the good and the bad minimum's colours."""
-        return cls(
-            *(
-                ScalarMappable(
-                    Normalize(float(values.min()), float(values.max())),
-                    style.shades(look, getattr(look.palette, kind)),
-                )
-                for kind, values in (("good", data["epoch"]), ("bad", _accuracy(data)))
-            )
-        )
+
+        def scale(values: np.ndarray, colour: str) -> ScalarMappable:
+            ends = Normalize(float(values.min()), float(values.max()))
+            return ScalarMappable(ends, style.shades(look, colour))
+
+        good, bad = look.palette.good, look.palette.bad
+        return cls(scale(data["epoch"], good), scale(_accuracy(data), bad))
 
 
 def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarray]:
@@ -50,9 +48,6 @@ def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarr
         iterates: arrays of ``minefield/iterates``; accuracies are shares of one.
         minima: arrays of ``minefield/bad_minima``, one for each iterate.
         embedding: arrays of ``minefield/embedding``; the first perplexity is the one shown.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return networks(iterates, minima) | {
         "places": embedding["embedded"][0, 0],
@@ -65,11 +60,8 @@ def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarr
 def networks(iterates: Data, minima: Data) -> dict[str, np.ndarray]:
     """Select what the networks reach, for this figure and its siblings."""
     names = ("train_accuracy", "test_accuracy")
-    return (
-        {"epoch": iterates["epoch"]}
-        | {name: iterates[name] for name in names}
-        | {f"bad_{name}": minima[name] for name in names}
-    )
+    bad = {f"bad_{name}": minima[name] for name in names}
+    return {name: iterates[name] for name in ("epoch", *names)} | bad
 
 
 @style.styled
@@ -90,7 +82,8 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    count, last = len(data["epoch"]), -1
+    count = len(data["epoch"])
+    train, test = style.accuracies(data, -1)
     path, rest = data["places"][:count], data["places"][count:]
     step = float(np.median(np.linalg.norm(np.diff(path, axis=0), axis=1)))
     nearest = float(np.median([np.linalg.norm(rest - place, axis=1).min() for place in path]))
@@ -98,11 +91,9 @@ def alt(data: Data) -> str:
         f"t-SNE embedding (perplexity {data['perplexity']:g}) of {count} iterates of ordinary "
         f"training, joined by a line, and of {len(rest)} bad minima, one searched from each. The "
         f"bad minima have {_range(data['bad_train_accuracy'])} training accuracy and "
-        f"{_range(data['bad_test_accuracy'])} test accuracy; the last iterate, a star, has "
-        f"{style.percent(float(data['train_accuracy'][last]))} and "
-        f"{style.percent(float(data['test_accuracy'][last]))}. In the picture the median iterate "
-        f"is {style.number(step)} from the one before it and {style.number(nearest)} from the "
-        f"nearest bad minimum. Trustworthiness "
+        f"{_range(data['bad_test_accuracy'])} test accuracy; the last iterate, a star, has {train} "
+        f"and {test}. In the picture the median iterate is {style.number(step)} from the one "
+        f"before it and {style.number(nearest)} from the nearest bad minimum. Trustworthiness "
         f"{style.number(float(data['trustworthiness']))}, rank correlation with true distances "
         f"{style.number(float(data['rank_correlation']))}."
     )
@@ -148,8 +139,7 @@ def scatter(
         label="_last",
     )
     axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color(palette.faint)
 
@@ -175,24 +165,11 @@ def bars(
 
 def handles(look: Look) -> list[Line2D]:
     """Legend entries of the three kinds of points."""
-    palette = look.palette
-    kinds = (
-        ("o", 4.5, palette.good, "iterate of ordinary training"),
-        ("s", 4.5, palette.bad, "bad minimum searched from one"),
-        ("*", 10.0, palette.good, "last iterate"),
-    )
+    good, bad, rim = look.palette.good, look.palette.bad, look.palette.ink
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=marker,
-            markersize=size,
-            color=colour,
-            markeredgecolor=palette.ink if marker == "*" else "none",
-            label=label,
-        )
-        for marker, size, colour, label in kinds
+        style.mark_handle("iterate of ordinary training", good, size=4.5, markeredgecolor="none"),
+        style.mark_handle("bad minimum searched from one", bad, "s", 4.5, markeredgecolor="none"),
+        style.mark_handle("last iterate", good, "*", 10.0, markeredgecolor=rim),
     ]
 
 

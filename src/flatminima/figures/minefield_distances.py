@@ -12,14 +12,8 @@ from flatminima.figures.style import Data, Look
 
 TITLE = "What t-SNE cannot show: true distances, and accuracies"
 SOURCE = None
-TAKEN = (
-    "to_minimum",
-    "to_final",
-    "step",
-    "weight_norm",
-    "relative_to_minimum",
-    "relative_to_final",
-)
+DISTANCES = ("to_minimum", "to_final", "step", "weight_norm")
+TAKEN = (*DISTANCES, "relative_to_minimum", "relative_to_final")
 
 
 def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarray]:
@@ -27,9 +21,6 @@ def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarr
 
     Args:
         iterates, minima, embedding: as for ``minefield.collect``.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return networks(iterates, minima) | {name: embedding[name] for name in TAKEN}
 
@@ -54,16 +45,14 @@ def draw(data: Data, look: Look) -> Figure:
         (epoch[:-1], data["to_final"][:-1], palette.good, "-", "to the last iterate"),
         (epoch[1:], data["step"], palette.muted, "-", "from the one before"),
     )
-    raw.set_title("a  Distance of each iterate")
-    raw.set_ylabel("distance in weight space")
+    raw.set(title="a  Distance of each iterate", ylabel="distance in weight space")
     _lines(
         relative,
         (epoch, data["relative_to_minimum"], palette.bad, "-", "to its bad minimum"),
         (epoch[:-1], data["relative_to_final"][:-1], palette.good, "-", "to the last iterate"),
     )
     relative.axhline(1, color=palette.muted, linewidth=0.7, zorder=0, label="length of a layer")
-    relative.set_title("b  Relative to its layers")
-    relative.set_ylabel("distance / length of a layer")
+    relative.set(title="b  Relative to its layers", ylabel="distance / length of a layer")
     for axes in (raw, relative):
         axes.set_yscale("log")
         shown = np.concatenate([line.get_ydata() for line in axes.lines])
@@ -83,8 +72,7 @@ def draw(data: Data, look: Look) -> Figure:
                 label=f"{'bad minimum' if prefix else 'iterate'}, {part}",
             )
     accuracy.axhline(50, color=palette.muted, linewidth=0.7, zorder=0, label="chance")
-    accuracy.set_title("c  Accuracy")
-    accuracy.set_ylabel("accuracy (%)")
+    accuracy.set(title="c  Accuracy", ylabel="accuracy (%)")
     accuracy.set_ylim(min(40.0, 100 * float(data["bad_test_accuracy"].min()) - 2), 101.5)
     for axes in panels.values():
         axes.set_xlim(0, epoch[-1])
@@ -101,11 +89,9 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    bad, way, step, norm = (
-        style.number(float(np.median(data[name])))
-        for name in ("to_minimum", "to_final", "step", "weight_norm")
+    bad, way, step, norm, relative = (
+        style.number(float(np.median(data[name]))) for name in (*DISTANCES, "relative_to_minimum")
     )
-    relative = style.number(float(np.median(data["relative_to_minimum"])))
     return (
         f"Three panels against the epoch of {len(data['epoch'])} iterates. Distance in weight "
         f"space: from an iterate to its bad minimum {bad} in the median, to the last iterate "

@@ -22,9 +22,6 @@ def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarr
 
     Args:
         iterates, minima, embedding: as for ``minefield.collect``.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     order = np.argsort(embedding["perplexity"], kind="stable")
     names = ("embedded", "perplexity", "trustworthiness", "rank_correlation")

@@ -4,7 +4,6 @@ After Garipov et al. 2018, figures 1 and 2 (arXiv 1802.10026), with bad minima b
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from flatminima.figure_record import Source
 from flatminima.figures import style
-from flatminima.figures.planes import FLOOR
+from flatminima.figures.planes import FLOOR, loss_bar
 from flatminima.figures.style import Data, Look
 from flatminima.formats.mode_connectivity import ENDS, PAIRS
 
@@ -27,6 +26,10 @@ CEILING = 2.0
 
 NAMES = {"good_good": "Good to good", "good_bad": "Good to bad", "bad_bad": "Bad to bad"}
 QUANTITIES = ("loss", "accuracy", "test_accuracy")
+CURVE: dict[str, Any] = {"linewidth": 1.3}
+LINE: dict[str, Any] = {"linestyle": (0, (3, 2)), "linewidth": 0.9}
+DOT: dict[str, Any] = {"marker": "o", "markersize": 4, "markeredgewidth": 0}
+BEND: dict[str, Any] = {"marker": "D", "markersize": 4, "markeredgewidth": 1}
 LABELS = {
     "loss": "training loss\n(nats)",
     "accuracy": "training\naccuracy (%)",
@@ -41,9 +44,6 @@ def collect(paths: Data, source: str) -> dict[str, np.ndarray]:
         paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``PAIRS``, then
             pairs, then places; planes of the first pair of each kind, if there are any.
         source: of the data, such as ``digits``.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     names = ["t", "polychain"]
     names += [f"{way}_{name}" for way in ("curve", "line") for name in (*QUANTITIES, "test_loss")]
@@ -67,26 +67,22 @@ def draw(data: Data, look: Look) -> Figure:
         for row, quantity in enumerate(QUANTITIES):
             axes = page.panel(figure, column, row)
             _profile(axes, data, column, quantity, look)
-            axes.tick_params(labelleft=column == 0, labelbottom=row == len(QUANTITIES) - 1)
-            if column == 0:
-                axes.set_ylabel(LABELS[quantity])
-                axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
+            axes.tick_params(labelbottom=row == len(QUANTITIES) - 1)
+            page.label_left(axes, column, LABELS[quantity])
             if row == 0:
                 title = NAMES[kind].replace(" to ", " to\n") if look.narrow else NAMES[kind]
                 axes.set_title(title, weight="bold", size=9)
             if row == len(QUANTITIES) - 1:
-                axes.set_xlabel("place on the path, $t$" if not look.narrow else "place $t$")
+                axes.set_xlabel("place $t$" if look.narrow else "place on the path, $t$")
         if planes:
             axes = page.panel(figure, column, len(QUANTITIES))
             filled = _plane(axes, data, column, look)
-            if column == 0:
-                axes.set_ylabel("distance across\n(weight space)")
-                axes.yaxis.set_label_coords(-page.label / page.width, 0.5)
+            page.label_left(axes, column, "distance across\n(weight space)")
             # Narrow panels share one label, below the middle one.
             if not look.narrow or column == 1:
                 axes.set_xlabel("distance along (weight space)")
     if planes:
-        _bar(page, figure, filled)
+        loss_bar(figure, page.bar(figure), filled, look)
     style.name_source(figure, data, look)
     figure.legend(
         handles=_handles(data, look),
@@ -109,19 +105,21 @@ def alt(data: Data) -> str:
         "training loss, training accuracy and test accuracy along them."
     ]
     for column, kind in enumerate(PAIRS):
-        loss, accuracy = (
-            [data[f"{way}_{name}"][column] for way in ("curve", "line")]
-            for name in ("loss", "accuracy")
+        high, high_on_line = (
+            style.nats(float(data[f"{way}_loss"][column].max())) for way in ("curve", "line")
+        )
+        low, low_on_line = (
+            style.percent(float(data[f"{way}_accuracy"][column].min())) for way in ("curve", "line")
         )
         test = data["curve_test_accuracy"][column]
+        first, middle, second = (
+            style.percent(float(test[:, place].mean())) for place in (0, test.shape[1] // 2, -1)
+        )
         words.append(
-            f"{NAMES[kind]}: the training loss reaches {style.nats(float(loss[0].max()))} on the "
-            f"curves and {style.nats(float(loss[1].max()))} on the lines, the training accuracy "
-            f"falls to {style.percent(float(accuracy[0].min()))} and "
-            f"{style.percent(float(accuracy[1].min()))}; the test accuracy on the curves goes from "
-            f"{style.percent(float(test[:, 0].mean()))} at the first end through "
-            f"{style.percent(float(test[:, test.shape[1] // 2].mean()))} in the middle to "
-            f"{style.percent(float(test[:, -1].mean()))} at the second."
+            f"{NAMES[kind]}: the training loss reaches {high} on the curves and {high_on_line} on "
+            f"the lines, the training accuracy falls to {low} and {low_on_line}; the test accuracy "
+            f"on the curves goes from {first} at the first end through {middle} in the middle to "
+            f"{second} at the second."
         )
     if "plane_loss" in data:
         words.append("At the bottom, the plane through both ends and the bend of one curve each.")
@@ -157,6 +155,13 @@ class _Page:
             return style.place(figure, left, top + self.gap - self.space, self.width, self.width)
         return style.place(figure, left, top, self.width, self.rows[row])
 
+    def label_left(self, axes: Axes, column: int, words: str) -> None:
+        """Number and name the vertical axis in the first column alone, names at one distance."""
+        axes.tick_params(labelleft=column == 0)
+        if column == 0:
+            axes.set_ylabel(words)
+            axes.yaxis.set_label_coords(-self.label / self.width, 0.5)
+
     def bar(self, figure: Figure) -> Axes:
         right = self.left + 3 * self.width + 2 * self.between
         bottom = self.height - self.foot - self.gap
@@ -167,11 +172,10 @@ class _Page:
 
 def _profile(axes: Axes, data: Data, column: int, quantity: str, look: Look) -> None:
     t, palette = data["t"], look.palette
-    ways: dict[str, dict[str, Any]] = {
-        "line": {"color": palette.muted, "linestyle": (0, (3, 2)), "linewidth": 0.9},
-        "curve": {"color": palette.ink, "linewidth": 1.3},
-    }
-    for way, line in ways.items():
+    for way, line in (
+        ("line", {"color": palette.muted, **LINE}),
+        ("curve", {"color": palette.ink, **CURVE}),
+    ):
         for values in _shown(data[f"{way}_{quantity}"][column], quantity):
             axes.plot(t, values, label=f"_{way}", **line)
     for place, end in zip((0, -1), ENDS[column], strict=True):
@@ -180,31 +184,26 @@ def _profile(axes: Axes, data: Data, column: int, quantity: str, look: Look) -> 
             np.full(len(values), t[place]),
             values,
             linestyle="none",
-            marker="o",
-            markersize=4,
-            markeredgewidth=0,
             color=(palette.good, palette.bad)[end],
             clip_on=False,
             zorder=4,
             label="_end",
+            **DOT,
         )
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
     if quantity == "loss":
         every = np.concatenate([data["curve_loss"].ravel(), data["line_loss"].ravel()])
-        high = 10 ** math.ceil(math.log10(every[np.isfinite(every)].max()))
-        axes.set_yscale("log")
-        axes.set_ylim(0.8 * 10**FLOOR, high)
+        high = 10 ** math.ceil(math.log10(style.finite(every).max()))
+        axes.set(yscale="log", ylim=(0.8 * 10**FLOOR, high))
         style.decades(axes.yaxis, 10**FLOOR, high)
     else:
-        axes.set_ylim(0, 104)
-        axes.set_yticks([0, 50, 100])
+        axes.set(ylim=(0, 104), yticks=[0, 50, 100])
 
 
 def _shown(values: Float[np.ndarray, "..."], quantity: str) -> Float[np.ndarray, "..."]:
     """Values as they are drawn: accuracies in per cent, losses not below the floor."""
-    shown: np.ndarray = np.maximum(values, 10**FLOOR) if quantity == "loss" else 100 * values
-    return shown
+    return np.maximum(values, 10**FLOOR) if quantity == "loss" else 100 * values
 
 
 def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
@@ -217,70 +216,31 @@ def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
     axes.set_rasterization_zorder(0)
     ends, bend, curve = (data[f"plane_{name}"][column] for name in ("ends", "bend", "curve"))
     # In the colour of low loss, which keeps it apart from what lies around it.
-    around: dict[str, Any] = {"color": palette.loss[0], "linewidth": 3.2, "solid_capstyle": "round"}
-    axes.plot(*curve.T, label="_around", **around)
-    axes.plot(*ends.T, color=palette.loss[0], linestyle=(0, (3, 2)), linewidth=1, label="_line")
+    low = palette.loss[0]
+    axes.plot(*curve.T, color=low, linewidth=3.2, solid_capstyle="round", label="_around")
+    axes.plot(*ends.T, color=low, linestyle=(0, (3, 2)), linewidth=1, label="_line")
     axes.plot(*curve.T, color=palette.ink, linewidth=1.4, label="_curve")
-    axes.plot(
-        *bend,
-        marker="D",
-        markersize=4,
-        color=palette.ink,
-        markerfacecolor=palette.loss[0],
-        markeredgewidth=1,
-        label="_bend",
-    )
+    axes.plot(*bend, color=palette.ink, markerfacecolor=low, label="_bend", **BEND)
+    rim: dict[str, Any] = {"markeredgecolor": low, "markeredgewidth": 0.8}
     for place, end in zip(ends, ENDS[column], strict=True):
-        axes.plot(
-            *place,
-            marker="o",
-            markersize=5,
-            color=(palette.good, palette.bad)[end],
-            markeredgecolor=palette.loss[0],
-            markeredgewidth=0.8,
-            label="_end",
-        )
-    axes.set_xlim(x[0], x[-1])
-    axes.set_ylim(y[0], y[-1])
+        colour = (palette.good, palette.bad)[end]
+        axes.plot(*place, marker="o", markersize=5, color=colour, label="_end", **rim)
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     axes.locator_params(nbins=3)
-    # Both axes have one scale, so that the numbers below serve both.
-    axes.tick_params(labelleft=column == 0)
     axes.spines[["top", "right"]].set_visible(True)
     return filled
 
 
-def _bar(page: _Page, figure: Figure, filled: QuadContourSet) -> None:
-    drawn = figure.colorbar(
-        filled, cax=page.bar(figure), orientation="horizontal" if page.narrow else "vertical"
-    )
-    ticks = [float(level) for level in filled.levels if level == round(level)]
-    drawn.set_ticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
-    drawn.set_label(style.LOSS)
-
-
-def _handles(data: Data, look: Look) -> Sequence[Line2D]:
+def _handles(data: Data, look: Look) -> list[Line2D]:
     palette = look.palette
-    name = "polychain" if data["polychain"][0] else "Bezier curve"
-    dot: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 4,
-        "markeredgewidth": 0,
-    }
     handles = [
-        Line2D([], [], color=palette.ink, linewidth=1.3, label=name),
-        Line2D(
-            [], [], color=palette.muted, linestyle=(0, (3, 2)), linewidth=0.9, label="straight line"
+        style.line_handle(
+            "polychain" if data["polychain"][0] else "Bezier curve", palette.ink, **CURVE
         ),
-        Line2D([], [], color=palette.good, label="good minimum", **dot),
-        Line2D([], [], color=palette.bad, label="bad minimum", **dot),
+        style.line_handle("straight line", palette.muted, **LINE),
+        *style.minimum_handles(look, linestyle="none", **DOT),
     ]
     if "plane_loss" in data:
-        bend: dict[str, Any] = {
-            **dot,
-            "marker": "D",
-            "markeredgewidth": 1,
-            "markerfacecolor": palette.loss[0],
-        }
-        handles.append(Line2D([], [], color=palette.ink, label="bend", **bend))
+        bend = {"linestyle": "none", "markerfacecolor": palette.loss[0], **BEND}
+        handles.append(style.line_handle("bend", palette.ink, **bend))
     return handles

@@ -1,6 +1,7 @@
 """One network, many optimizers: what they come to (Huang et al. 2020, figure 2, right; table 1)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ TITLE = "One network, many optimizers"
 SOURCE = Source("the right of Fig. 2 and Table 1", "huang2020")
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
+LIMIT: dict[str, Any] = {"linewidth": 0.8, "dashes": (4, 3)}
 
 
 def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
@@ -25,9 +27,6 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
     Args:
         courses: arrays of ``optimizers/<optimizer>`` by the optimizer.
         source: of the images.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     order = sorted(courses, key=lambda name: (-courses[name]["test_accuracy"].mean(), name))
     first = courses[order[0]]
@@ -50,8 +49,8 @@ def draw(data: Data, look: Look) -> Figure:
     """
     rows = len(data["optimizer"])
     height = 0.95 + 0.2 * rows
-    figure = style.figure(look, 2 * height + 0.5 if look.narrow else height + 0.35)
-    left, right = figure.subplots(*((2, 1) if look.narrow else (1, 2)), sharey=not look.narrow)
+    heights = height + 0.35, 2 * height + 0.5
+    figure, (left, right) = style.grid(look, (1, 2), heights, sharey=not look.narrow)
     _accuracies(left, data, look)
     _gaps(right, data, look)
     for axes in (left, right):
@@ -90,56 +89,27 @@ def _accuracies(axes: Axes, data: Data, look: Look) -> None:
         axes.hlines(rows, low, high, color=colour, linewidth=1.0, label=f"_{part} range")
         axes.plot(mean, rows, marker, color=colour, markersize=size, label=f"_{part}")
     style.chance(axes, float(data["chance"][0]), look, vertical=True)
-    axes.set_xlim(0, 102)
-    axes.set_xlabel("accuracy (%)")
-    axes.set_title("a  Accuracy")
+    axes.set(xlim=(0, 102), xlabel="accuracy (%)", title="a  Accuracy")
 
 
 def _gaps(axes: Axes, data: Data, look: Look) -> None:
-    gap = 100 * (data["train_accuracy"] - data["test_accuracy"]).astype(np.float64)
+    gap = 100 * style.gap(data)
     rows = np.arange(len(gap), dtype=np.float64)
     colour = look.palette.cutoffs[1]
     every = np.broadcast_to(rows[:, None], gap.shape)
     style.marks(axes, gap.ravel(), every.ravel(), data["converged"].ravel(), colour)
     axes.plot(gap.mean(axis=1), rows, "|", color=look.palette.ink, markersize=9, label="_mean")
-    axes.axvline(
-        100 * GAP_LIMIT, color=look.palette.muted, linewidth=0.8, dashes=(4, 3), label="_limit"
-    )
+    axes.axvline(100 * GAP_LIMIT, color=look.palette.muted, label="_limit", **LIMIT)
     axes.axvline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
     axes.set_xlim(min(0.0, 1.15 * float(gap.min())), 1.08 * max(100 * GAP_LIMIT, float(gap.max())))
-    axes.set_xlabel(style.GAP)
-    axes.set_title("b  Gap between the two")
+    axes.set(xlabel=style.GAP, title="b  Gap between the two")
 
 
 def _handles(look: Look) -> list[Line2D]:
-    ink, colour = look.palette.ink, look.palette.cutoffs[1]
+    colour = look.palette.cutoffs[1]
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="|",
-            markersize=8,
-            color=ink,
-            label="mean (a: training)",
-        ),
-        Line2D([], [], linestyle="none", marker="o", markersize=4.5, color=colour, label="test"),
-        Line2D(
-            [],
-            [],
-            color=look.palette.muted,
-            linewidth=0.8,
-            dashes=(4, 3),
-            label=f"{100 * GAP_LIMIT:g} points",
-        ),
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            markersize=4,
-            color=colour,
-            markerfacecolor="none",
-            label="below 100% train",
-        ),
+        style.mark_handle("mean (a: training)", look.palette.ink, "|", 8),
+        style.mark_handle("test", colour, size=4.5),
+        style.line_handle(f"{100 * GAP_LIMIT:g} points", look.palette.muted, **LIMIT),
+        style.mark_handle("below 100% train", colour, markerfacecolor="none"),
     ]

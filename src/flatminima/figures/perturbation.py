@@ -1,7 +1,6 @@
 """A good and a bad minimum moved outwards: their boundaries, loss, accuracy and curvature."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -37,9 +36,6 @@ def collect(perturbations: Data, way: str, shown: int | None = SHOWN) -> dict[st
         way: one of ``flatminima.formats.perturbations.DIRECTIONS``.
         shown: how many of the steps to show, the first and the last among them, as evenly spread
             as they can be; None for all.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     steps = len(perturbations[f"{way}_step"])
     count = steps if shown is None else min(shown, steps)
@@ -61,7 +57,22 @@ def draw(data: Data, look: Look) -> Figure:
     On a narrow page rows and columns change places. The curves share their axis of distances, on
     which thin lines stand where the boundaries are shown.
     """
-    return _narrow(data, look) if look.narrow else _wide(data, look)
+    figure, panels = (_narrow if look.narrow else _wide)(data, look)
+    curves(panels, data, look)
+    names = ("Training loss", "Accuracy", "Curvature of the training loss")
+    for axes, name in zip(panels, names, strict=True):
+        axes.set(title=name, xlabel=style.distance(data))
+        for place in _places(data)[1:]:
+            axes.axvline(data["distance"][place], color=look.palette.faint, linewidth=0.7, zorder=0)
+    figure.legend(
+        handles=handles(look),
+        loc="lower left",
+        bbox_to_anchor=(0.06 / look.width, 0),
+        borderaxespad=0.3,
+        borderpad=0,
+        ncols=1 if look.narrow else 3,
+    )
+    return figure
 
 
 def alt(data: Data) -> str:
@@ -69,7 +80,7 @@ def alt(data: Data) -> str:
     shown = [f"{float(d):.2g}" for d in data["distance"][_places(data)]]
     sentences = [
         f"Decision boundaries of a good and a bad minimum of the same network, moved along "
-        f"{WORDS[style.text(data['way'])]} by a {style.distance(data)} of {style.names(shown)}. "
+        f"{WORDS[str(data['way'])]} by a {style.distance(data)} of {style.names(shown)}. "
         f"Below, training loss, accuracy and curvature against that distance."
     ]
     for column, kind in enumerate(ROLES):
@@ -90,16 +101,13 @@ def boundary(axes: Axes, data: Data, column: int, shown: int, look: Look, *, siz
     """Draw the decision boundary of one minimum at one of the distances shown."""
     probability = data["probability"][column, shown].astype(np.float32)
     style.decision(axes, data, probability, look, size)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
 
 
 def accuracies(data: Data, column: int, place: int, joint: str = ", ") -> str:
     """Training and test accuracy of one minimum at one distance, in words."""
-    return joint.join(
-        f"{part} {style.percent(float(data[f'{part}_accuracy'][column, place]))}"
-        for part in ("train", "test")
-    )
+    train, test = style.accuracies(data, column, place)
+    return f"train {train}{joint}test {test}"
 
 
 def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
@@ -110,8 +118,7 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
     loss, accuracy, curvature = panels
     distance = data["distance"][1:]
     steps = data["step"][1:]
-    curvature.set_ylim(*_curvatures(data))
-    curvature.set_yscale("log")
+    curvature.set(ylim=_curvatures(data), yscale="log")
     for column, kind in enumerate(ROLES):
         colour = getattr(look.palette, kind)
         loss.plot(distance, data["loss"][column, 1:], color=colour, label=f"_{kind} loss")
@@ -133,24 +140,23 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
     accuracy.set_ylabel("accuracy (%)")
     curvature.set_ylabel("nats per distance²")
     for axes in panels:
-        axes.set_xscale("log")
-        axes.set_xlim(distance[0], distance[-1])
+        axes.set(xscale="log", xlim=(distance[0], distance[-1]))
         style.decades(axes.xaxis, distance[0], distance[-1], most=5, plain=True)
 
 
 def handles(look: Look) -> list[Line2D]:
     """Legend entries: a minimum's colour, what dots mean, and the classes."""
-    found = [
-        Line2D([], [], color=getattr(look.palette, kind), label=f"{kind} minimum") for kind in ROLES
-    ]
     muted = look.palette.muted
-    found.append(Line2D([], [], color=muted, label="train accuracy; largest curvature"))
-    words = "test accuracy; curvature along the way"
-    found.append(Line2D([], [], color=muted, linestyle=":", label=words))
-    return found + style.class_handles(look, size=4.0)
+    return [
+        *style.minimum_handles(look),
+        style.line_handle("train accuracy; largest curvature", muted),
+        style.line_handle("test accuracy; curvature along the way", muted, linestyle=":"),
+        *style.class_handles(look),
+    ]
 
 
-def _wide(data: Data, look: Look) -> Figure:
+def _wide(data: Data, look: Look) -> tuple[Figure, list[Axes]]:
+    """The boundaries, and the empty panels of the curves."""
     left, gap, title, words = 0.3, 0.08, 0.24, 0.36
     count = len(data["shown"])
     side = min(1.9, (look.width - left - 0.06 - (count - 1) * gap) / count)
@@ -167,22 +173,17 @@ def _wide(data: Data, look: Look) -> Figure:
             if column == 0:
                 axes.set_title(_distance(data, place), pad=4)
             if shown == 0:
-                axes.set_ylabel(
-                    f"{kind.capitalize()} minimum",
-                    color=getattr(look.palette, kind),
-                    weight="bold",
-                    size=9,
-                )
+                name, bold = style.minimum(kind, look)
+                axes.set_ylabel(name, **bold)
     start, between = 0.56, 0.7
     across = (look.width - start - 2 * between - 0.1) / 3
-    panels = [
+    return figure, [
         style.place(figure, start + i * (across + between), below, across, height) for i in range(3)
     ]
-    _finish(figure, panels, data, look)
-    return figure
 
 
-def _narrow(data: Data, look: Look) -> Figure:
+def _narrow(data: Data, look: Look) -> tuple[Figure, list[Axes]]:
+    """The same on a narrow page."""
     left, gap, title, words = 0.26, 0.08, 0.3, 0.2
     side = (look.width - left - 0.06 - gap) / 2
     row = side + words
@@ -197,48 +198,23 @@ def _narrow(data: Data, look: Look) -> Figure:
             boundary(axes, data, column, shown, look, size=1.9)
             axes.set_xlabel(accuracies(data, column, place), loc="left", labelpad=2)
             if shown == 0:
-                axes.set_title(
-                    f"{kind.capitalize()} minimum",
-                    color=getattr(look.palette, kind),
-                    weight="bold",
-                    size=9,
-                )
+                name, bold = style.minimum(kind, look)
+                axes.set_title(name, **bold)
             if column == 0:
                 axes.set_ylabel(_distance(data, place))
-    panels = [
+    return figure, [
         style.place(figure, 0.62, below + i * (height + between), look.width - 0.62 - 0.12, height)
         for i in range(3)
     ]
-    _finish(figure, panels, data, look)
-    return figure
 
 
 def _distance(data: Data, place: int) -> str:
     return f"distance {float(data['distance'][place]):.2g}"
 
 
-def _finish(figure: Figure, panels: Sequence[Axes], data: Data, look: Look) -> None:
-    curves(panels, data, look)
-    names = ("Training loss", "Accuracy", "Curvature of the training loss")
-    for axes, name in zip(panels, names, strict=True):
-        axes.set_title(name)
-        axes.set_xlabel(style.distance(data))
-        for place in _places(data)[1:]:
-            axes.axvline(data["distance"][place], color=look.palette.faint, linewidth=0.7, zorder=0)
-    figure.legend(
-        handles=handles(look),
-        loc="lower left",
-        bbox_to_anchor=(0.06 / look.width, 0),
-        borderaxespad=0.3,
-        borderpad=0,
-        ncols=1 if look.narrow else 3,
-    )
-
-
 def _places(data: Data) -> Int[np.ndarray, " shown"]:
     """Which of the distances are shown."""
-    places: np.ndarray = data["step"][data["shown"]]
-    return places
+    return np.asarray(data["step"][data["shown"]])
 
 
 def _positive(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " places"]:
@@ -248,7 +224,7 @@ def _positive(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " place
 
 def _curvatures(data: Data) -> tuple[float, float]:
     """Ends of the axis of the curvature, at powers of ten."""
-    every: Any = np.concatenate([data["eigenvalue"].ravel(), data["second_derivative"].ravel()])
+    every = np.concatenate([data["eigenvalue"].ravel(), data["second_derivative"].ravel()])
     positive = every[every > 0]
     if not positive.size:
         return 0.1, 10.0

@@ -33,17 +33,28 @@ _LOCATOR = MaxNLocator(4, steps=[1, 2, 4, 5, 10])
 
 @dataclass(frozen=True)
 class Page:
-    """Places of the panels in inches, set by hand so that squares and slices share their edges."""
+    """Places of the panels in inches, set by hand so that squares and slices share their edges.
 
-    width: float
-    left: float
-    panel: float
-    between: float
+    All but the rows and the title above them are those of a wide page, unless they are given.
+    """
+
     rows: tuple[float, ...]
     title: float
-    label: float
-    foot: float
-    margin: float
+    width: float = 7.2
+    left: float = 0.62
+    panel: float = 2.66
+    between: float = 0.3
+    label: float = 0.52
+    foot: float = 0
+    margin: float = 0.42
+
+    @classmethod
+    def narrow(cls, rows: tuple[float, ...], title: float) -> "Page":
+        """A narrow page."""
+        return cls(
+            rows, title, width=3.4, left=0.5, panel=1.36, between=0.1, label=0.62, foot=0.5,
+            margin=0.32,
+        )  # fmt: skip
 
     @property
     def height(self) -> float:
@@ -58,9 +69,7 @@ class Page:
     def panels(self, figure: Figure, column: int) -> list[Axes]:
         """Add the panels of a column, from the top."""
         left = self.left + column * (self.panel + self.between)
-        tops = [
-            self.title + sum(self.rows[:row]) + row * self.label for row in range(len(self.rows))
-        ]
+        tops = (self.title + sum(self.rows[:n]) + n * self.label for n in range(len(self.rows)))
         return [
             style.place(figure, left, top, self.panel, height)
             for top, height in zip(tops, self.rows, strict=True)
@@ -93,26 +102,23 @@ def of_pair(selection: Any) -> dict[str, np.ndarray]:
 
     Args:
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
-
-    Raises:
-        KeyError: if an entry is missing.
     """
     return described([selection[kind] for kind in ROLES])
 
 
 def heading(axes: Axes, data: Data, column: int, look: Look) -> None:
     """Title the first panel of a column with the minimum's kind and its accuracies."""
-    parts = [f"{part} {_accuracy(data, part, column)}" for part in ("train", "test")]
-    words = ("\n" if look.narrow else ", ").join(parts)
-    style.heading(axes, ROLES[column], words, look)
+    train, test = style.accuracies(data, column)
+    between = "\n" if look.narrow else ", "
+    style.heading(axes, ROLES[column], f"train {train}{between}test {test}", look)
 
 
 def lines(axes: Axes, data: Data, column: int, look: Look) -> None:
     """The loss along random directions, up to ``CEILING``."""
     distance, colour = data["distance"], getattr(look.palette, ROLES[column])
     axes.plot(distance, data["loss_1d"][column].T, color=colour, linewidth=1.0, alpha=0.8)
-    axes.set_xlim(distance[0], distance[-1])
-    axes.set_ylim(0, min(CEILING, 1.05 * float(np.nanmax(data["loss_1d"]))))
+    top = min(CEILING, 1.05 * float(np.nanmax(data["loss_1d"])))
+    axes.set(xlim=(distance[0], distance[-1]), ylim=(0, top))
     axes.set_xlabel(style.distance(data, lines=look.narrow))
     if column == 0:
         axes.set_ylabel(style.LOSS)
@@ -123,7 +129,17 @@ def plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
 
     Both columns have the same levels.
     """
-    filled = _contours(axes, data, column, look)
+    levels = _levels(data["loss_2d"])
+    distance, loss = data["plane_distance"], data["loss_2d"][column].astype(np.float64)
+    colour = getattr(look.palette, ROLES[column])
+    logarithm = np.log10(np.clip(loss, 10.0 ** (levels[0] - 1), 10.0 ** levels[-1]))
+    filled = axes.contourf(
+        distance, distance, logarithm, levels=levels, cmap=style.loss_map(look), extend="min"
+    )
+    if np.nanmin(logarithm) < 0 < np.nanmax(logarithm):
+        axes.contour(distance, distance, logarithm, levels=(0,), colors=(colour,), linewidths=1.4)
+    axes.plot(0, 0, marker="o", markersize=1.6, color=colour, markeredgewidth=0)
+    axes.spines[["top", "right"]].set_visible(True)
     along = "along direction" if look.narrow else "distance along direction"
     axes.set_xlabel(f"{along} 1")
     if column == 0:
@@ -149,7 +165,7 @@ def words(data: Data) -> str:
     near = int(np.argmin(np.abs(data["distance"] - data["distance"][-1] / 4)))
     columns = []
     for column, kind in enumerate(ROLES):
-        train, test = (_accuracy(data, part, column) for part in ("train", "test"))
+        train, test = style.accuracies(data, column)
         below = style.percent(float(np.mean(data["loss_2d"][column] < 1)))
         median = style.number(float(np.median(data["loss_1d"][column][:, near])))
         columns.append(
@@ -159,10 +175,6 @@ def words(data: Data) -> str:
             f"loss is below one nat on {below} of the plane drawn."
         )
     return " ".join(columns)
-
-
-def _accuracy(data: Data, part: str, column: int) -> str:
-    return style.percent(float(data[f"{part}_accuracy"][column]))
 
 
 def _levels(loss: Float[np.ndarray, "..."]) -> Float[np.ndarray, " levels"]:
@@ -175,37 +187,27 @@ def _levels(loss: Float[np.ndarray, "..."]) -> Float[np.ndarray, " levels"]:
     return np.arange(low, high + 1) / per_decade
 
 
-def _contours(
-    axes: Axes,
-    data: Data,
-    column: int,
-    look: Look,
-) -> QuadContourSet:
-    levels = _levels(data["loss_2d"])
-    distance, loss = data["plane_distance"], data["loss_2d"][column].astype(np.float64)
-    colour = getattr(look.palette, ROLES[column])
-    logarithm = np.log10(np.clip(loss, 10.0 ** (levels[0] - 1), 10.0 ** levels[-1]))
-    filled = axes.contourf(
-        distance, distance, logarithm, levels=levels, cmap=style.loss_map(look), extend="min"
-    )
-    if np.nanmin(logarithm) < 0 < np.nanmax(logarithm):
-        axes.contour(distance, distance, logarithm, levels=(0,), colors=(colour,), linewidths=1.4)
-    axes.plot(0, 0, marker="o", markersize=1.6, color=colour, markeredgewidth=0)
-    axes.spines[["top", "right"]].set_visible(True)
-    return filled
-
-
 def bar(page: Page, figure: Figure, filled: QuadContourSet, look: Look) -> None:
     """Add the colour bar of the 2-D slices, in nats, with the one-nat line on it."""
     axes, levels = page.bar(figure), np.array(filled.levels)
+    loss_bar(figure, axes, filled, look, most=7)
+    if levels[0] < 0 < levels[-1]:
+        (axes.axvline if look.narrow else axes.axhline)(0, color=look.palette.ink, linewidth=1.4)
+
+
+def loss_bar(
+    figure: Figure, axes: Axes, filled: QuadContourSet, look: Look, most: int | None = None
+) -> None:
+    """Draw a colour bar of log10 nats into axes, numbered in nats at whole decades.
+
+    Args:
+        most: where the bar lies and numbers stand side by side, so many of them; None for all.
+    """
     drawn = figure.colorbar(
         filled, cax=axes, orientation="horizontal" if look.narrow else "vertical"
     )
-    # Where the bar lies, numbers stand side by side.
-    whole = [float(level) for level in levels if level == round(level)]
-    step = math.ceil(len(whole) / 7) if look.narrow else 1
+    whole = [float(level) for level in np.array(filled.levels) if level == round(level)]
+    step = math.ceil(len(whole) / most) if most and look.narrow else 1
     ticks = [level for level in whole if level % step == 0]
     drawn.set_ticks(ticks, labels=[style.decade(10.0**tick) for tick in ticks])
     drawn.set_label(style.LOSS)
-    if levels[0] < 0 < levels[-1]:
-        (axes.axvline if look.narrow else axes.axhline)(0, color=look.palette.ink, linewidth=1.4)

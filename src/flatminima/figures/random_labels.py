@@ -1,11 +1,9 @@
 """Bad minima without poison at the end: their basins beside those of natural and poisoned ones."""
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -32,9 +30,6 @@ def collect(survey: Data, summary: Data) -> dict[str, np.ndarray]:
     Args:
         survey: arrays of ``surveys/random_labels``, per network of the two stages.
         summary: arrays of the summary of the data set with poison, per factor and network.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return {name: survey[name] for name in OF_SURVEY} | {
         f"{BEFORE}{name}": summary[name] for name in OF_SUMMARY
@@ -50,42 +45,32 @@ def draw(data: Data, look: Look) -> Figure:
     leads from a poisoned network to the same one after its poison was taken away. Bars on volumes
     are intervals over directions.
     """
-    figure = style.figure(look, 12.4 if look.narrow else 6.7)
-    panels = figure.subplots(*((4, 1) if look.narrow else (2, 2)), squeeze=False).ravel()
-    names = ("median_radius", "log10_volume_mean_log")
-    for axes, name, letter, title in zip(
-        panels, names, "ab", ("Basin radius", "Volume, mean-log"), strict=False
-    ):
+    figure, panels = style.grid(look, (2, 2), (6.7, 12.4))
+    radius, volume, *planes = panels
+    for axes, name in ((radius, "median_radius"), (volume, "log10_volume_mean_log")):
         axes.set_box_aspect(0.72)
         _against_gap(axes, data, name, look)
-        bound = " (lower bound)" if name != "median_radius" and style.exact(data) else ""
-        axes.set_title(f"{letter}  {title}{bound}")
         axes.set_xlabel(style.GAP)
         axes.margins(x=0.06)
-    panels[0].set_yscale("log")
+    radius.set(title="a  Basin radius", yscale="log")
     if np.isfinite(data["median_radius"][:, -1]).any():
-        style.decades(panels[0].yaxis, *panels[0].get_ylim())
-    panels[0].set_ylabel(f"median radius\n({style.distance(data)})")
-    panels[1].set_ylabel("log₁₀ volume (decades)")
-    panels[1].yaxis.set_major_locator(MaxNLocator(6))
-    panels[1].yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+        style.decades(radius.yaxis, *radius.get_ylim())
+    radius.set_ylabel(f"median radius\n({style.distance(data)})")
+    bound = " (lower bound)" if style.exact(data) else ""
+    volume.set(title=f"b  Volume, mean-log{bound}", ylabel="log₁₀ volume (decades)")
+    style.numbers(volume.yaxis, 6)
     shown = int(data["shown"][0])
     titles = ("c  After random labels", "d  Then true labels alone")
     for axes, start, title, drawn in zip(
-        panels[2:], ("start_", ""), titles, data["probability"], strict=True
+        planes, ("start_", ""), titles, data["probability"], strict=True
     ):
         axes.set_box_aspect(1)
         style.decision(axes, data, drawn, look, size=2.4)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_title(title)
-        train, test = (
-            style.percent(float(data[f"{start}{part}_accuracy"][shown]))
-            for part in ("train", "test")
-        )
+        axes.set(xticks=[], yticks=[], title=title)
+        train, test = style.accuracies(data, shown, prefix=start)
         axes.set_xlabel(f"train {train}, test {test}", loc="left")
     figure.legend(
-        handles=[*_handles(data, look), *style.class_handles(look, size=4.0)],
+        handles=[*_handles(data, look), *style.class_handles(look)],
         loc="outside lower center",
         ncols=1 if look.narrow else 2,
     )
@@ -94,7 +79,7 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    gap = _gap(data)
+    gap = style.gap(data)
     volume = data["log10_volume_mean_log"][:, -1]
     before, poisoned = data[f"{BEFORE}gap"], data[f"{BEFORE}log10_volume_mean_log"][..., -1]
     first, last = (int(pick(data[f"{BEFORE}poison_factor"])) for pick in (np.argmin, np.argmax))
@@ -106,11 +91,12 @@ def alt(data: Data) -> str:
         ("the most poisoned once their poison was taken away", gap[taken], volume[taken]),
     )
     parts = [
-        f"{name}, {style.points(_mean(gaps))} points and {style.number(_mean(volumes))} decades"
+        f"{name}, {style.points(style.mean(gaps))} points and "
+        f"{style.number(style.mean(volumes))} decades"
         for name, gaps, volumes in groups
     ]
     shown = int(data["shown"][0])
-    ends = [style.percent(float(data[f"{start}test_accuracy"][shown])) for start in ("start_", "")]
+    ends = [style.accuracies(data, shown, prefix=start)[1] for start in ("start_", "")]
     return (
         "Basin radius and log10 volume (mean-log) against the generalization gap, for natural and "
         "poisoned networks and for others that end without poison. Mean gap and volume: "
@@ -120,7 +106,7 @@ def alt(data: Data) -> str:
 
 
 def _against_gap(axes: Axes, data: Data, name: str, look: Look) -> None:
-    palette, gap = look.palette, 100 * _gap(data)
+    palette, gap = look.palette, 100 * style.gap(data)
     values = data[name][:, -1].astype(np.float64)
     factors = data[f"{BEFORE}poison_factor"].astype(np.float64)
     before_gap = 100 * data[f"{BEFORE}gap"].astype(np.float64)
@@ -128,6 +114,14 @@ def _against_gap(axes: Axes, data: Data, name: str, look: Look) -> None:
     # One colour for all poison: the place on the axis says how bad a minimum is.
     colours = [palette.bad if factor > 0 else palette.good for factor in factors]
     whiskers = name != "median_radius"
+
+    def after(chosen: np.ndarray, colour: str, marker: str) -> None:
+        if whiskers:
+            low, high = (data[f"{name}_{end}"][chosen, -1] for end in ("low", "high"))
+            _bars(axes, gap[chosen], low, high, colour)
+        converged = data["converged"][chosen]
+        style.marks(axes, gap[chosen], values[chosen], converged, colour, marker=marker)
+
     for f, colour in enumerate(colours):
         chosen = np.flatnonzero((data["way"] == 1) & (data["strength"] == factors[f]))
         for i, network in enumerate(chosen):
@@ -143,23 +137,10 @@ def _against_gap(axes: Axes, data: Data, name: str, look: Look) -> None:
         if whiskers:
             low, high = (data[f"{BEFORE}{name}_{end}"][f, :, -1] for end in ("low", "high"))
             _bars(axes, before_gap[f], low, high, colour)
-            low, high = (data[f"{name}_{end}"][chosen, -1] for end in ("low", "high"))
-            _bars(axes, gap[chosen], low, high, colour)
         style.marks(axes, before_gap[f], before[f], data[f"{BEFORE}converged"][f], colour)
-        style.marks(
-            axes, gap[chosen], values[chosen], data["converged"][chosen], colour, marker="v"
-        )
-    for chosen, colour, marker in (
-        (_control(data), palette.good, "D"),
-        (_random(data), palette.models[2], "s"),
-    ):
-        where = np.flatnonzero(chosen)
-        if whiskers:
-            low, high = (data[f"{name}_{end}"][where, -1] for end in ("low", "high"))
-            _bars(axes, gap[where], low, high, colour)
-        style.marks(
-            axes, gap[where], values[where], data["converged"][where], colour, marker=marker
-        )
+        after(chosen, colour, "v")
+    after(np.flatnonzero((data["way"] == 0) & (data["strength"] == 0)), palette.good, "D")
+    after(np.flatnonzero(_random(data)), palette.models[2], "s")
 
 
 def _bars(axes: Axes, gap: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> None:
@@ -171,46 +152,17 @@ def _bars(axes: Axes, gap: np.ndarray, low: np.ndarray, high: np.ndarray, colour
 
 
 def _handles(data: Data, look: Look) -> list[Line2D]:
-    palette = look.palette
-    counts = [int(one) for one in np.unique(data["strength"][_random(data)])]
-    several = style.names([str(one) for one in counts])
-    hollow = [] if data["converged"].all() else [("below 100% train", palette.muted, "o")]
-    entries = [
-        ("natural", palette.good, "o"),
-        ("poisoned", palette.bad, "o"),
-        ("true labels in both stages", palette.good, "D"),
-        ("poison taken away", palette.bad, "v"),
-        (f"first {several} random labels a point", palette.models[2], "s"),
-        *hollow,
-    ]
+    palette, counts = look.palette, np.unique(data["strength"][_random(data)])
+    several = style.names([f"{int(count)}" for count in counts])
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=marker,
-            markersize=4,
-            color=colour,
-            markerfacecolor="none" if name.startswith("below") else colour,
-            label=name,
-        )
-        for name, colour, marker in entries
+        style.mark_handle("natural", palette.good),
+        style.mark_handle("poisoned", palette.bad),
+        style.mark_handle("true labels in both stages", palette.good, "D"),
+        style.mark_handle("poison taken away", palette.bad, "v"),
+        style.mark_handle(f"first {several} random labels a point", palette.models[2], "s"),
+        *([] if data["converged"].all() else [style.hollow_handle(look)]),
     ]
-
-
-def _gap(data: Data) -> Float[np.ndarray, " networks"]:
-    gap: np.ndarray = data["train_accuracy"].astype(np.float64) - data["test_accuracy"]
-    return gap
-
-
-def _control(data: Data) -> np.ndarray:
-    return np.asarray((data["way"] == 0) & (data["strength"] == 0))
 
 
 def _random(data: Data) -> np.ndarray:
     return np.asarray((data["way"] == 0) & (data["strength"] > 0))
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")

@@ -28,9 +28,6 @@ def collect(reparametrisation: Data) -> dict[str, np.ndarray]:
 
     Args:
         reparametrisation: arrays of a ``Rescaled``.
-
-    Raises:
-        DamagedFileError: if an array is missing.
     """
     rescaled = Rescaled.of(reparametrisation, "reparametrisation")
     settings = {name: reparametrisation[name] for name in ("factor", "level")}
@@ -40,9 +37,7 @@ def collect(reparametrisation: Data) -> dict[str, np.ndarray]:
 @style.styled
 def draw(data: Data, look: Look) -> Figure:
     """Two panels, one for each rescaling: a row per measure, a mark per minimum."""
-    figure = style.figure(look, 7.4 if look.narrow else 4.3)
-    shape = (2, 1) if look.narrow else (1, 2)
-    panels = figure.subplots(*shape, sharey=True, sharex=True, squeeze=False).ravel()
+    figure, panels = style.grid(look, (1, 2), (4.3, 7.4), sharey=True, sharex=True)
     factor = style.number(float(data["factor"][0]))
     titles = (
         f"a  One layer times {factor},\nthe next divided by it",
@@ -58,15 +53,13 @@ def draw(data: Data, look: Look) -> Figure:
         axes.axvline(1, color=look.palette.muted, linewidth=0.8)
         for height, values in zip(heights, factors[:, :, column], strict=True):
             _marks(axes, height, values, look)
-        axes.set_xscale("log")
-        axes.set_xlim(1 / reach, reach)
-        style.decades(axes.xaxis, 1 / reach, reach, plain=False)
+        axes.set(xscale="log", xlim=(1 / reach, reach))
+        style.decades(axes.xaxis, 1 / reach, reach)
         axes.set_yticks(heights, names)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", color=look.palette.faint, linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.set_ylim(max(heights) + 0.7, -1.7)
-        axes.set_title(title)
+        axes.set(ylim=(max(heights) + 0.7, -1.7), title=title)
         if axes is panels[-1] or not look.narrow:
             axes.set_xlabel("moves by a factor of")
         for key, space in SPACES.items():
@@ -83,7 +76,7 @@ def draw(data: Data, look: Look) -> Figure:
                 color=look.palette.muted,
             )
         for label in axes.get_xticklabels():
-            label.set_size(7.5)
+            label.set_fontsize(7.5)
     figure.legend(handles=_handles(look), loc="outside lower center", ncols=2)
     return figure
 
@@ -140,14 +133,6 @@ def _marks(axes: Axes, height: float, values: np.ndarray, look: Look) -> None:
 
 def _handles(look: Look) -> list[Line2D]:
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=marker,
-            markersize=4.5,
-            color=getattr(look.palette, kind),
-            label=f"{kind} minimum",
-        )
+        style.mark_handle(f"{kind} minimum", getattr(look.palette, kind), marker, 4.5)
         for kind, marker in zip(ROLES, "os", strict=True)
     ]

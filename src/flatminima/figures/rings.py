@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -102,17 +103,12 @@ def collect(sharpness: Data, survey: Data) -> dict[str, np.ndarray]:
         sharpness: arrays of ``sharpness/rings``; of the two networks drawn, the first was found by
             training and the second is the circle.
         survey: arrays of ``surveys/rings``; the first gap is the smallest.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     data = {name: sharpness[name] for name in DRAWN}
     data["gap"] = survey["gap"][:1]
     data["exact"] = survey["exact"]
-    shown = int(sharpness["shown"][0])
-    data["between_share"] = np.array(
-        [survey["between_share"][0, shown], sharpness["circles_between_share"][0]]
-    )
+    share = survey["between_share"][0, int(sharpness["shown"][0])]
+    data["between_share"] = np.array([share, sharpness["circles_between_share"][0]])
     data["train_accuracy"] = survey["train_accuracy"][0]
     data["train_loss"] = survey["train_loss"][0]
     data["shown"] = sharpness["shown"]
@@ -148,7 +144,7 @@ def draw(data: Data, look: Look) -> Figure:
     for (left, top, width), draw_panel in zip(page.sharpness, drawn, strict=True):
         draw_panel(style.place(figure, left, top, width, page.last), data, look)
     figure.legend(
-        handles=[*style.class_handles(look, size=4.0), *_handles(look)],
+        handles=[*style.class_handles(look), *_handles(look)],
         loc="lower left",
         bbox_to_anchor=(page.left / look.width, 0.04 / page.height),
         ncols=2 if look.narrow else 5,
@@ -168,14 +164,11 @@ def alt(data: Data) -> str:
         ("median basin radius at the lowest cutoff", "radius"),
         ("largest curvature" + " in filter-normalised units" * exact, "curvature"),
     ):
-        values = [
-            np.asarray(data[f"{kind}_{key}"], dtype=np.float64).reshape(len(data["train_loss"]), -1)
-            for kind in SHARPNESS
-        ]
+        networks = len(data["train_loss"])
         known = [
-            f"{style.number(float(np.median(first[np.isfinite(first)])))} ({SHARPNESS[kind]})"
-            for kind, value in zip(SHARPNESS, values, strict=True)
-            if np.isfinite(first := value[:, 0]).any()
+            f"{style.number(float(np.median(finite)))} ({words})"
+            for kind, words in SHARPNESS.items()
+            if (finite := style.finite(data[f"{kind}_{key}"].reshape(networks, -1)[:, 0])).size
         ]
         parts.append(f"{name}: {style.names(known) or 'not measured'}")
     return (
@@ -198,7 +191,7 @@ def _colours(look: Look) -> Mapping[str, str]:
     }
 
 
-def _marks(look: Look, kind: str) -> dict[str, object]:
+def _marks(look: Look, kind: str) -> dict[str, Any]:
     colour = _colours(look)[kind]
     return {
         "marker": {"trained": "o", "built": "s", "retrained": "D"}[kind],
@@ -211,68 +204,24 @@ def _marks(look: Look, kind: str) -> dict[str, object]:
 
 def _plane(axes: Axes, data: Data, index: int, look: Look) -> None:
     style.decision(axes, data, data["probability"][index], look, size=1.4 if look.narrow else 2.6)
-    axes.set_xticks([])
-    axes.set_yticks([])
     share = style.percent(float(data["between_share"][index]))
-    turn = "\n" if look.narrow else " "
-    axes.set_title(f"between the rings on{turn}{share} of the way round")
-    axes.annotate(
-        TITLES[BOUNDARIES[index]],
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 29 if look.narrow else 18),
-        textcoords="offset points",
-        weight="bold",
-        size=9,
-    )
+    turn, height = ("\n", 29) if look.narrow else (" ", 18)
+    axes.set(xticks=[], yticks=[], title=f"between the rings on{turn}{share} of the way round")
+    style.above(axes, TITLES[BOUNDARIES[index]], height, weight="bold", size=9)
 
 
 def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
     """Angle across, distance from the inner ring upwards, linear near the gap and log beyond."""
     gap, offset = float(data["gap"][0]), data["offset"].astype(np.float64)
-    field = data["unrolled"][index]
     axes.set_yscale("symlog", linthresh=gap, linscale=1.6)
-    axes.contourf(
-        data["angle"],
-        offset,
-        field,
-        levels=(0, 0.05, 0.25, 0.75, 0.95, 1),
-        cmap=style.field_map(look),
-        zorder=-2,
-    )
-    if np.min(field) < 0.5 < np.max(field):
-        axes.contour(
-            data["angle"],
-            offset,
-            field,
-            (0.5,),
-            colors=(look.palette.ink,),
-            linewidths=0.8,
-            zorder=-1,
-        )
-    axes.set_rasterization_zorder(0)
-    inputs = data["train_inputs"].astype(np.float64)
-    radius = np.hypot(inputs[:, 0], inputs[:, 1])
-    inner = radius[data["train_labels"] == 0].mean()
-    angle = np.degrees(np.arctan2(inputs[:, 1], inputs[:, 0])) % 360
-    for label, marker in enumerate("os"):
-        chosen = data["train_labels"] == label
-        axes.plot(
-            angle[chosen],
-            radius[chosen] - inner,
-            linestyle="none",
-            marker=marker,
-            markersize=1.8 if look.narrow else 2.4,
-            markeredgewidth=0,
-            color=look.palette.classes[label],
-            label=f"_class {label}",
-            clip_on=False,
-        )
+    style.field(axes, (data["angle"], offset), data["unrolled"][index], look, 0.8)
+    x, y = data["train_inputs"].astype(np.float64).T
+    radius, labels = np.hypot(x, y), data["train_labels"]
+    places = np.stack([np.degrees(np.arctan2(y, x)) % 360, radius - radius[labels == 0].mean()])
+    style.class_points(axes, places, labels, look, 1.8 if look.narrow else 2.4, clip_on=False)
     for ring in (0.0, gap):
         axes.axhline(ring, color=look.palette.muted, linewidth=0.5, zorder=1)
-    axes.set_xlim(0, 360)
-    axes.set_ylim(offset[0], offset[-1])
-    axes.spines[["top", "right"]].set_visible(True)
+    axes.set(xlim=(0, 360), ylim=(offset[0], offset[-1]))
     axes.xaxis.set_major_locator(FixedLocator([0, 90, 180, 270]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}°"))
     out = [gap * 10.0**n for n in range(4) if gap * 10.0**n < offset[-1]]
@@ -292,20 +241,13 @@ def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
 
 
 def _lines(axes: Axes, data: Data, look: Look) -> None:
-    for index, kind in enumerate(BOUNDARIES):
-        axes.plot(
-            data["distance"],
-            data["loss_1d"][index].T,
-            color=_colours(look)[kind],
-            linewidth=0.8,
-            alpha=0.75,
-        )
-    axes.set_xlim(data["distance"][0], data["distance"][-1])
-    axes.set_ylim(0, CEILING)
+    distance = data["distance"]
+    for kind, loss in zip(BOUNDARIES, data["loss_1d"], strict=True):
+        axes.plot(distance, loss.T, color=_colours(look)[kind], linewidth=0.8, alpha=0.75)
+    axes.set(xlim=(distance[0], distance[-1]), ylim=(0, CEILING))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(style.distance(data, lines=not look.narrow))
-    axes.set_ylabel(style.LOSS)
-    axes.set_title("loss along random lines")
+    axes.set(ylabel=style.LOSS, title="loss along random lines")
 
 
 def _radii(axes: Axes, data: Data, look: Look) -> None:
@@ -314,51 +256,30 @@ def _radii(axes: Axes, data: Data, look: Look) -> None:
     places = np.arange(len(cutoffs))
     for shift, kind in zip((-0.2, 0.0, 0.2), SHARPNESS, strict=True):
         radius = data[f"{kind}_radius"][:, :-1]
-        axes.plot(
-            np.broadcast_to(places + shift, radius.shape).ravel(),
-            radius.ravel(),
-            linestyle="none",
-            label=f"_{kind}",
-            **_marks(look, kind),  # type: ignore[arg-type]
-        )
+        x = np.broadcast_to(places + shift, radius.shape).ravel()
+        axes.plot(x, radius.ravel(), linestyle="none", label=f"_{kind}", **_marks(look, kind))
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    style.decades(axes.yaxis, low, high)
+    style.decades(axes.yaxis, *axes.get_ylim())
     axes.set_xlim(-0.5, len(cutoffs) - 0.5)
     axes.set_xticks(places, [style.number(float(cutoff)) for cutoff in cutoffs])
-    axes.set_xlabel("cutoff (nats)")
+    axes.set(xlabel="cutoff (nats)", title="median radius")
     axes.set_ylabel(style.distance(data, lines=True))
-    axes.set_title("median radius")
 
 
 def _curvatures(axes: Axes, data: Data, look: Look) -> None:
     """Largest curvature against training loss: the circles have that of the network they face."""
     for kind in SHARPNESS:
-        axes.plot(
-            data["train_loss"],
-            data[f"{kind}_curvature"],
-            linestyle="none",
-            label=f"_{kind}",
-            **_marks(look, kind),  # type: ignore[arg-type]
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+        curvature, mark = data[f"{kind}_curvature"], _marks(look, kind)
+        axes.plot(data["train_loss"], curvature, linestyle="none", label=f"_{kind}", **mark)
+    axes.set(xscale="log", yscale="log")
     style.decades(axes.xaxis, *axes.get_xlim(), most=2 if look.narrow else 4)
     style.decades(axes.yaxis, *axes.get_ylim(), most=4)
-    axes.set_xlabel("training loss (nats)")
-    axes.set_ylabel("nats per distance²")
-    axes.set_title("largest curvature")
+    axes.set(xlabel="training loss (nats)", ylabel="nats per distance²", title="largest curvature")
 
 
 def _handles(look: Look) -> list[Line2D]:
+    lines = {"trained": "-", "built": "-", "retrained": "none"}
     return [
-        Line2D(
-            [],
-            [],
-            color=_colours(look)[kind],
-            linestyle="none" if kind == "retrained" else "-",
-            label=name,
-            **_marks(look, kind),  # type: ignore[arg-type]
-        )
+        style.line_handle(name, _colours(look)[kind], linestyle=lines[kind], **_marks(look, kind))
         for kind, name in SHARPNESS.items()
     ]

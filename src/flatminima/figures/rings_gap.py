@@ -1,12 +1,8 @@
 """How often training finds the circle between two rings, against the gap between them."""
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -18,17 +14,12 @@ TAKEN = (
     *("converged", "median_radius", "cutoff", "exact"),
 )
 
-Line = Literal["-", "none"]
-
 
 def collect(survey: Data) -> dict[str, np.ndarray]:
     """Select what is drawn of every network at every gap.
 
     Args:
         survey: arrays of ``surveys/rings``.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return {name: survey[name] for name in TAKEN}
 
@@ -40,8 +31,7 @@ def draw(data: Data, look: Look) -> Figure:
     Lines join means over networks, bands reach from the lowest to the highest, and each mark is one
     network, hollow where it misses a training point.
     """
-    figure = style.figure(look, 8.4 if look.narrow else 3.3)
-    axes = figure.subplots(3, 1) if look.narrow else figure.subplots(1, 3)
+    figure, axes = style.grid(look, (1, 3), (3.3, 8.4))
     gap, palette = data["gap"].astype(np.float64), look.palette
     every = np.broadcast_to(gap[:, None], data["between_share"].shape).ravel()
     filled = data["converged"].ravel()
@@ -67,15 +57,12 @@ def draw(data: Data, look: Look) -> Figure:
         linewidth=0.9,
         label="_found",
     )
-    axes[0].set_ylim(-4, 104)
-    axes[0].set_ylabel("share (%)")
-    axes[0].set_title("a  Circle found")
+    axes[0].set(ylim=(-4, 104), ylabel="share (%)", title="a  Circle found")
     for name, label, marker in (("excess", 0, "o"), ("hole", 1, "s")):
         style.band(axes[1], gap, data[name], area[label], label=f"_{name}")
         network(axes[1], data[name], area[label], marker)
     axes[1].set_ylim(bottom=0)
-    axes[1].set_ylabel("area")
-    axes[1].set_title("b  Area on the wrong side")
+    axes[1].set(ylabel="area", title="b  Area on the wrong side")
     colours = style.cutoff_colours(look, data["cutoff"].shape[2] - 1)
     for column, colour in enumerate(colours):
         radius = data["median_radius"][:, :, column].astype(np.float64)
@@ -88,30 +75,29 @@ def draw(data: Data, look: Look) -> Figure:
         style.decades(axes[2].yaxis, *axes[2].get_ylim())
     else:
         axes[2].set_yticks([])
-    for one in axes:
-        one.set_xscale("log")
-        one.set_xlim(gap[0] / 1.4, gap[-1] * 1.4)
-        style.decades(one.xaxis, *one.get_xlim())
-        one.set_xlabel("gap between the rings")
-    _legend(
-        axes[0],
+    levels = [f"cutoff {style.nats(float(level))}" for level in data["cutoff"][0, 0, :-1]]
+    handles = (
         [
-            ("of the way round", teal, "o", "-"),
-            ("of the networks find it", palette.ink, "s", "none"),
+            style.mark_handle("of the way round", teal, linestyle="-"),
+            style.mark_handle("of the networks find it", palette.ink, "s"),
         ],
-    )
-    _legend(
-        axes[1],
-        [("wrongly in class 0", area[0], "o", "-"), ("wrongly in class 1", area[1], "s", "-")],
-    )
-    levels = data["cutoff"][0, 0, :-1]
-    _legend(
-        axes[2],
         [
-            (f"cutoff {style.nats(float(level))}", colour, "o", "-")
+            style.mark_handle("wrongly in class 0", area[0], linestyle="-"),
+            style.mark_handle("wrongly in class 1", area[1], "s", linestyle="-"),
+        ],
+        [
+            style.mark_handle(level, colour, linestyle="-")
             for level, colour in zip(levels, colours, strict=True)
         ],
     )
+    for one, entries in zip(axes, handles, strict=True):
+        one.set(xscale="log", xlim=(gap[0] / 1.4, gap[-1] * 1.4), xlabel="gap between the rings")
+        style.decades(one.xaxis, *one.get_xlim())
+        # Below the panel, where no mark is.
+        below = one.legend(
+            handles=entries, loc="upper left", handlelength=1.3, borderaxespad=0, labelspacing=0.25
+        )
+        below.set_bbox_to_anchor((-0.02, -0.24))
     return figure
 
 
@@ -132,15 +118,3 @@ def alt(data: Data) -> str:
         f"{style.names(parts)}; the area on the wrong side; and the mean basin radius at the "
         f"lowest cutoff, from {ends[0]} at the smallest gap to {ends[1]} at the largest."
     )
-
-
-def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, Line]]) -> None:
-    """Below the panel, where no mark is."""
-    handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=4, linestyle=line, label=name)
-        for name, colour, marker, line in entries
-    ]
-    below = axes.legend(
-        handles=handles, loc="upper left", handlelength=1.3, borderaxespad=0, labelspacing=0.25
-    )
-    below.set_bbox_to_anchor((-0.02, -0.24))

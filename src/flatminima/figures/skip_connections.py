@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -28,13 +27,7 @@ SKIPS = ("with", "without")
 
 TAKEN = ("train_accuracy", "test_accuracy", "converged")
 MEASURED = (
-    "shown",
-    "loss",
-    "falling_share",
-    "concave_share",
-    "dips",
-    "highest_loss",
-    "coarse_loss",
+    *("shown", "loss", "falling_share", "concave_share", "dips", "highest_loss", "coarse_loss"),
 )
 
 LOWEST, HIGHEST = -3.0, 2.0
@@ -72,9 +65,6 @@ def collect(surfaces: Mapping[str, Data], minima: Mapping[str, Data], source: st
         surfaces: arrays of ``surfaces/<kind>`` by the kind, one of ``SKIPS``.
         minima: arrays of ``minima/surfaces/<kind>`` likewise.
         source: of the images.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     first, trained = surfaces[SKIPS[0]], minima[SKIPS[0]]
     return {
@@ -97,21 +87,18 @@ def draw(data: Data, look: Look) -> Figure:
     a mark a network: the share of the surface that falls on the way outwards.
     """
     page = _NARROW if look.narrow else _WIDE
-    refreshed, frozen = _refreshed(data), _frozen(data)
+    refreshed, frozen = data["loss"], _frozen(data)
     levels = _even_levels(refreshed), _levels(frozen, 4)
     figure = Figure(figsize=(look.width, page.height))
     for column in range(len(SKIPS)):
         left = page.left + column * (page.panel + page.between)
         _heading(figure, data, column, (left, page.top - 0.1), look)
-        place = (
-            left / look.width,
-            1 - (page.top + page.solid) / page.height,
-            page.panel / look.width,
-            page.solid / page.height,
-        )
-        relief = figure.add_axes(place, projection="3d")
-        labelled = column == 0 or not look.narrow
-        _solid(relief, data, refreshed[column], levels[0], look, labelled=labelled)
+        relief: Any = style.place(figure, left, page.top, page.panel, page.solid, projection="3d")
+        _solid(relief, data["axis"], refreshed[column], levels[0], look)
+        if column == 0 or not look.narrow:
+            relief.zaxis.set_rotate_label(False)
+            size = 7 if look.narrow else 8
+            relief.set_zlabel(style.LOSS, rotation=90, labelpad=-6, size=size)
         for row, (axis, loss) in enumerate(
             ((data["axis"], refreshed), (data["coarse_axis"], _logarithm(frozen, levels[1])))
         ):
@@ -124,23 +111,18 @@ def draw(data: Data, look: Look) -> Figure:
             if column == 0:
                 axes.set_ylabel(f"along direction 2{break_}(filter norms)", labelpad=0)
                 axes.set_title(style.BATCH_NORM[SURFACES_BY[row]])
-        for by, statistics in enumerate(SURFACES_BY):
-            if by == column:
-                axes = style.place(figure, left, page.shares, page.panel, page.low)
-                _shares(axes, data, statistics, look)
+        _shares(style.place(figure, left, page.shares, page.panel, page.low), data, column, look)
     right = page.left + 2 * page.panel + page.between
-    for row, each in enumerate(levels):
+    for row, top in enumerate(page.rows):
         if look.narrow:
-            bar = style.place(figure, page.left, page.rows[row] + page.panel + 0.56, 2.5, 0.09)
+            bar = style.place(figure, page.left, top + page.panel + 0.56, 2.5, 0.09)
         else:
-            bar = style.place(figure, right + 0.15, page.rows[row], 0.12, page.panel)
-        _bar(figure, bar, each, look, decades=row == 1)
+            bar = style.place(figure, right + 0.15, top, 0.12, page.panel)
+        _bar(figure, bar, levels[row], look, decades=row == 1)
     corner = (0.08, page.shares - 0.3) if look.narrow else (right + 0.05, page.shares)
+    everywhere = bool(np.isfinite(refreshed).all() and np.isfinite(frozen).all())
     figure.legend(
-        handles=_handles(
-            look,
-            everywhere=bool(np.isfinite(np.concatenate([refreshed.ravel(), frozen.ravel()])).all()),
-        ),
+        handles=_handles(look, everywhere=everywhere),
         loc="lower left" if look.narrow else "upper left",
         bbox_to_anchor=(corner[0] / look.width, 1 - corner[1] / page.height),
         borderaxespad=0,
@@ -176,7 +158,7 @@ def alt(data: Data) -> str:
         " and ".join(
             f"{style.nats(_highest(loss[column]))} {kind}" for column, kind in enumerate(SKIPS)
         )
-        for loss in (_refreshed(data), _frozen(data))
+        for loss in (data["loss"], _frozen(data))
     ]
     return (
         f"The loss on a plane of two random directions around residual networks with and without "
@@ -193,16 +175,9 @@ def colour(look: Look, kind: str) -> str:
     return look.palette.models[1 + SKIPS.index(kind)]
 
 
-def _refreshed(data: Data) -> np.ndarray:
-    """The surfaces by the statistics of all points, (2, places, places)."""
-    return data["loss"]
-
-
-def _frozen(data: Data) -> np.ndarray:
-    """The surfaces of the same networks by frozen statistics, (2, places, places)."""
-    shown = [int(number) for number in data["shown"].ravel()]
-    each = [data["coarse_loss"][column, -1, number, _FROZEN] for column, number in enumerate(shown)]
-    return np.stack(each)
+def _frozen(data: Data) -> Float[np.ndarray, "2 places places"]:
+    """The surfaces of the networks that are drawn, by frozen statistics."""
+    return np.asarray(data["coarse_loss"][range(len(SKIPS)), -1, data["shown"].ravel(), _FROZEN])
 
 
 def _highest(loss: np.ndarray) -> float:
@@ -212,7 +187,7 @@ def _highest(loss: np.ndarray) -> float:
 
 def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
     """Levels of two surfaces, as log10 nats."""
-    known = np.log10(np.clip(loss[np.isfinite(loss)], 10**LOWEST, 10**HIGHEST))
+    known = np.log10(np.clip(style.finite(loss), 10**LOWEST, 10**HIGHEST))
     low = math.floor(per_decade * known.min())
     high = math.ceil(per_decade * known.max())
     return np.arange(low, max(high, low + 2) + 1) / per_decade
@@ -220,45 +195,35 @@ def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
 
 def _even_levels(loss: np.ndarray) -> Float[np.ndarray, " levels"]:
     """Levels of two surfaces in nats, some twenty of them, from 0."""
-    highest = float(loss[np.isfinite(loss)].max())
-    return np.asarray(MaxNLocator(22, steps=[1, 2, 2.5, 5, 10]).tick_values(0, highest))
+    ticks = MaxNLocator(22, steps=[1, 2, 2.5, 5, 10]).tick_values(0, _highest(loss))
+    return np.asarray(ticks)
 
 
 def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Within the levels; what is not finite stays away."""
     known = np.where(np.isfinite(loss), loss, np.nan)
-    clipped = np.clip(known, 10.0 ** levels[0], 10.0 ** levels[-1])
-    logarithm: np.ndarray = np.log10(clipped)
-    return logarithm
+    return np.asarray(np.log10(np.clip(known, 10.0 ** levels[0], 10.0 ** levels[-1])))
 
 
 def _solid(
     axes: Any,
-    data: Data,
-    loss: np.ndarray,
+    axis: Float[np.ndarray, " places"],
+    loss: Float[np.ndarray, "places places"],
     levels: Float[np.ndarray, " levels"],
     look: Look,
-    *,
-    labelled: bool,
 ) -> None:
-    palette, axis = look.palette, data["axis"]
-    heights = np.where(np.isfinite(loss), loss, np.nan)
-    x, y = np.meshgrid(axis, axis)
+    palette = look.palette
     axes.plot_surface(
-        x, y, heights,
+        *np.meshgrid(axis, axis), np.where(np.isfinite(loss), loss, np.nan),
         rstride=1, cstride=1, cmap=style.loss_map(look), vmin=levels[0], vmax=levels[-1],
         linewidth=0.15, edgecolor=palette.muted, antialiased=True, rasterized=True, shade=False,
     )  # fmt: skip
     axes.set_zlim(levels[0], levels[-1])
     axes.view_init(elev=32, azim=-58)
     axes.set_box_aspect((1, 1, 0.75), zoom=0.98 if look.narrow else 1.12)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.zaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
-    if labelled:
-        axes.zaxis.set_rotate_label(False)
-        axes.set_zlabel(style.LOSS, rotation=90, labelpad=-6, size=7 if look.narrow else 8)
     for each in (axes.xaxis, axes.yaxis, axes.zaxis):
         each.set_pane_color((0, 0, 0, 0))
         each.line.set_color(palette.faint)
@@ -268,12 +233,8 @@ def _solid(
 
 def _decades(low: float, high: float, *, whole: bool) -> list[float]:
     """Log10 of powers of ten between two ends, and of three times those unless ``whole``."""
-    first = math.floor(low)
-    every = [
-        n + part
-        for n in range(first, math.ceil(high) + 1)
-        for part in (0.0, math.log10(3))[: 1 if whole else 2]
-    ]
+    parts = (0.0,) if whole else (0.0, math.log10(3))
+    every = (n + part for n in range(math.floor(low), math.ceil(high) + 1) for part in parts)
     return [tick for tick in every if low - 1e-9 <= tick <= high + 1e-9]
 
 
@@ -282,10 +243,7 @@ def _heading(
 ) -> None:
     """Say above a column which network it shows; ``place`` is in inches, the last line's foot."""
     kind, number = SKIPS[column], int(data["shown"][column, 0])
-    train, test = (
-        style.percent(float(data[f"{part}_accuracy"][column, -1, number]))
-        for part in ("train", "test")
-    )
+    train, test = style.accuracies(data, column, -1, number)
     share = style.percent(float(data["falling_share"][column, -1, number, _REFRESHED]))
     depth = f"depth {int(data['depth'][-1])}"
     if look.narrow:
@@ -318,25 +276,16 @@ def _flat(
     ink = look.palette.ink
     axes.contourf(axis, axis, known, levels=levels, cmap=style.loss_map(look), zorder=-2)
     axes.contour(
-        axis,
-        axis,
-        known,
-        levels=levels,
-        colors=(ink,),
-        linewidths=0.35,
-        linestyles="solid",
-        alpha=0.6,
-        zorder=-1,
-    )
+        axis, axis, known, levels=levels, colors=(ink,), linewidths=0.35, linestyles="solid",
+        alpha=0.6, zorder=-1,
+    )  # fmt: skip
     axes.set_rasterization_zorder(0)
     axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
     if np.isnan(known).any():
-        whole: dict[str, Any] = {
-            "transform": axes.transAxes,
-            "edgecolor": look.palette.muted,
-            "zorder": -3,
-        }
-        axes.add_patch(Rectangle((0, 0), 1, 1, **whole, **_NOWHERE))
+        rim = look.palette.muted
+        axes.add_patch(
+            Rectangle((0, 0), 1, 1, transform=axes.transAxes, edgecolor=rim, zorder=-3, **_NOWHERE)
+        )
     axes.spines[["top", "right"]].set_visible(True)
     end = float(axis[-1])
     ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
@@ -365,8 +314,7 @@ def _bar(
     drawn.set_label(style.LOSS, labelpad=1)
 
 
-def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
-    by = SURFACES_BY.index(statistics)
+def _shares(axes: Axes, data: Data, by: int, look: Look) -> None:
     every = 100 * data["falling_share"]
     for column, kind in enumerate(SKIPS):
         share, fitted = every[column, :, :, by], data["converged"][column]
@@ -378,7 +326,7 @@ def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
     axes.set_xticks(range(len(data["depth"])), [f"depth {int(depth)}" for depth in data["depth"]])
     axes.set_ylim(-2, max(10.0, 1.15 * float(np.nanmax(every))))
     axes.axhline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
-    axes.set_title(statistics if look.narrow else f"statistics {statistics}")
+    axes.set_title(SURFACES_BY[by] if look.narrow else f"statistics {SURFACES_BY[by]}")
     if by == 0:
         axes.set_ylabel("falls outwards (%)" if look.narrow else "share that falls outwards (%)")
     else:
@@ -387,17 +335,13 @@ def _shares(axes: Axes, data: Data, statistics: str, look: Look) -> None:
 
 def _handles(look: Look, *, everywhere: bool) -> list[Artist]:
     """Marks of networks, and unless the loss is finite ``everywhere`` what stands for that."""
-    labels = {kind: f"{kind} skips" for kind in SKIPS}
-    marks = [("os"[n], colour(look, kind), labels[kind]) for n, kind in enumerate(SKIPS)]
-    handles = [
-        Line2D([], [], linestyle="none", marker=marker, markersize=4, color=each, label=label)
-        for marker, each, label in marks
+    marks = [
+        style.mark_handle(f"{kind} skips", colour(look, kind), marker)
+        for kind, marker in zip(SKIPS, "os", strict=True)
     ]
-    hollow: dict[str, Any] = {"color": look.palette.muted, "markerfacecolor": "none"}
     label = "below 100% train" if look.narrow else "hollow: below\n100% train"
-    last = Line2D([], [], linestyle="none", marker="o", markersize=4, label=label, **hollow)
     nowhere = Patch(edgecolor=look.palette.muted, label="not finite", **_NOWHERE)
-    return [*handles, last, *([] if everywhere else [nowhere])]
+    return [*marks, style.hollow_handle(look, label), *([] if everywhere else [nowhere])]
 
 
 def _say(figure: Figure, data: Data, look: Look) -> None:

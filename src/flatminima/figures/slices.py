@@ -13,28 +13,8 @@ from flatminima.training.selection import ROLES
 
 TITLE = "The loss around a good and a bad minimum of images"
 SOURCE = Source("Fig. 4", "huang2020")
-WIDE = Page(
-    7.2,
-    left=0.62,
-    panel=2.66,
-    between=0.3,
-    rows=(1.7, 2.66),
-    title=0.78,
-    label=0.52,
-    foot=0,
-    margin=0.42,
-)
-NARROW = Page(
-    3.4,
-    left=0.5,
-    panel=1.36,
-    between=0.1,
-    rows=(1.3, 1.36),
-    title=1.04,
-    label=0.62,
-    foot=0.5,
-    margin=0.32,
-)
+WIDE = Page(rows=(1.7, 2.66), title=0.78)
+NARROW = Page.narrow(rows=(1.3, 1.36), title=1.04)
 
 
 def collect(slices: Data, selection: Any, source: str) -> dict[str, np.ndarray]:
@@ -44,14 +24,9 @@ def collect(slices: Data, selection: Any, source: str) -> dict[str, np.ndarray]:
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
         source: of the data, such as ``digits``.
-
-    Raises:
-        KeyError: if an array or an entry is missing.
     """
-    names = ["distance", "loss_1d", "plane_distance", "loss_2d", "exact"]
-    names += [name for name in ("batch_norm",) if name in slices]
-    taken = {name: slices[name] for name in names}
-    return {"dataset": np.array(source), **taken, **planes.of_pair(selection)}
+    names = ("distance", "loss_1d", "plane_distance", "loss_2d", "exact")
+    return style.of_source(source, slices, names) | planes.of_pair(selection)
 
 
 @style.styled

@@ -1,5 +1,7 @@
 """Spectra of the curvature around a good and a bad minimum, at their own loss and at the same."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -23,6 +25,8 @@ CASES = (
 LOWEST = 0.7
 """The least count that is drawn."""
 
+GAUSS_NEWTON: dict[str, Any] = {"dashes": (4, 2), "linewidth": 1.0}
+BELOW: dict[str, Any] = {"dashes": (1, 1.5), "linewidth": 1.0}
 TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
 
 
@@ -31,9 +35,6 @@ def collect(spectra: Data) -> dict[str, np.ndarray]:
 
     Args:
         spectra: arrays of a ``Spectra``, the good minimum first.
-
-    Raises:
-        DamagedFileError: if an array is missing.
     """
     held, data = Spectra.of(spectra, "spectra"), {"level": spectra["level"]}
     for case, _ in CASES:
@@ -49,18 +50,14 @@ def draw(data: Data, look: Look) -> Figure:
 
     Dotted lines count the negative eigenvalues of the Hessian by their size.
     """
-    figure = style.figure(look, 8.2 if look.narrow else 3.3)
-    panels = figure.subplots(
-        *((3, 1) if look.narrow else (1, 3)), sharey=True, squeeze=False
-    ).ravel()
+    figure, panels = style.grid(look, (1, 3), (3.3, 8.2), sharey=True)
     for letter, axes, (case, title) in zip("abc", panels, CASES, strict=True):
         axes.set_title(f"{letter}  {title.format(level=_level(data))}")
         if f"{case}.threshold" in data:
             _panel(axes, data, case, look)
         else:
-            axes.text(
-                0.5, 0.5, "no common loss", transform=axes.transAxes, ha="center", va="center"
-            )
+            middle = axes.text(0.5, 0.5, "no common loss", ha="center", va="center")
+            middle.set_transform(axes.transAxes)
         axes.set_xlabel("curvature λ (nats per\nsquared distance)")
     for axes in panels if look.narrow else panels[:1]:
         axes.set_ylabel("eigenvalues above λ")
@@ -96,31 +93,21 @@ def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
     low, high = np.inf, 0.0
     for row, kind in enumerate(ROLES):
         colour = getattr(look.palette, kind)
-        threshold = data[f"{case}.threshold"][row]
-        above, least, most, below = (
-            data[f"{case}.{name}"][row] for name in ("above", "above_low", "above_high", "below")
+        threshold, above, least, most, below, exact, _ = (
+            data[f"{case}.{name}"][row] for name in TAKEN
         )
         some = most >= LOWEST
-        axes.fill_between(
-            threshold[some],
-            np.maximum(least[some], LOWEST),
-            most[some],
-            color=colour,
-            alpha=0.18,
-            linewidth=0,
-        )
+        ends = np.maximum(least[some], LOWEST), most[some]
+        axes.fill_between(threshold[some], *ends, color=colour, alpha=0.18, linewidth=0)
         axes.plot(threshold, _counted(above), color=colour)
-        axes.plot(threshold, _counted(below), color=colour, linewidth=1.0, dashes=(1, 1.5))
-        exact = np.maximum(data[f"{case}.gauss_newton"][row], np.finfo(float).tiny)
+        axes.plot(threshold, _counted(below), color=colour, **BELOW)
+        exact = np.maximum(exact, np.finfo(float).tiny)
         counts = np.arange(1, len(exact) + 1)
-        axes.step(exact, counts, where="post", color=colour, dashes=(4, 2), linewidth=1.0)
+        axes.step(exact, counts, where="post", color=colour, **GAUSS_NEWTON)
         low, high = min(low, threshold[-1]), max(high, threshold[0])
     low, high = max(0.3 * low, 1e-30), 2 * high
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(low, high)
     most = 2 * data[f"{case}.gauss_newton"].shape[1]
-    axes.set_ylim(LOWEST, most)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(LOWEST, most))
     style.decades(axes.xaxis, low, high, 5)
     style.decades(axes.yaxis, 1, most)
 
@@ -131,14 +118,10 @@ def _counted(counts: Float[np.ndarray, " thresholds"]) -> Float[np.ndarray, " th
 
 
 def _handles(look: Look) -> list[Line2D]:
-    palette, muted = look.palette, look.palette.muted
-    handles = [
-        Line2D([], [], color=getattr(palette, kind), linewidth=1.8, label=f"{kind} minimum")
-        for kind in ROLES
+    muted = look.palette.muted
+    return [
+        *style.minimum_handles(look, linewidth=1.8),
+        style.line_handle("Hessian", muted),
+        style.line_handle("Gauss-Newton", muted, **GAUSS_NEWTON),
+        style.line_handle("Hessian, below −λ", muted, **BELOW),
     ]
-    handles.append(Line2D([], [], color=muted, label="Hessian"))
-    handles.append(Line2D([], [], color=muted, dashes=(4, 2), linewidth=1.0, label="Gauss-Newton"))
-    handles.append(
-        Line2D([], [], color=muted, dashes=(1, 1.5), linewidth=1.0, label="Hessian, below −λ")
-    )
-    return handles

@@ -7,7 +7,7 @@ settings change a byte.
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from flatminima.data.names import name_of
 from flatminima.models.statistics import STATISTICS
+from flatminima.training.selection import ROLES
 
 Data = Mapping[str, np.ndarray]
 
@@ -178,12 +179,26 @@ def figure(look: Look, height: float) -> Figure:
     return Figure(figsize=(look.width, height), layout="constrained")
 
 
-def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+def grid(
+    look: Look, shape: tuple[int, int], heights: tuple[float, float], **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels in rows and columns, one below another where it is narrow.
+
+    Args:
+        shape: rows and columns of the wide figure.
+        heights: of the wide and of the narrow figure, in inches.
+        shared: what panels share, as ``Figure.subplots`` takes it.
+    """
+    drawn = figure(look, heights[look.narrow])
+    shape = (math.prod(shape), 1) if look.narrow else shape
+    return drawn, list(drawn.subplots(*shape, squeeze=False, **shared).ravel())
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float, **of: Any) -> Axes:
     """Add axes at a place given in inches from the figure's upper left corner."""
     across, down = figure.get_size_inches()
-    return figure.add_axes(
-        (left / across, 1 - (top + height) / down, width / across, height / down)
-    )
+    box = (left / across, 1 - (top + height) / down, width / across, height / down)
+    return figure.add_axes(box, **of)
 
 
 def field_map(look: Look) -> LinearSegmentedColormap:
@@ -198,10 +213,15 @@ def loss_map(look: Look) -> LinearSegmentedColormap:
 
 def poison_colours(look: Look, poison: Float[np.ndarray, " factors"]) -> list[str]:
     """A colour per poison factor: the good minimum's at 0, the bad one's at the highest."""
-    palette = look.palette
-    ramp = LinearSegmentedColormap.from_list("poison", (palette.good, palette.between, palette.bad))
+    ends = (look.palette.good, look.palette.between, look.palette.bad)
+    ramp = LinearSegmentedColormap.from_list("poison", ends)
     most = float(np.max(poison))
     return [to_hex(ramp(float(factor) / most if most > 0 else 0.0)) for factor in poison]
+
+
+def ranked_colours(look: Look, poison: Float[np.ndarray, " factors"]) -> list[str]:
+    """By the order of the poison factors: by their size, the lower ones would look the same."""
+    return poison_colours(look, np.argsort(np.argsort(poison)).astype(np.float64))
 
 
 def cutoff_colours(look: Look, count: int) -> list[str]:
@@ -221,18 +241,32 @@ def shades(look: Look, colour: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("shades", stops)
 
 
+def finite(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, " finite"]:
+    """The values that are finite."""
+    return np.asarray(values[np.isfinite(values)])
+
+
+def mean(values: Float[np.ndarray, "..."]) -> float:
+    """The mean of the values that are finite, NaN if none is."""
+    known = finite(values)
+    return float(known.mean()) if known.size else math.nan
+
+
+def gap(data: Data) -> Float[np.ndarray, "..."]:
+    """The generalization gap of every network, a share of one."""
+    return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)
+
+
 def spread(
     values: Float[np.ndarray, "groups seeds"],
-) -> tuple[
-    Float[np.ndarray, " groups"], Float[np.ndarray, " groups"], Float[np.ndarray, " groups"]
-]:
+) -> tuple[Float[np.ndarray, " groups"], ...]:
     """Mean, least and greatest finite value of each group; NaN where a group has none."""
-    finite = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-    mean, low, high = (np.full(len(finite), np.nan) for _ in range(3))
-    some = ~np.isnan(finite).all(axis=1)
-    mean[some] = np.nanmean(finite[some], axis=1)
-    low[some] = np.nanmin(finite[some], axis=1)
-    high[some] = np.nanmax(finite[some], axis=1)
+    known = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    some = ~np.isnan(known).all(axis=1)
+    mean, low, high = (np.full(len(known), np.nan) for _ in range(3))
+    mean[some] = np.nanmean(known[some], axis=1)
+    low[some] = np.nanmin(known[some], axis=1)
+    high[some] = np.nanmax(known[some], axis=1)
     return mean, low, high
 
 
@@ -248,14 +282,12 @@ def band(
     Groups are joined in the order of ``x``. Values that are not finite enter neither; ``marks``
     shows them at the edge of the axes.
     """
+    centre, low, high = spread(values)
     order = np.argsort(x, kind="stable")
-    mean, low, high = (part[order] for part in spread(values))
+    order = order[~np.isnan(centre[order])]
     x = np.asarray(x, dtype=np.float64)[order]
-    shown = ~np.isnan(mean)
-    axes.fill_between(
-        x[shown], low[shown], high[shown], color=colour, alpha=0.16, linewidth=0, zorder=1
-    )
-    (drawn,) = axes.plot(x[shown], mean[shown], color=colour, zorder=2, **line)
+    axes.fill_between(x, low[order], high[order], color=colour, alpha=0.16, linewidth=0, zorder=1)
+    (drawn,) = axes.plot(x, centre[order], color=colour, zorder=2, **line)
     return drawn
 
 
@@ -274,9 +306,8 @@ def marks(
     ``edges`` are the two heights for such marks, as fractions of the axes' height: the first for
     NaN and −inf, the second for +inf.
     """
-    finite = np.isfinite(y)
+    known = np.isfinite(y)
     above = np.isposinf(y)
-    within = axes.get_xaxis_transform()
     for full, name in ((True, "_filled"), (False, "_hollow")):
         look: dict[str, Any] = {
             "linestyle": "none",
@@ -287,19 +318,15 @@ def marks(
             "markerfacecolor": colour if full else "none",
             "alpha": 0.85,
             "label": name,
+            "zorder": 3,
         }
         chosen = filled == full
-        axes.plot(x[chosen & finite], y[chosen & finite], zorder=3, **look)
-        for here, height in ((~finite & ~above, edges[0]), (above, edges[1])):
-            if (chosen & here).any():
-                axes.plot(
-                    x[chosen & here],
-                    np.full(int((chosen & here).sum()), height),
-                    transform=within,
-                    clip_on=False,
-                    zorder=3,
-                    **look,
-                )
+        axes.plot(x[chosen & known], y[chosen & known], **look)
+        look |= {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        for beyond, height in ((~known & ~above, edges[0]), (above, edges[1])):
+            there = x[chosen & beyond]
+            if there.size:
+                axes.plot(there, np.full(there.size, height), **look)
 
 
 def decision(
@@ -318,60 +345,102 @@ def decision(
         size: of the training points in typographic points, round for class 0, square for 1.
     """
     x, y = data["axis_x"], data["axis_y"]
-    # A bad minimum's boundary is so jagged that as vectors it weighs megabytes.
+    field(axes, (x, y), probability, look, 0.25 * size)
+    class_points(axes, data["train_inputs"].T, data["train_labels"], look, size)
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+
+
+def field(
+    axes: Axes,
+    grid: tuple[Float[np.ndarray, " columns"], Float[np.ndarray, " rows"]],
+    probability: Float[np.ndarray, "rows columns"],
+    look: Look,
+    width: float,
+) -> None:
+    """Draw the probability of class 1 on a grid in tints, and its ½ contour of a width in points.
+
+    As pixels: a bad minimum's boundary is so jagged that as vectors it weighs megabytes.
+    """
     levels = (0, 0.05, 0.25, 0.75, 0.95, 1)
-    axes.contourf(x, y, probability, levels=levels, cmap=field_map(look), zorder=-2)
+    axes.contourf(*grid, probability, levels=levels, cmap=field_map(look), zorder=-2)
     if np.min(probability) < 0.5 < np.max(probability):
         ink = look.palette.ink
-        axes.contour(x, y, probability, (0.5,), colors=(ink,), linewidths=0.25 * size, zorder=-1)
+        axes.contour(*grid, probability, (0.5,), colors=(ink,), linewidths=width, zorder=-1)
     axes.set_rasterization_zorder(0)
+    axes.spines[["top", "right"]].set_visible(True)
+
+
+def class_points(
+    axes: Axes,
+    points: Float[np.ndarray, "2 points"],
+    labels: Bool[np.ndarray, " points"],
+    look: Look,
+    size: float,
+    **mark: Any,
+) -> None:
+    """Draw points in the marks of their classes, ``size`` in typographic points."""
     for label, marker in enumerate("os"):
-        chosen = data["train_inputs"][data["train_labels"] == label]
         axes.plot(
-            chosen[:, 0],
-            chosen[:, 1],
+            *points[:, labels == label],
             linestyle="none",
             marker=marker,
             markersize=size,
             markeredgewidth=0,
             color=look.palette.classes[label],
             label=f"_class {label}",
+            **mark,
         )
-    axes.set_xlim(x[0], x[-1])
-    axes.set_ylim(y[0], y[-1])
-    axes.spines[["top", "right"]].set_visible(True)
 
 
 def heading(axes: Axes, kind: str, below: str, look: Look) -> None:
     """Title a panel "Good minimum" or "Bad minimum" in its colour, with plain words below."""
     axes.set_title(below)
+    words, bold = minimum(kind, look)
+    above(axes, words, 18 + 10 * below.count("\n"), **bold)
+
+
+def minimum(kind: str, look: Look) -> tuple[str, dict[str, Any]]:
+    """The name of a kind of minima for a heading, and how the heading looks."""
+    colour = getattr(look.palette, kind)
+    return f"{kind.capitalize()} minimum", {"color": colour, "weight": "bold", "size": 9}
+
+
+def above(axes: Axes, words: str, height: float, **look: Any) -> None:
+    """Write words above the axes from their left edge, at a height in typographic points."""
     axes.annotate(
-        f"{kind.capitalize()} minimum",
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 18 + 10 * below.count("\n")),
-        textcoords="offset points",
-        color=getattr(look.palette, kind),
-        weight="bold",
-        size=9,
+        words, (0, 1), (0, height), xycoords="axes fraction", textcoords="offset points", **look
     )
 
 
-def class_handles(look: Look, size: float) -> list[Line2D]:
+def line_handle(label: str, colour: str, **line: Any) -> Line2D:
+    """A legend entry of a line."""
+    return Line2D([], [], color=colour, label=label, **line)
+
+
+def mark_handle(
+    label: str, colour: str, marker: str = "o", size: float = 4.0, **mark: Any
+) -> Line2D:
+    """A legend entry of a mark, its size in typographic points; without a line, unless asked."""
+    mark = {"linestyle": "none", "marker": marker, "markersize": size, **mark}
+    return line_handle(label, colour, **mark)
+
+
+def class_handles(look: Look) -> list[Line2D]:
     """Legend entries of the two classes, with marks as ``decision`` draws them."""
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=marker,
-            markersize=size,
-            markeredgewidth=0,
-            color=look.palette.classes[label],
-            label=f"class {label}",
-        )
+        mark_handle(f"class {label}", look.palette.classes[label], marker, markeredgewidth=0)
         for label, marker in enumerate("os")
     ]
+
+
+def hollow_handle(look: Look, label: str = "below 100% train") -> Line2D:
+    """The legend entry of networks that miss training points, as ``marks`` draws them."""
+    return mark_handle(label, look.palette.muted, markerfacecolor="none")
+
+
+def minimum_handles(look: Look, **line: Any) -> list[Line2D]:
+    """Legend entries of the good and the bad minimum by their colours."""
+    return [line_handle(f"{kind} minimum", getattr(look.palette, kind), **line) for kind in ROLES]
 
 
 def exact(data: Data) -> bool:
@@ -414,6 +483,12 @@ def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool =
     axis.set_major_formatter(FuncFormatter(lambda value, _: decade(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def numbers(axis: Axis, most: int) -> None:
+    """Put at most so many ticks and one on a linear axis, with numbers as in a sentence."""
+    axis.set_major_locator(MaxNLocator(most))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def decade(value: float) -> str:
@@ -462,14 +537,23 @@ def points(gap: float) -> str:
     return ("0.0" if text == "-0.0" else text).replace("-", "−")
 
 
-def text(array: np.ndarray) -> str:
-    """The string that a zero-dimensional array holds."""
-    return str(array.item())
+def accuracies(data: Data, *index: int, prefix: str = "") -> tuple[str, str]:
+    """Training and test accuracy of a network by its place in the arrays, in per cent."""
+    train, test = (
+        percent(float(data[f"{prefix}{part}_accuracy"][index])) for part in ("train", "test")
+    )
+    return train, test
 
 
 def source(data: Data) -> str:
     """What the data of a figure are called, from the name of their source under ``dataset``."""
-    return name_of(text(data["dataset"]))
+    return name_of(str(data["dataset"]))
+
+
+def of_source(source: str, arrays: Data, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """The name of the source, arrays by their names, and ``batch_norm`` where there is one."""
+    taken = [*names, *(name for name in ("batch_norm",) if name in arrays)]
+    return {"dataset": np.array(source), **{name: arrays[name] for name in taken}}
 
 
 def batch_norm(data: Data) -> str:
@@ -498,12 +582,12 @@ def names(parts: Sequence[str]) -> str:
 
 def images(data: Data) -> str:
     """What images a figure rests on, for a sentence."""
-    return " ".join((name_of(text(data["dataset"])), "with", _counts(data)))
+    return f"{source(data)} with {_counts(data)}"
 
 
 def say_images(figure: Figure, data: Data, look: Look) -> None:
     """Head a figure with the images that it rests on; over two lines where it is narrow."""
-    name = name_of(text(data["dataset"]))
+    name = source(data)
     parts = (f"{name[:1].upper()}{name[1:]},", _counts(data))
     words = ("\n" if look.narrow else " ").join(parts)
     figure.suptitle(words, x=0.01, ha="left", size=8.5, color=look.palette.muted)
@@ -518,7 +602,7 @@ def chance(axes: Axes, share: float, look: Look, *, vertical: bool) -> None:
     """Draw the accuracy of blind guessing, a fraction, on an axis in per cent."""
     level = 100 * share
     line: dict[str, Any] = {"linewidth": 0.8, "dashes": (1, 2), "label": "_chance"}
-    line["color"] = look.palette.muted
+    line |= {"color": look.palette.muted}
     if vertical:
         axes.axvline(level, **line)
         axes.text(level, 0.01, " chance", transform=axes.get_xaxis_transform(), va="bottom")

@@ -1,7 +1,7 @@
 """How far each estimator of a volume is off: on a basin that is known, and at real minima."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +37,8 @@ TAKEN = (
 )
 VOLUME = "log₁₀ volume (decades)"
 MASS = "log₁₀ mass (decades)"
+DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
+DENSITY: dict[str, Any] = {"markeredgewidth": 3, "alpha": 0.6}
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,6 @@ def collect(volumes: Data) -> dict[str, np.ndarray]:
 
     Args:
         volumes: arrays of ``volumes/<dataset>``, as ``geometry.volumes`` describes them.
-
-    Raises:
-        KeyError: if an array is missing.
     """
     return {name: volumes[name] for name in TAKEN}
 
@@ -92,13 +91,10 @@ def draw(data: Data, look: Look) -> Figure:
         grid = figure.add_gridspec(2, 1)
         upper = grid[0].subgridspec(1, 3)
         lower = grid[1].subgridspec(1, 2, width_ratios=(3, 2))
-        places = [upper[0], upper[1], upper[2], lower[0], lower[1]]
-        panels = [figure.add_subplot(place) for place in places]
-    _known(panels[0], data, look)
-    _rays(panels[1], data, look)
-    _masses(panels[2], data, look)
-    _volumes(panels[3], data, look)
-    _balls(panels[4], data, look)
+        panels = [figure.add_subplot(upper[n]) for n in range(3)]
+        panels += [figure.add_subplot(lower[n]) for n in range(2)]
+    for axes, fill in zip(panels, (_known, _rays, _masses, _volumes, _balls), strict=True):
+        fill(axes, data, look)
     figure.legend(handles=_handles(look), loc="outside lower left", ncols=1 if look.narrow else 3)
     return figure
 
@@ -108,7 +104,7 @@ def alt(data: Data) -> str:
     truth, low = float(data["known_volume"][0]), float(data["known_uniform_bound"][0])
     best = float(data["known_uniform_curve"][-1])
     samples, dimension = int(data["known_samples"][-1]), int(data["weights"][0])
-    ends = (int(np.argmin(data["poison_factor"])), int(np.argmax(data["poison_factor"])))
+    ends = _extremes(data)
     volumes = [
         f"{one.name} {' and '.join(style.number(_mean(data[one.value])[f]) for f in ends)}"
         for one in ESTIMATORS
@@ -134,11 +130,15 @@ def _mean(values: Float[np.ndarray, "factors networks"]) -> Float[np.ndarray, " 
     return style.spread(values)[0]
 
 
+def _extremes(data: Data) -> tuple[int, int]:
+    """Places of the least and of the largest poison factor."""
+    return int(np.argmin(data["poison_factor"])), int(np.argmax(data["poison_factor"]))
+
+
 def _gain(data: Data, rays: str) -> str:
     curve = data[f"loss_{rays}_curve"]
-    gain = curve[..., -1] - curve[..., max(curve.shape[-1] - 2, 0)]
-    known = gain[np.isfinite(gain)]
-    return style.number(float(known.mean())) if known.size else "an unknown number of"
+    gain = style.mean(curve[..., -1] - curve[..., max(curve.shape[-1] - 2, 0)])
+    return "an unknown number of" if np.isnan(gain) else style.number(gain)
 
 
 def _ends(masses: Float[np.ndarray, "2 widths"]) -> list[str]:
@@ -149,33 +149,28 @@ def _known(axes: Axes, data: Data, look: Look) -> None:
     samples, truth = data["known_samples"], float(data["known_volume"][0])
     paper, bound, shaped = (look.palette.models[one.colour] for one in ESTIMATORS)
     axes.axhline(truth, color=look.palette.muted, linewidth=3.5, alpha=0.45, label="_truth")
-    axes.plot(samples, data["known_preconditioned_curve"], "D", markersize=3, color=shaped)
-    axes.plot(samples, data["known_uniform_curve"], "o-", markersize=3, color=paper)
-    axes.plot(
-        samples, np.full(len(samples), float(data["known_uniform_bound"][0])), "v-",
-        markersize=3, color=bound,
-    )  # fmt: skip
+    for values, line, colour in (
+        (data["known_preconditioned_curve"], "D", shaped),
+        (data["known_uniform_curve"], "o-", paper),
+        (np.full(len(samples), float(data["known_uniform_bound"][0])), "v-", bound),
+    ):
+        axes.plot(samples, values, line, markersize=3, color=colour)
     predicted = truth - float(data["known_shortfall"][0])
     axes.axhline(predicted, color=look.palette.muted, linewidth=0.8, dashes=(4, 3))
-    for height, words, side in ((truth, "truth", "top"), (predicted, "predicted", "top")):
-        axes.annotate(
-            words, (samples[-1], height), xytext=(0, -4), textcoords="offset points",
-            ha="right", va=side,
-        )  # fmt: skip
+    for height, words in ((truth, "truth"), (predicted, "predicted")):
+        place = (samples[-1], height)
+        axes.annotate(words, place, (0, -4), textcoords="offset points", ha="right", va="top")
     axes.margins(y=0.16)
     _samples(axes, samples, "a  A known basin")
-    axes.set_ylabel(VOLUME)
 
 
 def _rays(axes: Axes, data: Data, look: Look) -> None:
-    samples = data["curve_samples"]
-    ends = (int(np.argmin(data["poison_factor"])), int(np.argmax(data["poison_factor"])))
-    for factor, colour in zip(ends, (look.palette.good, look.palette.bad), strict=True):
-        for name, line in (("uniform", (0, (4, 2))), ("preconditioned", "-")):
+    samples, colours = data["curve_samples"], (look.palette.good, look.palette.bad)
+    for factor, colour in zip(_extremes(data), colours, strict=True):
+        for name, line in (("uniform", DASHED), ("preconditioned", "-")):
             for curve in data[f"loss_{name}_curve"][factor]:
                 axes.plot(samples, curve, color=colour, linestyle=line, linewidth=1.1)
     _samples(axes, samples, "b  Real minima")
-    axes.set_ylabel(VOLUME)
 
 
 def _samples(axes: Axes, samples: np.ndarray, title: str) -> None:
@@ -183,10 +178,8 @@ def _samples(axes: Axes, samples: np.ndarray, title: str) -> None:
     low, high = float(samples[0]), float(samples[-1])
     axes.set_xlim(low / 1.3, high * 1.3)
     style.decades(axes.xaxis, low, high, plain=True)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
-    axes.set_title(title)
-    axes.set_xlabel("number of rays")
+    style.numbers(axes.yaxis, 5)
+    axes.set(title=title, xlabel="number of rays", ylabel=VOLUME)
 
 
 def _masses(axes: Axes, data: Data, look: Look) -> None:
@@ -196,8 +189,8 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
     for role, colour in enumerate((look.palette.good, look.palette.bad)):
         for name, marker, line in (
             ("splitting", "s", "-"),
-            ("uniform", "o", (0, (4, 2))),
-            ("preconditioned", "D", (0, (1, 1.5))),
+            ("uniform", "o", DASHED),
+            ("preconditioned", "D", DOTTED),
         ):
             found = -data[f"mass_{name}"][role]
             ends = np.stack([-data[f"mass_{name}_{end}"][role] for end in ("high", "low")])
@@ -227,58 +220,46 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
     )
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.margins(x=0.08)
-    axes.set_title("c  One mass, three ways")
-    axes.set_xlabel("width (median radii / √n)")
-    axes.set_ylabel(MASS)
+    axes.set(title="c  One mass, three ways", ylabel=MASS, xlabel="width (median radii / √n)")
 
 
 def _volumes(axes: Axes, data: Data, look: Look) -> None:
     offsets = np.linspace(-0.25, 0.25, len(ESTIMATORS))
     few = data["loss_uniform_effective_sample_size"] < ENOUGH_SAMPLES
     shaped = data["loss_preconditioned_effective_sample_size"] < ENOUGH_SAMPLES
-    for one, offset, bound in zip(
-        ESTIMATORS, offsets, (few, np.ones_like(few), shaped), strict=True
-    ):
-        values = (data[one.value], data[one.low], data[one.high])
-        _marks(axes, values, bound, offset, (look.palette.models[one.colour], one.marker))
+    bounds = (few, np.ones_like(few), shaped)
+    for one, offset, bound in zip(ESTIMATORS, offsets, bounds, strict=True):
+        _marks(axes, data, one, bound, look, offset=offset)
     _factors(axes, data)
-    axes.set_title(f"d  Volume, loss below {style.nats(float(data['cutoff'][0]))}")
-    axes.set_ylabel(VOLUME)
+    cutoff = style.nats(float(data["cutoff"][0]))
+    axes.set(title=f"d  Volume, loss below {cutoff}", ylabel=VOLUME)
 
 
 def _balls(axes: Axes, data: Data, look: Look) -> None:
     few = data["divergence_gaussian_effective_sample_size"] < ENOUGH_SAMPLES
     factors = np.arange(len(data["poison_factor"]))
-    axes.plot(
-        factors, _mean(data["density"]), "_", color=look.palette.muted, markersize=16,
-        markeredgewidth=3, alpha=0.6,
-    )  # fmt: skip
-    ink = look.palette.models[2]
+    density, muted = _mean(data["density"]), look.palette.muted
+    axes.plot(factors, density, "_", color=muted, markersize=16, **DENSITY)
     ball = Estimator("Gaussian", "divergence_gaussian_value", "D", 2)
-    _marks(axes, (data[ball.value], data[ball.low], data[ball.high]), few, 0.0, (ink, "D"))
+    _marks(axes, data, ball, few, look)
     _factors(axes, data)
-    axes.set_title(f"e  Mass, divergence below {style.nats(float(data['divergence'][0]))}")
-    axes.set_ylabel(MASS)
+    divergence = style.nats(float(data["divergence"][0]))
+    axes.set(title=f"e  Mass, divergence below {divergence}", ylabel=MASS)
 
 
 def _marks(
-    axes: Axes,
-    numbers: tuple[np.ndarray, np.ndarray, np.ndarray],
-    bound: np.ndarray,
-    offset: float,
-    mark: tuple[str, str],
+    axes: Axes, data: Data, one: Estimator, bound: np.ndarray, look: Look, *, offset: float = 0
 ) -> None:
     """A mark for every network, with an arrow upwards where it is a lower bound, else a bar."""
-    colour, marker = mark
-    values, lows, highs = numbers
-    networks = values.shape[1]
-    for (factor, network), value in np.ndenumerate(values):
+    colour, values = look.palette.models[one.colour], data[one.value]
+    for place, value in np.ndenumerate(values):
         if not np.isfinite(value):
             continue
-        x = factor + offset + 0.05 * (network - (networks - 1) / 2)
-        axes.plot([x], [value], marker=marker, markersize=3.2, color=colour, linestyle="none")
-        ends = (lows[factor, network], highs[factor, network])
-        if bound[factor, network]:
+        factor, network = place
+        x = factor + offset + 0.05 * (network - (values.shape[1] - 1) / 2)
+        axes.plot([x], [value], marker=one.marker, markersize=3.2, color=colour, linestyle="none")
+        ends = (data[one.low][place], data[one.high][place])
+        if bound[place]:
             _arrow(axes, x, value, colour)
         elif np.isfinite(ends).all():
             axes.plot([x, x], ends, color=colour, linewidth=0.9)
@@ -295,35 +276,31 @@ def _arrow(axes: Axes, x: float, value: float, colour: str) -> None:
 
 
 def _factors(axes: Axes, data: Data) -> None:
-    names: Sequence[str] = [f"{float(factor):g}" for factor in data["poison_factor"]]
+    names = [f"{float(factor):g}" for factor in data["poison_factor"]]
     axes.set_xticks(np.arange(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    style.numbers(axes.yaxis, 6)
     axes.margins(y=0.12)
     axes.set_xlabel("poison factor")
 
 
 def _handles(look: Look) -> list[Line2D]:
     palette, muted = look.palette, look.palette.muted
-    dashed = (0, (4, 2))
+    line, mark = style.line_handle, style.mark_handle
+    panels = ("a, d", "a, d", "a, d, e")
+    hollow: dict[str, Any] = {"markerfacecolor": "none"}
     return [
         *(
-            Line2D([], [], color=palette.models[one.colour], marker=one.marker, markersize=4,
-                   linestyle="none", label=f"{one.name} (a, d{', e' if one.colour == 2 else ''})")
-            for one in ESTIMATORS
+            mark(f"{one.name} ({where})", palette.models[one.colour], one.marker)
+            for one, where in zip(ESTIMATORS, panels, strict=True)
         ),
-        Line2D([], [], color=palette.good, label="without poison (b, c)"),
-        Line2D([], [], color=palette.bad, label="most poison (b, c)"),
-        Line2D([], [], color=muted, linestyle="none", marker=r"$\uparrow$", markersize=7,
-               label="a lower bound (c, d, e)"),
-        Line2D([], [], color=muted, linestyle=dashed, label="b: plain rays"),
-        Line2D([], [], color=muted, label="b: preconditioned rays"),
-        Line2D([], [], color=muted, marker="s", markersize=4, label="c: by splitting"),
-        Line2D([], [], color=muted, marker="o", markersize=4, markerfacecolor="none",
-               linestyle=dashed, label="c: plain rays"),
-        Line2D([], [], color=muted, marker="D", markersize=4, markerfacecolor="none",
-               linestyle=(0, (1, 1.5)), label="c: preconditioned rays"),
-        Line2D([], [], color=muted, marker="_", markersize=14, markeredgewidth=3, alpha=0.6,
-               linestyle="none", label="e: share of the length of the weights"),
-    ]  # fmt: skip
+        line("without poison (b, c)", palette.good),
+        line("most poison (b, c)", palette.bad),
+        mark("a lower bound (c, d, e)", muted, r"$\uparrow$", 7),
+        line("b: plain rays", muted, linestyle=DASHED),
+        line("b: preconditioned rays", muted),
+        mark("c: by splitting", muted, "s", linestyle="-"),
+        mark("c: plain rays", muted, linestyle=DASHED, **hollow),
+        mark("c: preconditioned rays", muted, "D", linestyle=DOTTED, **hollow),
+        mark("e: share of the length of the weights", muted, "_", 14, **DENSITY),
+    ]

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.filterwarnings("error")
 @pytest.fixture
 def data(slices, basins, selection):
     """At one nat, the highest fixed cutoff."""
-    return figure_of_basins.collect(slices, *basins, selection, "swiss_roll", cutoff=2)
+    highest = [{name: array[:, 2:] for name, array in basin.items()} for basin in basins]
+    return figure_of_basins.collect(slices, *highest, selection, "swiss_roll")
 
 
 def panels(data, look=None):
@@ -42,12 +43,6 @@ def test_a_basin_without_an_end_on_some_sides_is_a_basin(slices, basins, selecti
     basins[0]["radii"][0, 0] = np.inf
     data = figure_of_basins.collect(slices, *basins, selection, "swiss_roll")
     assert data["cutoff"].tolist() == [0.5, 0.5]
-
-
-def test_another_cutoff_can_be_drawn(slices, basins, selection):
-    data = figure_of_basins.collect(slices, *basins, selection, "swiss_roll", cutoff=3)
-    np.testing.assert_allclose(data["cutoff"], [0.1 + 1e-6, 0.17])
-    np.testing.assert_array_equal(data["radii"][1], basins[1]["radii"][2, 3])
 
 
 def test_both_minima_have_the_same_axes(data):

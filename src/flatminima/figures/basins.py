@@ -23,34 +23,24 @@ HEIGHT = 3.0
 
 
 def collect(
-    slices: Data,
-    good: Data,
-    bad: Data,
-    selection: Any,
-    source: str,
-    *,
-    cutoff: int | None = None,
+    slices: Data, good: Data, bad: Data, selection: Any, source: str
 ) -> dict[str, np.ndarray]:
     """Select what is drawn around the good and the bad minimum of one dataset.
+
+    The cutoff that marks the basin is the lowest fixed one below which both minima have a basin, or
+    the last, their own loss plus an excess, if none is.
 
     Args:
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         good: arrays of ``basins/<dataset>/<poison>`` for the good minimum's poison factor.
         bad: the same for the bad minimum's.
         selection: record of ``selection/<dataset>``, which says what seeds these two have.
-        source: of the data, such as ``digits``.
-        cutoff: which of the cutoffs marks the basin. By default the lowest fixed one below which
-            both minima have a basin, or the last, their own loss plus an excess, if none is.
-
-    Raises:
-        IndexError: if there is no such seed or cutoff.
     """
     data = style.of_source(source, slices, DRAWN)
     pair = [
         (arrays, selection[kind]["seed"]) for kind, arrays in zip(ROLES, (good, bad), strict=True)
     ]
-    if cutoff is None:
-        cutoff = _lowest(*(arrays["radii"][seed] for arrays, seed in pair))
+    cutoff = _lowest(*(arrays["radii"][seed] for arrays, seed in pair))
     for name in ("radii", "cutoff"):
         data[name] = np.stack([arrays[name][seed, cutoff] for arrays, seed in pair])
     return data | planes.of_pair(selection)
@@ -65,12 +55,11 @@ def draw(data: Data, look: Look) -> Figure:
     their distribution over all directions on a logarithmic axis, with the median marked.
     """
     figure = style.figure(look, 6.6 if look.narrow else 4.9)
+    rows: Any = [["good", "bad"], ["radii", "radii"]]
     if look.narrow:
-        panels = figure.subplot_mosaic([["good"], ["bad"], ["radii"]], height_ratios=(1, 1, 0.75))
-    else:
-        panels = figure.subplot_mosaic(
-            [["good", "bad"], ["radii", "radii"]], height_ratios=(1, 0.55)
-        )
+        rows = [["good"], ["bad"], ["radii"]]
+    ratios = [1, 1, 0.75] if look.narrow else [1, 0.55]
+    panels = figure.subplot_mosaic(rows, height_ratios=ratios)
     # A little more than the wider basin's ninth decile.
     deciles = [float(np.quantile(radii, 0.9)) for radii in _finite(data) if radii.size]
     reach = min(float(data["distance"][-1]), 1.3 * max(deciles, default=np.inf))

@@ -53,10 +53,9 @@ def frame(data: Data, shown: int) -> Figure:
         for axes, name in zip(panels, (style.LOSS, "accuracy (%)", "curvature"), strict=True):
             axes.set_title(name, pad=3, size=8)
             axes.set_ylabel("")
+            axes.tick_params(labelbottom=axes is panels[-1])
         panels[0].set_yticks([0, CEILING / 2, CEILING])
         panels[1].set_yticks([0, 50, 100])
-        for axes in panels[:2]:
-            axes.tick_params(labelbottom=False)
         panels[2].set_xlabel("distance")
         _mark(panels, data, shown, place)
         _words(figure, data, place, top + side)
@@ -104,15 +103,8 @@ def _words(figure: Figure, data: Data, place: int, top: float) -> None:
             va="center",
             weight="bold" if number == 0 else "normal",
         )
-    figure.legend(
-        handles=perturbation.handles(LOOK),
-        loc="lower left",
-        bbox_to_anchor=(0.1 / WIDTH, 0.04 / HEIGHT),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=2,
-        fontsize=6.5,
-    )
+    handles = perturbation.handles(LOOK)
+    style.legend(figure, handles, (0.1, 0.04), borderaxespad=0, ncols=2, fontsize=6.5)
 
 
 def _frames(data: Data) -> Iterator[Image.Image]:
@@ -124,10 +116,9 @@ def _frames(data: Data) -> Iterator[Image.Image]:
 
 def _gif(frames: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
     """One palette for all frames, so that what stands still does not flicker."""
-    ends = Image.fromarray(
-        np.concatenate([np.asarray(frames[0]), np.asarray(frames[len(frames) // 2])])
-    )
-    palette = ends.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT)
+    ends = [np.asarray(frames[place]) for place in (0, len(frames) // 2)]
+    both = Image.fromarray(np.concatenate(ends))
+    palette = both.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT)
     drawn = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
     return _looped("GIF", drawn, durations, optimize=False)
 
@@ -137,13 +128,6 @@ def _looped(
 ) -> bytes:
     """The frames as an animation that starts again when it ends."""
     stream = io.BytesIO()
-    frames[0].save(
-        stream,
-        form,
-        save_all=True,
-        append_images=frames[1:],
-        duration=list(durations),
-        loop=0,
-        **options,
-    )
+    times = {"duration": list(durations), "loop": 0}
+    frames[0].save(stream, form, save_all=True, append_images=frames[1:], **times, **options)
     return stream.getvalue()

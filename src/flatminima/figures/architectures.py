@@ -27,7 +27,6 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
 
     Args:
         courses: arrays of ``architectures/<model>`` by the model.
-        source: of the images.
 
     Returns:
         Among them accuracies (models, networks, epochs), NaN where a model has fewer networks than

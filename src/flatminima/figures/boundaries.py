@@ -52,15 +52,8 @@ def draw(data: Data, look: Look) -> Figure:
             f"poison {float(data['poison_factor'][network]):g}\ntrain {train}\ntest {test}",
             loc="left",
         )
-    figure.legend(
-        handles=style.class_handles(look),
-        loc="lower left",
-        bbox_to_anchor=(EDGE / look.width, 0),
-        borderaxespad=0.3,
-        borderpad=0,
-        handlelength=1,
-        ncols=2,
-    )
+    handles = style.class_handles(look)
+    style.legend(figure, handles, (EDGE, 0), borderaxespad=0.3, handlelength=1, ncols=2)
     return figure
 
 

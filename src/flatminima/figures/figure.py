@@ -2,7 +2,8 @@
 
 Inputs and settings are handed to ``collect`` by the names that the declaration of the figure in the
 workflow gives them. An input is the arrays of a file, a record of JSON, or, of several files, what
-they hold by the stems of their names.
+they hold by the stems of their names. The setting ``source`` is that of the data, such as
+``digits``.
 """
 
 from collections.abc import Callable, Mapping

@@ -42,7 +42,6 @@ def collect(summary: Data, source: str) -> dict[str, np.ndarray]:
         summary: arrays of ``summaries/<dataset>``: per factor, seed and cutoff. The gap is a share
             of one; the last cutoff is each network's own loss plus an excess; ``exact`` says of
             what kind the directions are, and ``batch_norm``, where it is, by what statistics.
-        source: of the data, such as ``digits``.
 
     Raises:
         KeyError: if the summary lacks one of the arrays.

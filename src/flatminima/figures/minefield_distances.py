@@ -1,8 +1,6 @@
 """True distances along the way of ordinary training, and what the networks on it reach."""
 
 import numpy as np
-from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -17,11 +15,7 @@ TAKEN = (*DISTANCES, "relative_to_minimum", "relative_to_final")
 
 
 def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarray]:
-    """Select what is drawn.
-
-    Args:
-        iterates, minima, embedding: as for ``minefield.collect``.
-    """
+    """Select what is drawn, from what ``minefield.collect`` takes."""
     return networks(iterates, minima) | {name: embedding[name] for name in TAKEN}
 
 
@@ -38,19 +32,17 @@ def draw(data: Data, look: Look) -> Figure:
         panels = figure.subplot_mosaic([["raw", "relative"], ["accuracy", "accuracy"]])
     epoch, palette = data["epoch"].astype(np.float64), look.palette
     raw, relative, accuracy = (panels[name] for name in ("raw", "relative", "accuracy"))
-    _lines(
-        raw,
-        (epoch, data["to_minimum"], palette.bad, "-", "to its bad minimum"),
-        (epoch, data["weight_norm"], palette.ink, ":", "to the origin"),
-        (epoch[:-1], data["to_final"][:-1], palette.good, "-", "to the last iterate"),
-        (epoch[1:], data["step"], palette.muted, "-", "from the one before"),
-    )
+    bad, good = (palette.bad, "-", "to its bad minimum"), (palette.good, "-", "to the last iterate")
+    for axes, x, distance, (colour, line, label) in (
+        (raw, epoch, data["to_minimum"], bad),
+        (raw, epoch, data["weight_norm"], (palette.ink, ":", "to the origin")),
+        (raw, epoch[:-1], data["to_final"][:-1], good),
+        (raw, epoch[1:], data["step"], (palette.muted, "-", "from the one before")),
+        (relative, epoch, data["relative_to_minimum"], bad),
+        (relative, epoch[:-1], data["relative_to_final"][:-1], good),
+    ):
+        axes.plot(x, distance, line, color=colour, linewidth=0.9, label=label)
     raw.set(title="a  Distance of each iterate", ylabel="distance in weight space")
-    _lines(
-        relative,
-        (epoch, data["relative_to_minimum"], palette.bad, "-", "to its bad minimum"),
-        (epoch[:-1], data["relative_to_final"][:-1], palette.good, "-", "to the last iterate"),
-    )
     relative.axhline(1, color=palette.muted, linewidth=0.7, zorder=0, label="length of a layer")
     relative.set(title="b  Relative to its layers", ylabel="distance / length of a layer")
     for axes in (raw, relative):
@@ -89,29 +81,18 @@ def draw(data: Data, look: Look) -> Figure:
 
 def alt(data: Data) -> str:
     """What the figure shows, in words; every number comes from the data."""
-    bad, way, step, norm, relative = (
+    bad, last, step, norm, relative = (
         style.number(float(np.median(data[name]))) for name in (*DISTANCES, "relative_to_minimum")
+    )
+    train, test = style.accuracies(data, -1)
+    bad_train, bad_test = (
+        style.percent(float(data[f"bad_{part}_accuracy"].mean())) for part in ("train", "test")
     )
     return (
         f"Three panels against the epoch of {len(data['epoch'])} iterates. Distance in weight "
         f"space: from an iterate to its bad minimum {bad} in the median, to the last iterate "
-        f"{way}, to the iterate before {step}, to the origin {norm}. Relative to the layers of the "
-        f"iterate, its bad minimum is {relative} away in the median. Accuracy: the iterates end at "
-        f"{_both(data, '', -1)}; bad minima reach {_both(data, 'bad_', None)} in the mean."
+        f"{last}, to the iterate before {step}, to the origin {norm}. Relative to the layers of "
+        f"the iterate, its bad minimum is {relative} away in the median. Accuracy: the iterates "
+        f"end at {train} training and {test} test accuracy; bad minima reach {bad_train} training "
+        f"and {bad_test} test accuracy in the mean."
     )
-
-
-def _lines(
-    axes: Axes,
-    *series: tuple[Float[np.ndarray, " iterates"], Float[np.ndarray, " iterates"], str, str, str],
-) -> None:
-    for x, y, colour, line, label in series:
-        axes.plot(x, y, color=colour, linestyle=line, linewidth=0.9, label=label)
-
-
-def _both(data: Data, prefix: str, index: int | None) -> str:
-    train, test = (
-        float(values.mean() if index is None else values[index])
-        for values in (data[f"{prefix}{part}_accuracy"] for part in ("train", "test"))
-    )
-    return f"{style.percent(train)} training and {style.percent(test)} test accuracy"

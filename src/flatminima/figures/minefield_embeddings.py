@@ -18,11 +18,7 @@ colour bars."""
 
 
 def collect(iterates: Data, minima: Data, embedding: Data) -> dict[str, np.ndarray]:
-    """Select what is drawn: every perplexity, rising, and every run.
-
-    Args:
-        iterates, minima, embedding: as for ``minefield.collect``.
-    """
+    """Select every perplexity, rising, and every run from what ``minefield.collect`` takes."""
     order = np.argsort(embedding["perplexity"], kind="stable")
     names = ("embedded", "perplexity", "trustworthiness", "rank_correlation")
     return networks(iterates, minima) | {name: embedding[name][order] for name in names}

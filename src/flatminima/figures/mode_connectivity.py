@@ -43,7 +43,6 @@ def collect(paths: Data, source: str) -> dict[str, np.ndarray]:
     Args:
         paths: arrays of ``paths/<dataset>``: kinds of pairs first, in the order of ``PAIRS``, then
             pairs, then places; planes of the first pair of each kind, if there are any.
-        source: of the data, such as ``digits``.
     """
     names = ["t", "polychain"]
     names += [f"{way}_{name}" for way in ("curve", "line") for name in (*QUANTITIES, "test_loss")]
@@ -84,13 +83,8 @@ def draw(data: Data, look: Look) -> Figure:
     if planes:
         loss_bar(figure, page.bar(figure), filled, look)
     style.name_source(figure, data, look)
-    figure.legend(
-        handles=_handles(data, look),
-        loc="lower left",
-        bbox_to_anchor=(page.left / look.width, 0.0),
-        ncols=2 if look.narrow else 5,
-        borderaxespad=0.2,
-    )
+    room = {"borderpad": None, "borderaxespad": 0.2, "ncols": 2 if look.narrow else 5}
+    style.legend(figure, _handles(data, look), (page.left, 0), **room)
     return figure
 
 
@@ -226,6 +220,7 @@ def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
         colour = (palette.good, palette.bad)[end]
         axes.plot(*place, marker="o", markersize=5, color=colour, label="_end", **rim)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    # Both axes have one scale, so that the numbers below serve both.
     axes.locator_params(nbins=3)
     axes.spines[["top", "right"]].set_visible(True)
     return filled

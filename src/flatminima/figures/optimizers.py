@@ -26,7 +26,6 @@ def collect(courses: Mapping[str, Data], source: str) -> dict[str, np.ndarray]:
 
     Args:
         courses: arrays of ``optimizers/<optimizer>`` by the optimizer.
-        source: of the images.
     """
     order = sorted(courses, key=lambda name: (-courses[name]["test_accuracy"].mean(), name))
     first = courses[order[0]]

@@ -64,14 +64,8 @@ def draw(data: Data, look: Look) -> Figure:
         axes.set(title=name, xlabel=style.distance(data))
         for place in _places(data)[1:]:
             axes.axvline(data["distance"][place], color=look.palette.faint, linewidth=0.7, zorder=0)
-    figure.legend(
-        handles=handles(look),
-        loc="lower left",
-        bbox_to_anchor=(0.06 / look.width, 0),
-        borderaxespad=0.3,
-        borderpad=0,
-        ncols=1 if look.narrow else 3,
-    )
+    ncols = 1 if look.narrow else 3
+    style.legend(figure, handles(look), (0.06, 0), borderaxespad=0.3, ncols=ncols)
     return figure
 
 
@@ -117,7 +111,6 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
     """
     loss, accuracy, curvature = panels
     distance = data["distance"][1:]
-    steps = data["step"][1:]
     curvature.set(ylim=_curvatures(data), yscale="log")
     for column, kind in enumerate(ROLES):
         colour = getattr(look.palette, kind)
@@ -125,19 +118,15 @@ def curves(panels: Sequence[Axes], data: Data, look: Look) -> None:
         for part, line in (("train", "-"), ("test", ":")):
             values = 100 * data[f"{part}_accuracy"][column, 1:]
             accuracy.plot(distance, values, line, color=colour, label=f"_{kind} {part}")
-        curvature.plot(
-            data["distance"][steps],
-            _positive(data["eigenvalue"][column, 1:]),
-            color=colour,
-            label=f"_{kind} largest",
+        largest, along = (
+            _positive(data[name][column, 1:]) for name in ("eigenvalue", "second_derivative")
         )
-        along = _positive(data["second_derivative"][column, 1:])
+        measured = data["distance"][data["step"][1:]]
+        curvature.plot(measured, largest, color=colour, label=f"_{kind} largest")
         curvature.plot(distance, along, ":", color=colour, label=f"_{kind} along")
-    loss.set_ylim(-0.02 * CEILING, CEILING)
-    accuracy.set_ylim(0, 102)
+    loss.set(ylim=(-0.02 * CEILING, CEILING), ylabel=style.LOSS)
+    accuracy.set(ylim=(0, 102), ylabel="accuracy (%)")
     style.decades(curvature.yaxis, *curvature.get_ylim(), most=5)
-    loss.set_ylabel(style.LOSS)
-    accuracy.set_ylabel("accuracy (%)")
     curvature.set_ylabel("nats per distance²")
     for axes in panels:
         axes.set(xscale="log", xlim=(distance[0], distance[-1]))
@@ -192,9 +181,8 @@ def _narrow(data: Data, look: Look) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(look.width, below + 3 * height + 2 * between + foot))
     for shown, place in enumerate(_places(data)):
         for column, kind in enumerate(ROLES):
-            axes = style.place(
-                figure, left + column * (side + gap), title + shown * row, side, side
-            )
+            across = left + column * (side + gap)
+            axes = style.place(figure, across, title + shown * row, side, side)
             boundary(axes, data, column, shown, look, size=1.9)
             axes.set_xlabel(accuracies(data, column, place), loc="left", labelpad=2)
             if shown == 0:

@@ -143,15 +143,8 @@ def draw(data: Data, look: Look) -> Figure:
     drawn = (_lines, _radii, _curvatures)
     for (left, top, width), draw_panel in zip(page.sharpness, drawn, strict=True):
         draw_panel(style.place(figure, left, top, width, page.last), data, look)
-    figure.legend(
-        handles=[*style.class_handles(look), *_handles(look)],
-        loc="lower left",
-        bbox_to_anchor=(page.left / look.width, 0.04 / page.height),
-        ncols=2 if look.narrow else 5,
-        handlelength=1.2,
-        borderaxespad=0,
-        borderpad=0,
-    )
+    handles, ncols = [*style.class_handles(look), *_handles(look)], 2 if look.narrow else 5
+    style.legend(figure, handles, (page.left, 0.04), ncols=ncols, handlelength=1.2, borderaxespad=0)
     return figure
 
 
@@ -233,11 +226,9 @@ def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
         axes.tick_params(labelleft=False)
         return
     axes.set_ylabel("from the inner ring" if look.narrow else "distance from the inner ring")
-    axes.set_title(
-        "unrolled, the gap enlarged: linear up to one gap away, logarithmic beyond"
-        if not look.narrow
-        else f"{TITLES[BOUNDARIES[index]].lower()}, the gap enlarged"
-    )
+    title = "unrolled, the gap enlarged: linear up to one gap away, logarithmic beyond"
+    narrow = f"{TITLES[BOUNDARIES[index]].lower()}, the gap enlarged"
+    axes.set_title(narrow if look.narrow else title)
 
 
 def _lines(axes: Axes, data: Data, look: Look) -> None:

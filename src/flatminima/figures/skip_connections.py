@@ -64,7 +64,6 @@ def collect(surfaces: Mapping[str, Data], minima: Mapping[str, Data], source: st
     Args:
         surfaces: arrays of ``surfaces/<kind>`` by the kind, one of ``SKIPS``.
         minima: arrays of ``minima/surfaces/<kind>`` likewise.
-        source: of the images.
     """
     first, trained = surfaces[SKIPS[0]], minima[SKIPS[0]]
     return {
@@ -88,7 +87,9 @@ def draw(data: Data, look: Look) -> Figure:
     """
     page = _NARROW if look.narrow else _WIDE
     refreshed, frozen = data["loss"], _frozen(data)
-    levels = _even_levels(refreshed), _levels(frozen, 4)
+    # Of the loss some twenty levels from 0, of its logarithm four a decade.
+    even = MaxNLocator(22, steps=[1, 2, 2.5, 5, 10]).tick_values(0, _highest(refreshed))
+    levels = np.asarray(even), _levels(frozen)
     figure = Figure(figsize=(look.width, page.height))
     for column in range(len(SKIPS)):
         left = page.left + column * (page.panel + page.between)
@@ -141,18 +142,15 @@ def alt(data: Data) -> str:
     parts = []
     for column, kind in enumerate(SKIPS):
         for row, depth in enumerate(data["depth"]):
-            train, test = (
-                style.percent(float(data[f"{part}_accuracy"][column, row].mean()))
-                for part in ("train", "test")
+            accuracies = (data[f"{part}_accuracy"][column, row] for part in ("train", "test"))
+            shares = data["falling_share"][column, row].T[[_REFRESHED, _FROZEN]]
+            train, test, refreshed, frozen = (
+                style.percent(float(values.mean())) for values in (*accuracies, *shares)
             )
-            shares = [
-                style.percent(float(data["falling_share"][column, row, :, by].mean()))
-                for by in (_REFRESHED, _FROZEN)
-            ]
             parts.append(
                 f"of depth {int(depth)} {kind} skip connections {train} training and {test} test "
-                f"accuracy, and {shares[0]} of the surface falls on the way outwards by "
-                f"refreshed, {shares[1]} by frozen statistics"
+                f"accuracy, and {refreshed} of the surface falls on the way outwards by "
+                f"refreshed, {frozen} by frozen statistics"
             )
     heights = [
         " and ".join(
@@ -185,18 +183,11 @@ def _highest(loss: np.ndarray) -> float:
     return float(np.max(loss, where=np.isfinite(loss), initial=0.0))
 
 
-def _levels(loss: np.ndarray, per_decade: int) -> Float[np.ndarray, " levels"]:
-    """Levels of two surfaces, as log10 nats."""
+def _levels(loss: np.ndarray) -> Float[np.ndarray, " levels"]:
+    """Levels of two surfaces, as log10 nats, four a decade."""
     known = np.log10(np.clip(style.finite(loss), 10**LOWEST, 10**HIGHEST))
-    low = math.floor(per_decade * known.min())
-    high = math.ceil(per_decade * known.max())
-    return np.arange(low, max(high, low + 2) + 1) / per_decade
-
-
-def _even_levels(loss: np.ndarray) -> Float[np.ndarray, " levels"]:
-    """Levels of two surfaces in nats, some twenty of them, from 0."""
-    ticks = MaxNLocator(22, steps=[1, 2, 2.5, 5, 10]).tick_values(0, _highest(loss))
-    return np.asarray(ticks)
+    low, high = math.floor(4 * known.min()), math.ceil(4 * known.max())
+    return np.arange(low, max(high, low + 2) + 1) / 4
 
 
 def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -23,7 +23,6 @@ def collect(slices: Data, selection: Any, source: str) -> dict[str, np.ndarray]:
     Args:
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
-        source: of the data, such as ``digits``.
     """
     names = ("distance", "loss_1d", "plane_distance", "loss_2d", "exact")
     return style.of_source(source, slices, names) | planes.of_pair(selection)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
@@ -257,9 +258,7 @@ def gap(data: Data) -> Float[np.ndarray, "..."]:
     return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)
 
 
-def spread(
-    values: Float[np.ndarray, "groups seeds"],
-) -> tuple[Float[np.ndarray, " groups"], ...]:
+def spread(values: Float[np.ndarray, "groups seeds"]) -> tuple[Float[np.ndarray, " groups"], ...]:
     """Mean, least and greatest finite value of each group; NaN where a group has none."""
     known = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
     some = ~np.isnan(known).all(axis=1)
@@ -330,11 +329,7 @@ def marks(
 
 
 def decision(
-    axes: Axes,
-    data: Data,
-    probability: Float[np.ndarray, "rows columns"],
-    look: Look,
-    size: float,
+    axes: Axes, data: Data, probability: Float[np.ndarray, "rows columns"], look: Look, size: float
 ) -> None:
     """Draw a classifier of the plane: probability of class 1 in tints, its ½ contour, the points.
 
@@ -431,6 +426,15 @@ def class_handles(look: Look) -> list[Line2D]:
         mark_handle(f"class {label}", look.palette.classes[label], marker, markeredgewidth=0)
         for label, marker in enumerate("os")
     ]
+
+
+def legend(
+    figure: Figure, handles: Sequence[Artist], corner: tuple[float, float], **look: Any
+) -> None:
+    """Add a legend whose lower left corner is so many inches from the figure's."""
+    anchor = tuple(corner / figure.get_size_inches())
+    look = {"loc": "lower left", "bbox_to_anchor": anchor, "borderpad": 0, **look}
+    figure.legend(handles=handles, **look)
 
 
 def hollow_handle(look: Look, label: str = "below 100% train") -> Line2D:

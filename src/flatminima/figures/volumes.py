@@ -51,14 +51,10 @@ class Estimator:
     colour: int
 
     @property
-    def low(self) -> str:
-        """The array of the lower ends of its intervals."""
-        return f"{self.value.removesuffix('_value')}_low"
-
-    @property
-    def high(self) -> str:
-        """The array of the upper ends."""
-        return f"{self.value.removesuffix('_value')}_high"
+    def ends(self) -> tuple[str, str]:
+        """The arrays of the lower and of the upper ends of its intervals."""
+        stem = self.value.removesuffix("_value")
+        return f"{stem}_low", f"{stem}_high"
 
 
 ESTIMATORS = (
@@ -258,7 +254,7 @@ def _marks(
         factor, network = place
         x = factor + offset + 0.05 * (network - (values.shape[1] - 1) / 2)
         axes.plot([x], [value], marker=one.marker, markersize=3.2, color=colour, linestyle="none")
-        ends = (data[one.low][place], data[one.high][place])
+        ends = [data[end][place] for end in one.ends]
         if bound[place]:
             _arrow(axes, x, value, colour)
         elif np.isfinite(ends).all():

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
 from flatminima.figures import style
 from flatminima.figures.style import Data, Look
@@ -92,16 +91,9 @@ def _panel(axes: Axes, data: Data, measure: Measure, look: Look) -> None:
     _ticks(axes, finite, measure.falls, logarithmic)
     axes.set_title(_title(measure, data), size=8)
     axes.set_ylabel(measure.unit, size=7)
-    axes.text(
-        0.99,
-        0.99 if measure.falls else 0.01,
-        _rho(data, measure),
-        transform=axes.transAxes,
-        ha="right",
-        va="top" if measure.falls else "bottom",
-        size=7,
-        color=look.palette.muted,
-    )
+    height, va = (0.99, "top") if measure.falls else (0.01, "bottom")
+    words = axes.text(0.99, height, _rho(data, measure), ha="right", va=va, size=7)
+    words.set(transform=axes.transAxes, color=look.palette.muted)
 
 
 def _ticks(
@@ -122,7 +114,7 @@ def _ticks(
         style.decades(axes.yaxis, low, high, 4)
         return
     axes.locator_params(axis="y", nbins=4)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    style.numbers(axes.yaxis)
 
 
 def _title(measure: Measure, data: Data) -> str:

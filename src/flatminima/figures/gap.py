@@ -1,14 +1,14 @@
 """Gap, basin radius and volume over poison factors (Huang et al. 2020, figure 5, one dataset)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from flatminima.figure_record import Source
 from flatminima.figures import style
@@ -165,14 +165,15 @@ def _lanes(axes: Axes, values: Float[np.ndarray, "..."], logarithmic: bool, look
         axes.set_ylim(bottom, top)
         ticks = MaxNLocator(6).tick_values(low, high)
         axes.set_yticks([tick for tick in ticks if low <= tick <= high])
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+        style.numbers(axes.yaxis)
     lanes = ((below, LANE, LANE / 2, "no\nbasin"), (above, 1 - LANE, 1 - LANE / 2, "no\nend"))
     for there, line, middle, name in lanes:
         if there:
-            within: dict[str, Any] = {"transform": axes.transAxes}
-            rule = Line2D((0, 1), (line, line), color=look.palette.faint, linewidth=0.7, **within)
+            faint, within = look.palette.faint, axes.transAxes
+            rule = Line2D((0, 1), (line, line), color=faint, linewidth=0.7, transform=within)
             axes.add_artist(rule)
-            axes.text(-0.02, middle, name, ha="right", va="center", linespacing=1, **within)
+            words = axes.text(-0.02, middle, name, ha="right", va="center", linespacing=1)
+            words.set_transform(within)
 
 
 def _series(data: Data, look: Look) -> list[Series]:

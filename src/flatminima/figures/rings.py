@@ -220,7 +220,7 @@ def _unrolled(axes: Axes, data: Data, index: int, look: Look) -> None:
     out = [gap * 10.0**n for n in range(4) if gap * 10.0**n < offset[-1]]
     inwards = [-tick for tick in out[1:] if -tick > offset[0]]
     axes.yaxis.set_major_locator(FixedLocator([*inwards, 0, *out]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    style.numbers(axes.yaxis)
     axes.yaxis.set_minor_locator(NullLocator())
     if index and not look.narrow:
         axes.tick_params(labelleft=False)

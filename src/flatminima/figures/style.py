@@ -489,9 +489,10 @@ def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool =
     axis.set_minor_formatter(NullFormatter())
 
 
-def numbers(axis: Axis, most: int) -> None:
-    """Put at most so many ticks and one on a linear axis, with numbers as in a sentence."""
-    axis.set_major_locator(MaxNLocator(most))
+def numbers(axis: Axis, intervals: int | None = None) -> None:
+    """Number a linear axis as a sentence would, with ticks at no more intervals than are given."""
+    if intervals is not None:
+        axis.set_major_locator(MaxNLocator(intervals))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 

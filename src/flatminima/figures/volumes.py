@@ -206,7 +206,8 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
             for width, value in zip(widths[~sure], found[~sure], strict=True):
                 if np.isfinite(value):
                     _arrow(axes, width, value, colour)
-    deepest = max(1.0, *(float(top) for top in [axes.dataLim.y1] if np.isfinite(top)))
+    deepest = float(axes.dataLim.y1)
+    deepest = max(1.0, deepest) if np.isfinite(deepest) else 1.0
     ticks = [0.0, *(10.0**n for n in range(int(np.floor(np.log10(deepest))) + 1))]
     axes.set_ylim(deepest * 1.8, -0.15)
     axes.yaxis.set_major_locator(FixedLocator(ticks))

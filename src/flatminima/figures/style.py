@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -368,7 +368,7 @@ def field(
 def class_points(
     axes: Axes,
     points: Float[np.ndarray, "2 points"],
-    labels: Bool[np.ndarray, " points"],
+    labels: Int[np.ndarray, " points"],
     look: Look,
     size: float,
     **mark: Any,

@@ -18,8 +18,19 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.figure_record import FigureRecord, Source
 from flatminima.figures import living
 from flatminima.flatness_measures import BALLS, LOSSES, set_against_rescaling
+from flatminima.formats.basins import Subsets, Summary
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
+from flatminima.formats.learning_curves import LearningCurves
+from flatminima.formats.margins import Margins
+from flatminima.formats.minefield import BadMinima, Embedding, Iterates
 from flatminima.formats.mode_connectivity import PAIRS as KINDS
+from flatminima.formats.mode_connectivity import ModeConnectivity
+from flatminima.formats.perturbations import Perturbations
+from flatminima.formats.random_labels import RandomLabelsSurvey
+from flatminima.formats.rings import RingsSurvey, Sharpness
+from flatminima.formats.skip_connections import DepthMinima, LossSurfaces
+from flatminima.formats.slices import Slices
+from flatminima.formats.volumes import Volumes
 from flatminima.measurements import (
     flatness,
     generalization,
@@ -27,13 +38,14 @@ from flatminima.measurements import (
     minefield,
     mode_connectivity,
     perturbation,
+    poisoned,
     random_labels,
     rings,
     skip_connections,
     volumes,
 )
 from flatminima.measurements.measurement import as_records
-from flatminima.measurements.poisoned import describe, describe_images, measure
+from flatminima.measurements.poisoned import describe, describe_images
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import identify
@@ -90,6 +102,30 @@ STEMS = (
 )
 
 
+def typed(kind, arrays):
+    """The record of the arrays there are; what no measurement reads may lack."""
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    values = {}
+    for field in kind.stored():
+        held = arrays.get(field.name)
+        if field.prefix is not None:
+            held = {
+                name.removeprefix(field.prefix): array
+                for name, array in arrays.items()
+                if name.startswith(field.prefix)
+            }
+            held = typed(field.record, held) if field.record and held else held or None
+        elif field.scalar is not None and held is not None:
+            held = field.scalar(held[0])
+        values[field.name] = held
+    return kind(**values)
+
+
+def each(kind, found):
+    """Such records by name."""
+    return {name: typed(kind, arrays) for name, arrays in found.items()}
+
+
 def made_up_summary(factors, seeds, *, weights, test_at_most, missed=0, seed=0):
     """Accuracies fall and basins shrink with the poison factor; a few networks miss points."""
     random = generator(seed, "made-up summary")
@@ -125,6 +161,7 @@ def made_up_summary(factors, seeds, *, weights, test_at_most, missed=0, seed=0):
         "log10_volume_mean_log_low": mean_log - 5,
         "log10_volume_mean_log_high": mean_log + 5,
         "effective_sample_size": 1 + 0.5 * random.random(radius.shape),
+        "resolution": np.full(radius.shape, 1e-6),
         "recrossing_share": 0.02 * random.random(radius.shape),
         "censored_share": np.zeros(radius.shape),
         "weights": np.array([weights]),
@@ -182,7 +219,7 @@ def made_up_inputs():
         ),
         "images": describe_images(
             made_up_points(400, 397, 1, 1000, shape=(1, 8, 8), classes=10),
-            summaries["images"],
+            typed(Summary, summaries["images"]),
             network={"architecture": "resnet", "depth": 8, "width": 8},
             training={
                 "epochs": 60,
@@ -937,38 +974,82 @@ def made_up_living():
     return followed.arrays(), drawn.arrays()
 
 
+def measure_poisoned(
+    summaries, selections, slices, settings, *, sources=None, subsets=None, **more
+):
+    """Measure made-up networks of several data sets."""
+    return {
+        name: entry
+        for dataset, summary in summaries.items()
+        for name, entry in poisoned.measure(
+            dataset,
+            typed(Summary, summary),
+            selections[dataset],
+            typed(Slices, slices[dataset]),
+            settings[dataset],
+            source=(sources or {}).get(dataset, ""),
+            subsets=typed(Subsets, subsets[dataset]) if dataset in (subsets or {}) else None,
+            **more,
+        ).items()
+    }
+
+
+def measure_minefield(dataset, iterates, minima, embedding, settings):
+    """Measure a made-up minefield."""
+    records = ((Iterates, iterates), (BadMinima, minima), (Embedding, embedding))
+    return minefield.measure(dataset, *(typed(*record) for record in records), settings)
+
+
+def measure_rings(survey, sharpness, settings, **more):
+    """Measure made-up rings."""
+    return rings.measure(typed(RingsSurvey, survey), typed(Sharpness, sharpness), settings, **more)
+
+
+def measure_random_labels(survey, summary, settings, **more):
+    """Measure made-up networks of two stages."""
+    survey, summary = typed(RandomLabelsSurvey, survey), typed(Summary, summary)
+    return random_labels.measure(survey, summary, settings, **more)
+
+
+def measure_architectures(courses, settings, **more):
+    """Measure made-up models."""
+    return generalization.measure_architectures(each(LearningCurves, courses), settings, **more)
+
+
+def measure_optimizers(courses, settings):
+    """Measure made-up optimizers."""
+    return generalization.measure_optimizers(each(LearningCurves, courses), settings)
+
+
+def measure_surfaces(surfaces, minima, settings, **more):
+    """Measure made-up networks with and without skip connections."""
+    surfaces, minima = each(LossSurfaces, surfaces), each(DepthMinima, minima)
+    return skip_connections.measure(surfaces, minima, settings, **more)
+
+
+def measure_paths(found, settings):
+    """Measure made-up curves."""
+    return mode_connectivity.measure(each(ModeConnectivity, found), settings)
+
+
 def measure_all(inputs, *, resamples=200):
-    """Measurements of every kind of experiment; some jobs may have failed."""
-    dataset, selections = "swiss_roll", inputs["selections"]
-    widths = made_up_margins(inputs["summaries"][dataset])
+    """Measurements of every kind of experiment."""
+    dataset, sampled = "swiss_roll", {"seed": 1906, "resamples": resamples}
+    summary, selection = inputs["summaries"][dataset], inputs["selections"][dataset]
+    widths, basins = typed(Margins, made_up_margins(summary)), made_up_volumes(summary)
     return (
-        measure(**inputs, seed=1906, resamples=resamples)
-        | margins.measure(dataset, widths, selections[dataset], seed=1906, resamples=resamples)
-        | volumes.measure(
-            dataset,
-            made_up_volumes(inputs["summaries"][dataset]),
-            seed=1906,
-            resamples=resamples,
-        )
-        | perturbation.measure(dataset, made_up_perturbations())
-        | flatness.measure(
-            dataset,
-            *made_up_flatness(inputs["summaries"][dataset]),
-            inputs["summaries"][dataset],
-            seed=1906,
-            resamples=resamples,
-        )
-        | minefield.measure(**made_up_minefield())
-        | rings.measure(**made_up_rings(), seed=1906, resamples=resamples)
-        | random_labels.measure(
-            **made_up_random_labels(inputs["summaries"][dataset]), seed=1906, resamples=resamples
-        )
-        | generalization.measure_architectures(
-            **made_up_architectures(), seed=1906, resamples=resamples
-        )
-        | generalization.measure_optimizers(**made_up_optimizers())
-        | skip_connections.measure(**made_up_surfaces(), seed=1906, resamples=resamples)
-        | mode_connectivity.measure(**made_up_paths())
+        measure_poisoned(**inputs, **sampled)
+        | margins.measure(dataset, widths, selection, **sampled)
+        | volumes.measure(dataset, typed(Volumes, basins), **sampled)
+        | perturbation.measure(dataset, typed(Perturbations, made_up_perturbations()))
+        | flatness.measure(dataset, *made_up_flatness(summary), summary, **sampled)
+        | measure_minefield(**made_up_minefield())
+        | measure_rings(**made_up_rings(), **sampled)
+        | measure_random_labels(**made_up_random_labels(summary), **sampled)
+        | measure_architectures(**made_up_architectures(), **sampled)
+        | measure_optimizers(**made_up_optimizers())
+        | measure_surfaces(**made_up_surfaces(), **sampled)
+        | measure_paths(**made_up_paths())
     )
 
 

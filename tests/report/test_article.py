@@ -8,7 +8,6 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, nodes
 
 from flatminima.errors import UserError
-from flatminima.measurements import rings
 from flatminima.measurements.measurement import Measurement
 from flatminima.report import article
 from flatminima.report.claims import Claims, Sentences, judge
@@ -21,7 +20,7 @@ from .conftest import (
     STEMS,
     made_up_manifests,
     made_up_rings,
-    measure_all,
+    measure_rings,
     visible_text,
 )
 
@@ -567,7 +566,7 @@ def rings_with(measurements, **values):
 def test_rings_without_a_network_that_fits_are_not_said_to_miss_the_circle(compose, measurements):
     made_up = made_up_rings()
     made_up["survey"]["converged"][0] = False
-    found = measurements | rings.measure(**made_up, seed=1906, resamples=200)
+    found = measurements | measure_rings(**made_up, seed=1906, resamples=200)
     text = visible_text(compose(measurements=found))
     assert "none fit every training point. So nothing can be said" in text
     assert "How sharp the circle is beside what training finds could not be measured" in text
@@ -724,9 +723,13 @@ def test_enough_images_of_the_source_make_a_reproduction(compose, pictures, meas
     assert "where the sources train on" not in text
 
 
-def test_missing_parts_leave_labelled_gaps(compose, inputs):
-    part = measure_all({**inputs, "slices": {}})
-    text = visible_text(compose(measurements=part))
+def test_missing_parts_leave_labelled_gaps(compose, measurements):
+    lost = {
+        name: dataclasses.replace(entry, value=None, low=None, high=None)
+        for name, entry in measurements.items()
+        if ".slice." in name
+    }
+    text = visible_text(compose(measurements=measurements | lost))
     assert "The slices through these minima could not be measured" in text
 
 

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from flatminima.errors import DamagedFileError
-from flatminima.measurements.generalization import LANDS, measure_architectures, measure_optimizers
+from flatminima.measurements.generalization import LANDS
 from flatminima.report.claims import judge
 from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
-from .conftest import made_up_architectures, made_up_course, made_up_optimizers, visible_text
+from .conftest import (
+    made_up_architectures,
+    made_up_course,
+    made_up_optimizers,
+    measure_architectures,
+    measure_optimizers,
+    visible_text,
+)
 
 
 @pytest.fixture
@@ -150,13 +156,6 @@ def test_optimizers_that_are_left_out_have_names_without_values(ways):
     for name in OPTIMIZERS:
         found = ways[f"optimizers.{name}.test_accuracy"]
         assert (found.value is None) == (name not in ("adam", "sgd", "lbfgs"))
-
-
-def test_a_course_that_lacks_an_array_is_named():
-    made = made_up_optimizers()
-    del made["courses"]["sgd"]["classes"]
-    with pytest.raises(DamagedFileError, match=r"the course of sgd has no classes"):
-        measure_optimizers(**made)
 
 
 def changed(measurements, **values):

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from flatminima.formats.margins import Margins
 from flatminima.measurements.margins import measure
+
+from .conftest import typed
 
 MARGINS = {
     "margin": np.array(
@@ -26,7 +29,7 @@ SELECTION = {
 
 
 def values(**changes):
-    found = measure("d", MARGINS | changes, SELECTION, seed=0, resamples=50)
+    found = measure("d", typed(Margins, MARGINS | changes), SELECTION, seed=0, resamples=50)
     return {name.removeprefix("d."): entry.value for name, entry in found.items()}
 
 
@@ -63,6 +66,8 @@ def test_the_row_and_the_two_shown_are_found_by_their_selection():
 def test_a_network_without_a_boundary_is_left_out_and_noted():
     margin = MARGINS["margin"].copy()
     margin[1, 1] = np.nan
-    found = measure("d", MARGINS | {"margin": margin}, SELECTION, seed=0, resamples=50)
+    found = measure(
+        "d", typed(Margins, MARGINS | {"margin": margin}), SELECTION, seed=0, resamples=50
+    )
     assert found["d.margins.vs_gap"].runs == 5
     assert found["d.margins.vs_gap"].note == "1 networks without a boundary left out"

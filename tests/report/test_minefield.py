@@ -3,9 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from flatminima.measurements.minefield import measure
-
 from .conftest import made_up_minefield, visible_text
+from .conftest import measure_minefield as measure
 
 
 @pytest.fixture

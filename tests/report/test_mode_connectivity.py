@@ -5,9 +5,10 @@ import copy
 import numpy as np
 import pytest
 
-from flatminima.measurements.mode_connectivity import barriers, last_share, measure
+from flatminima.measurements.mode_connectivity import barriers, last_share
 
 from .conftest import made_up_paths, visible_text
+from .conftest import measure_paths as measure
 
 
 def test_barriers_are_above_the_higher_end():

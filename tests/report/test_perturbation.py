@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from flatminima.formats.perturbations import HELD
-from flatminima.measurements.perturbation import measure
+from flatminima.formats.perturbations import HELD, Perturbations
+from flatminima.measurements import perturbation
+
+from .conftest import typed
 
 DISTANCE = np.array([0.0, 1, 2, 4, 8, 16])
 
@@ -26,6 +28,10 @@ def perturbed(**changes):
             }.items()
         }
     return found | changes
+
+
+def measure(dataset, arrays):
+    return perturbation.measure(dataset, typed(Perturbations, arrays))
 
 
 def of_way(way, arrays):

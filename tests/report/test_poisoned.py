@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.errors import DamagedFileError
+from flatminima.formats.basins import Summary
 from flatminima.measurements.measurement import as_records
 from flatminima.measurements.poisoned import describe, describe_images, first_crossing
-from flatminima.measurements.poisoned import measure as measure_fully
 
-from .conftest import made_up_inputs, made_up_points
+from .conftest import made_up_inputs, made_up_points, typed
+from .conftest import measure_poisoned as measure_fully
 
 # Intervals are tested where they matter; elsewhere a few resamples save time.
 measure = functools.partial(measure_fully, resamples=50)
@@ -27,6 +27,7 @@ def one_dataset(**changes):
         "gradient_norm": np.ones((2, 3)),
         "cutoff": np.broadcast_to(np.array([0.5, 0.15]), (2, 3, 2)),
         "effective_sample_size": np.full((2, 3, 2), 1.5),
+        "resolution": np.full((2, 3, 2), 1e-6),
         "recrossing_share": np.full((2, 3, 2), 0.25),
         "censored_share": np.full((2, 3, 2), 0.05),
         "weights": np.array([10]),
@@ -56,7 +57,9 @@ def one_dataset(**changes):
         "selections": {
             "d": {"good": {"poison": 0.0, "seed": 2}, "bad": {"poison": 0.3, "seed": 2}}
         },
-        "slices": {},
+        "slices": {
+            "d": {"ray_distance": np.array([1.0, 2.0]), "ray_loss": np.full((2, 1, 2), 9.0)}
+        },
         "settings": {"d": settings},
     }
 
@@ -122,16 +125,20 @@ def test_difference_of_volumes_and_its_share_per_dimension():
 def test_bootstrap_of_a_difference_covers_the_normal_interval():
     random = np.random.default_rng(0)
     radius = np.exp(random.normal(0, 0.1, (2, 100)) + np.array([[1.0], [0.0]]))
-    summary = {name: np.ones((2, 100)) for name in ("train_accuracy", "converged", "gradient_norm")}
+    summary = {name: np.ones((2, 100)) for name in ("train_accuracy", "gradient_norm")}
     inputs = one_dataset(
         **summary,
+        converged=np.full((2, 100), True),
         test_accuracy=random.random((2, 100)),
         train_loss=np.full((2, 100), 0.05),
         cutoff=np.broadcast_to(np.array([0.5, 0.15]), (2, 100, 2)),
         radius=radius,
         **{
             name: np.full((2, 100, 2), 0.01)
-            for name in ("effective_sample_size", "recrossing_share", "censored_share")
+            for name in (
+                *("effective_sample_size", "recrossing_share", "censored_share"),
+                "resolution",
+            )
         },
     )
     found = measure_fully(**inputs, seed=1)["d.cutoff_0.volume_difference.mean_log"]
@@ -286,20 +293,6 @@ def test_rays_that_never_rise_are_told():
     assert found.high == 30
 
 
-def test_failed_jobs_leave_named_gaps():
-    whole = made_up_inputs()
-    full = set(measure(**whole, seed=1))
-    part = {**whole, "slices": {}, "selections": {}, "subsets": {"images": None}}
-    found = measure(**part, seed=1)
-    assert {name for name in found if not name.startswith("images.")} == {
-        name for name in full if not name.startswith("images.")
-    }
-    assert found["swiss_roll.slice.distance_ratio"].value is None
-    assert found["swiss_roll.bad.headline.median_radius"].value is None
-    without = measure(**{**whole, "summaries": {"images": whole["summaries"]["images"]}}, seed=1)
-    assert all(name.startswith("images.") for name in without)
-
-
 def test_one_data_set_does_not_change_the_numbers_of_another():
     inputs = made_up_inputs()
     both = as_records(measure(**inputs, seed=1))
@@ -363,7 +356,7 @@ def test_settings_are_described_from_the_data():
 def test_settings_that_an_architecture_does_not_take_are_not_told():
     told = describe_images(
         made_up_points(400, 397, 1, 1000, shape=(3, 32, 32), classes=10),
-        {},
+        typed(Summary, {}),
         # As an overlay over the default leaves it.
         network={"architecture": "resnet18", "depth": 8, "width": 64},
         training={"epochs": 1, "batch": 2, "learning_rate": 1, "momentum": 0, "milestones": []},
@@ -373,14 +366,3 @@ def test_settings_that_an_architecture_does_not_take_are_not_told():
     )
     assert np.isnan(told["depth"])
     assert (told["width"], told["survey_points"]) == (64, 100)
-
-
-def test_missing_arrays_and_settings_are_named():
-    inputs = one_dataset()
-    del inputs["summaries"]["d"]["cutoff"]
-    with pytest.raises(DamagedFileError, match=r"summary of d has no cutoff"):
-        measure(**inputs, seed=1)
-    inputs = one_dataset()
-    del inputs["settings"]["d"]["features"]
-    with pytest.raises(ValueError, match=r"settings of d lack features"):
-        measure(**inputs, seed=1)

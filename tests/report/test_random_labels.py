@@ -5,9 +5,14 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.measurements import random_labels
+from flatminima.measurements.poisoned import QUANTITIES
 
-from .conftest import made_up_random_labels, made_up_summary, visible_text
+from .conftest import (
+    made_up_random_labels,
+    made_up_summary,
+    measure_random_labels,
+    visible_text,
+)
 
 FACTORS = [0, 0.02, 0.05, 0.1, 0.2, 0.35]
 
@@ -18,7 +23,7 @@ def made_up():
     return made_up_random_labels(summary)
 
 
-measure = functools.partial(random_labels.measure, seed=5, resamples=300)
+measure = functools.partial(measure_random_labels, seed=5, resamples=300)
 
 
 def gap_of(survey):
@@ -61,7 +66,7 @@ def test_correlations_are_over_networks_that_fit_and_hold_no_poisoned_one(made_u
     taken = (survey["way"] == 1) & (survey["strength"] > 0) & survey["converged"]
     random = own & (survey["strength"] > 0)
     gap = gap_of(survey)
-    for quantity, array in random_labels.QUANTITIES.items():
+    for quantity, array in QUANTITIES.items():
         name = f"rank_correlation.{quantity}_vs_gap"
         each = []
         for column in range(4):

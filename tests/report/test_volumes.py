@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from flatminima.formats.volumes import Volumes
 from flatminima.measurements.volumes import measure
 
-from .conftest import made_up_inputs, made_up_volumes
+from .conftest import made_up_inputs, made_up_volumes, typed
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,9 @@ def volumes():
 def found(volumes):
     return {
         name.removeprefix("volumes."): entry
-        for name, entry in measure("swiss_roll", volumes, seed=3, resamples=300).items()
+        for name, entry in measure(
+            "swiss_roll", typed(Volumes, volumes), seed=3, resamples=300
+        ).items()
     }
 
 
@@ -102,5 +105,5 @@ def test_the_page_speaks_of_poisoned_minima_without_a_basin(volumes, compose, me
     for name, array in lost.items():
         if name.startswith("loss_"):
             array[-1 if gone == "most poisoned" else slice(None)] = np.nan
-    changed = measurements | measure("swiss_roll", lost, seed=3, resamples=300)
+    changed = measurements | measure("swiss_roll", typed(Volumes, lost), seed=3, resamples=300)
     assert 'id="volumes"' in compose(measurements=changed)

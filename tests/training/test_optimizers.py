@@ -11,12 +11,11 @@ from flatminima.configuration import block, load
 from flatminima.errors import ConfigError
 from flatminima.experiments.optimizers import learning_rates
 from flatminima.figures.optimizers import alt, collect
-from flatminima.measurements.generalization import measure_optimizers
 from flatminima.training.load import optimizer_of
 from flatminima.training.optimizers import OPTIMIZERS, OptimizerEntry
 from flatminima.training.proxprop import ProxProp, conjugate_gradients
 
-from ..report.conftest import made_up_optimizers
+from ..report.conftest import made_up_optimizers, measure_optimizers
 from ..test_configuration import DEFAULT, SCHEMA
 
 TABLE = {

@@ -34,9 +34,10 @@ def _measured_with(config: Config) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.learning_curves import LearningCurves
     from flatminima.measurements.generalization import measure_architectures
 
-    return measure_architectures(files.each("curves"), settings, seed=seed)
+    return measure_architectures(files.each("curves", LearningCurves), settings, seed=seed)
 
 
 EXPERIMENT = Experiment(

@@ -45,11 +45,11 @@ class Files:
         """What a JSON file says."""
         return read_json(self._one(name))
 
-    def each(self, name: str) -> dict[str, Arrays]:
-        """The arrays of several files, by the names of these without ending."""
+    def each(self, name: str, kind: type[Kind]) -> dict[str, Kind]:
+        """The records of several files, by the names of these without ending."""
         paths = self.paths[name]
         return {
-            Path(path).stem: read_arrays(path)
+            Path(path).stem: kind.read(path)
             for path in ([paths] if isinstance(paths, str) else paths)
         }
 

@@ -32,9 +32,11 @@ def _subsets(config: Config, _wildcards: Mapping[str, str]) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.basins import Subsets, Summary
+    from flatminima.formats.slices import Slices
     from flatminima.measurements import poisoned as of_poisoned
 
-    summary = files.arrays("summary")
+    summary = files.typed("summary", Summary)
     described = of_poisoned.describe_images(
         files.arrays("dataset"),
         summary,
@@ -45,12 +47,13 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
         excess=settings["excess"],
     )
     return of_poisoned.measure(
-        {NAME: summary},
-        {NAME: files.record("selection")},
-        {NAME: files.arrays("slices")},
-        {NAME: described},
-        sources={NAME: settings["source"]},
-        subsets={NAME: files.arrays("subsets")},
+        NAME,
+        summary,
+        files.record("selection"),
+        files.typed("slices", Slices),
+        described,
+        source=settings["source"],
+        subsets=files.typed("subsets", Subsets),
         seed=seed,
     )
 

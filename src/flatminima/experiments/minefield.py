@@ -58,13 +58,14 @@ def _check(config: Config) -> None:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.minefield import BadMinima, Embedding, Iterates
     from flatminima.measurements.minefield import measure
 
     return measure(
         files.arrays("dataset"),
-        files.arrays("iterates"),
-        files.arrays("bad_minima"),
-        files.arrays("embedding"),
+        files.typed("iterates", Iterates),
+        files.typed("bad_minima", BadMinima),
+        files.typed("embedding", Embedding),
         settings,
     )
 

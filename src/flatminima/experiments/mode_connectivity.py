@@ -69,9 +69,10 @@ def _measured_with(config: Config) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.mode_connectivity import ModeConnectivity
     from flatminima.measurements.mode_connectivity import measure
 
-    return measure(files.each("paths"), settings)
+    return measure(files.each("paths", ModeConnectivity), settings)
 
 
 EXPERIMENT = Experiment(

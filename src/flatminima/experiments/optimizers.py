@@ -38,9 +38,10 @@ def _measured_with(config: Config) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.learning_curves import LearningCurves
     from flatminima.measurements.generalization import measure_optimizers
 
-    return measure_optimizers(files.each("curves"), settings)
+    return measure_optimizers(files.each("curves", LearningCurves), settings)
 
 
 EXPERIMENT = Experiment(

@@ -62,13 +62,16 @@ def _measured_with(config: Config) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.basins import Summary
+    from flatminima.formats.random_labels import RandomLabelsSurvey
     from flatminima.measurements.random_labels import describe, measure
 
     geometry = ("directions", "direction_kind")
     described = describe(
         without(dict(settings), *geometry), **{key: settings[key] for key in geometry}
     )
-    return measure(files.arrays("survey"), files.arrays("summary"), described, seed=seed)
+    survey = files.typed("survey", RandomLabelsSurvey)
+    return measure(survey, files.typed("summary", Summary), described, seed=seed)
 
 
 EXPERIMENT = Experiment(

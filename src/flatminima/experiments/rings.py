@@ -99,10 +99,12 @@ def _measured_with(config: Config) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.rings import RingsSurvey, Sharpness
     from flatminima.measurements.rings import describe, measure
 
     described = describe(settings, direction_kind=settings["direction_kind"])
-    return measure(files.arrays("survey"), files.arrays("sharpness"), described, seed=seed)
+    survey, sharpness = files.typed("survey", RingsSurvey), files.typed("sharpness", Sharpness)
+    return measure(survey, sharpness, described, seed=seed)
 
 
 EXPERIMENT = Experiment(

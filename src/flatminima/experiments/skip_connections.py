@@ -42,9 +42,11 @@ def _check(config: Config) -> None:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.skip_connections import DepthMinima, LossSurfaces
     from flatminima.measurements.skip_connections import measure
 
-    return measure(files.each("surfaces"), files.each("minima"), settings, seed=seed)
+    surfaces, minima = files.each("surfaces", LossSurfaces), files.each("minima", DepthMinima)
+    return measure(surfaces, minima, settings, seed=seed)
 
 
 EXPERIMENT = Experiment(

@@ -33,16 +33,16 @@ def _boundaries(config: Config, wildcards: Mapping[str, str]) -> Config:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.basins import Summary
+    from flatminima.formats.margins import Margins
+    from flatminima.formats.perturbations import Perturbations
+    from flatminima.formats.slices import Slices
     from flatminima.measurements import margins, perturbation
     from flatminima.measurements import poisoned as of_poisoned
 
-    dataset, summary, selection = (
-        files.arrays("dataset"),
-        files.arrays("summary"),
-        files.record("selection"),
-    )
+    selection = files.record("selection")
     described = of_poisoned.describe(
-        dataset,
+        files.arrays("dataset"),
         hidden=settings["network"]["hidden"],
         training=settings["training"],
         directions=settings["directions"],
@@ -51,14 +51,15 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
     )
     return {
         **of_poisoned.measure(
-            {NAME: summary},
-            {NAME: selection},
-            {NAME: files.arrays("slices")},
-            {NAME: described},
+            NAME,
+            files.typed("summary", Summary),
+            selection,
+            files.typed("slices", Slices),
+            described,
             seed=seed,
         ),
-        **margins.measure(NAME, files.arrays("margins"), selection, seed=seed),
-        **perturbation.measure(NAME, files.arrays("perturbations")),
+        **margins.measure(NAME, files.typed("margins", Margins), selection, seed=seed),
+        **perturbation.measure(NAME, files.typed("perturbations", Perturbations)),
     }
 
 

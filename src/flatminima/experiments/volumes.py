@@ -39,9 +39,10 @@ def _check(config: Config) -> None:
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    from flatminima.formats.volumes import Volumes
     from flatminima.measurements.volumes import measure
 
-    return measure(NETWORKS, files.arrays("volumes"), seed=seed)
+    return measure(NETWORKS, files.typed("volumes", Volumes), seed=seed)
 
 
 EXPERIMENT = Experiment(

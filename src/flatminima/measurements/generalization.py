@@ -1,18 +1,17 @@
 """Measurements of what training comes to by itself: models beside each other, and optimizers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
-from flatminima.errors import DamagedFileError
+from flatminima.formats.learning_curves import LearningCurves
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.statistics import difference, span
+from flatminima.measurements.statistics import Gauge, ResamplingGauge
 from flatminima.models.architectures import MODELS
 from flatminima.ranks import Bootstrap
-from flatminima.storage import Arrays
 from flatminima.training.optimizers import GAP_LIMIT, OPTIMIZERS
 
 LINEAR = "linear"
@@ -27,14 +26,9 @@ LANDS = 0.9
 It is also what report/claims asks of training accuracies for a claim to hold at least in part.
 """
 
-_NEEDED = (
-    *("train_accuracy", "test_accuracy", "converged"),
-    *("trainable", "train_points", "test_points", "classes", "chance"),
-)
-
 
 def measure_architectures(
-    courses: Mapping[str, Arrays],
+    curves: Mapping[str, LearningCurves],
     settings: Mapping[str, Any],
     *,
     seed: int,
@@ -43,36 +37,37 @@ def measure_architectures(
     """Measure the networks and the linear model; names begin with ``architectures.``.
 
     Args:
-        courses: per model, what :func:`flatminima.training.learning_curves.follow` gave.
+        curves: per model.
         settings: ``source`` of the images, ``epochs``, ``batch``, ``momentum``, ``milestones`` and,
             per model, ``network`` and ``learning_rate``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
-
-    Raises:
-        DamagedFileError: if a course lacks an array.
     """
-    source = settings["source"]
-    bootstrap = Bootstrap(seed, resamples)
-    found = _settings(courses, settings)
+    gauge = ResamplingGauge(settings["source"], Bootstrap(seed, resamples))
+    measurements = _settings(gauge, curves, settings)
     for model in MODELS:
-        own = settings["models"][model]
-        entries = _ends(courses[model], own["learning_rate"], source) | _architecture(own, source)
-        found |= {f"{model}.{name}": entry for name, entry in entries.items()}
+        described = settings["models"][model]
+        entries = _ends(gauge, curves[model], described["learning_rate"])
+        entries |= _architecture(gauge, described)
+        measurements |= {f"{model}.{name}": entry for name, entry in entries.items()}
+    linear = curves[LINEAR]
     for model in NETWORKS:
-        counts = (float(courses[one]["trainable"][0]) for one in (model, LINEAR))
-        above, below = (courses[one]["test_accuracy"] for one in (model, LINEAR))
-        found[f"{model}.advantage"] = difference(
-            (above, below), "fraction", source,
-            address=f"architectures {model}", bootstrap=bootstrap,
-        )  # fmt: skip
-        ratio = next(counts) / next(counts)
-        found[f"{model}.parameters_ratio"] = Measurement(ratio, "ratio", source)
-        found[f"{model}.gap_of_fit"] = _gap_of_fit(courses[model], found[f"{model}.gap"])
-    return {f"architectures.{name}": entry for name, entry in found.items()}
+        network = curves[model]
+        measurements |= {
+            f"{model}.advantage": gauge.difference(
+                (network.test_accuracy, linear.test_accuracy), "fraction", f"architectures {model}"
+            ),
+            f"{model}.parameters_ratio": gauge.number(
+                network.trainable / linear.trainable, "ratio"
+            ),
+            f"{model}.gap_of_fit": _gap_of_fit(gauge, network, measurements[f"{model}.gap"]),
+        }
+    return {f"architectures.{name}": entry for name, entry in measurements.items()}
 
 
-def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any]) -> Measurements:
+def measure_optimizers(
+    curves: Mapping[str, LearningCurves], settings: Mapping[str, Any]
+) -> Measurements:
     """Measure what every optimizer comes to; names begin with ``optimizers.``.
 
     Known optimizers that are not among the settings give their names with the value None. An
@@ -81,127 +76,120 @@ def measure_optimizers(courses: Mapping[str, Arrays], settings: Mapping[str, Any
     land: those whose mean training accuracy is ``LANDS`` or more.
 
     Args:
-        courses: per optimizer, what :func:`flatminima.training.learning_curves.follow` gave.
+        curves: per optimizer.
         settings: ``source`` of the images, ``network``, ``epochs``, ``batch``, ``milestones`` and
             the ``learning_rates`` by optimizer.
-
-    Raises:
-        DamagedFileError: if a course lacks an array.
     """
-    source = settings["source"]
-    found = _settings(courses, settings) | _architecture(settings, source)
-    ends = {
-        name: _ends(course, settings["learning_rates"][name], source)
-        for name, course in courses.items()
-    }
-    absent = Measurement(None, "", source, note="not among the settings")
+    gauge = Gauge(settings["source"])
+    ends = {name: _ends(gauge, of, settings["learning_rates"][name]) for name, of in curves.items()}
+    measurements = _settings(gauge, curves, settings) | _architecture(gauge, settings)
+    absent = gauge.missing("", "not among the settings")
     for name in OPTIMIZERS:
         entries = ends.get(name) or dict.fromkeys(next(iter(ends.values())), absent)
-        found |= {f"{name}.{entry}": measurement for entry, measurement in entries.items()}
+        measurements |= {f"{name}.{entry}": measurement for entry, measurement in entries.items()}
 
-    networks = sum(map(_networks, courses.values()))
+    networks = sum(of.converged.size for of in curves.values())
+    landed = {name for name, of in curves.items() if _lands(of)}
+    no_gap = gauge.missing("fraction", "no optimizer lands at a minimum")
 
-    def overall(value: float, unit: str = "count") -> Measurement:
-        return Measurement(float(value), unit, source, runs=networks)
-
-    landed = {name for name, course in courses.items() if _lands(course)}
-    no_gap = Measurement(None, "fraction", source, note="no optimizer lands at a minimum")
-
-    def extreme(entry: str, *, highest: bool, among: Collection[str] = courses) -> Measurement:
+    def extreme(entry: str, *, highest: bool, among: Collection[str] = curves) -> Measurement:
         sign = -1 if highest else 1
         name = min(among, key=lambda one: (sign * (ends[one][entry].value or 0.0), one))
         return replace(ends[name][entry], note=OPTIMIZERS[name].label)
 
+    def share(value: float) -> Measurement:
+        return gauge.number(value, "fraction", runs=networks)
+
     best, worst = (extreme("test_accuracy", highest=highest) for highest in (True, False))
-    ranges = [float(np.ptp(course["test_accuracy"])) for course in courses.values()]
+    ranges = [float(np.ptp(of.test_accuracy)) for of in curves.values()]
     within = sum((ends[name]["gap"].value or 0.0) <= GAP_LIMIT for name in landed)
-    found |= {
-        "count": overall(len(courses)),
-        "fitting": overall(sum(bool(course["converged"].all()) for course in courses.values())),
-        "above_chance": overall(sum(map(_above_chance, courses.values()))),
-        "landing": overall(len(landed)),
-        "not_landing": overall(len(courses) - len(landed)),
-        "within_limit": overall(within),
-        "share_within_limit": overall(within / len(landed), "fraction") if landed else no_gap,
+    counts = {
+        "count": len(curves),
+        "fitting": sum(bool(of.converged.all()) for of in curves.values()),
+        "above_chance": sum(map(_above_chance, curves.values())),
+        "landing": len(landed),
+        "not_landing": len(curves) - len(landed),
+        "within_limit": within,
+        "parameters": next(iter(curves.values())).trainable,
+    }
+    measurements |= {
+        **{name: gauge.count(count, networks) for name, count in counts.items()},
+        "share_within_limit": share(within / len(landed)) if landed else no_gap,
         "lowest_train_accuracy": extreme("train_accuracy", highest=False),
         "lowest_test_accuracy": worst,
         "highest_test_accuracy": best,
         "largest_gap": extreme("gap", highest=True, among=landed) if landed else no_gap,
-        "spread": overall((best.value or 0.0) - (worst.value or 0.0), "fraction"),
-        "seed_spread": overall(max(ranges), "fraction"),
-        "parameters": overall(next(iter(courses.values()))["trainable"][0]),
+        "spread": share((best.value or 0.0) - (worst.value or 0.0)),
+        "seed_spread": share(max(ranges)),
     }
-    return {f"optimizers.{name}": entry for name, entry in found.items()}
+    return {f"optimizers.{name}": entry for name, entry in measurements.items()}
 
 
-def _settings(courses: Mapping[str, Arrays], settings: Mapping[str, Any]) -> Measurements:
-    """What is common to all courses."""
-    source = settings["source"]
-    for name, course in courses.items():
-        if missing := [each for each in _NEEDED if each not in course]:
-            raise DamagedFileError(
-                f"the course of {name} has no {', '.join(missing)}; delete it and run snakemake "
-                "again"
-            )
-    first = next(iter(courses.values()))
-    counts = {name: float(first[name][0]) for name in ("train_points", "test_points", "classes")}
-    counts |= {name: settings[name] for name in ("epochs", "batch")}
-    counts["milestones"] = len(settings["milestones"])
-    found = {name: Measurement(float(value), "count", source) for name, value in counts.items()}
-    for index, fraction in enumerate(settings["milestones"]):
-        found[f"milestone_{index}"] = Measurement(float(fraction), "fraction", source)
+def _settings(
+    gauge: Gauge, curves: Mapping[str, LearningCurves], settings: Mapping[str, Any]
+) -> Measurements:
+    """What is common to all networks."""
+    first = next(iter(curves.values()))
+    measurements = {
+        "train_points": gauge.count(first.train_points),
+        "test_points": gauge.count(first.test_points),
+        "classes": gauge.count(first.classes),
+        "epochs": gauge.count(settings["epochs"]),
+        "batch": gauge.count(settings["batch"]),
+        **milestones(gauge, settings["milestones"]),
+    }
     if "momentum" in settings:
-        found["momentum"] = Measurement(float(settings["momentum"]), "", source)
-    chance = Measurement(float(first["chance"][0]), "fraction", source)
-    return {f"setting.{name}": entry for name, entry in found.items()} | {"chance": chance}
-
-
-def _architecture(settings: Mapping[str, Any], source: str) -> Measurements:
-    """Which architecture was chosen."""
-    name = settings["network"]["architecture"]
-    return {f"architecture.{name}": Measurement(1.0, "count", source)}
-
-
-def _ends(course: Arrays, rate: float, source: str) -> Measurements:
-    """What one model or one optimizer comes to after the last epoch."""
-    train, test = course["train_accuracy"], course["test_accuracy"]
-    networks = _networks(course)
+        measurements["momentum"] = gauge.number(settings["momentum"])
     return {
-        "parameters": Measurement(float(course["trainable"][0]), "count", source),
-        "learning_rate": Measurement(float(rate), "", source),
-        "seeds": Measurement(float(networks), "count", source),
-        "reaching": Measurement(float(course["converged"].sum()), "count", source, runs=networks),
-        "train_accuracy": span(train, "fraction", source),
-        "test_accuracy": span(test, "fraction", source),
-        "gap": span(train - test, "fraction", source),
+        **{f"setting.{name}": entry for name, entry in measurements.items()},
+        "chance": gauge.number(first.chance, "fraction"),
     }
 
 
-def _networks(course: Arrays) -> int:
-    return int(course["converged"].size)
+def milestones(gauge: Gauge, shares: Sequence[float]) -> Measurements:
+    """After which shares of the epochs the learning rate is divided."""
+    return {
+        "milestones": gauge.count(len(shares)),
+        **{
+            f"milestone_{index}": gauge.number(share, "fraction")
+            for index, share in enumerate(shares)
+        },
+    }
 
 
-def _lands(course: Arrays) -> bool:
-    return bool(course["train_accuracy"].mean() >= LANDS)
+def _architecture(gauge: Gauge, settings: Mapping[str, Any]) -> Measurements:
+    """Which architecture was chosen."""
+    return {f"architecture.{settings['network']['architecture']}": gauge.count(1)}
 
 
-def _gap_of_fit(course: Arrays, gap: Measurement) -> Measurement:
+def _ends(gauge: Gauge, curves: LearningCurves, rate: float) -> Measurements:
+    """What one model or one optimizer comes to after the last epoch."""
+    networks = curves.converged.size
+    return {
+        "parameters": gauge.count(curves.trainable),
+        "learning_rate": gauge.number(rate),
+        "seeds": gauge.count(networks),
+        "reaching": gauge.count(curves.converged.sum(), networks),
+        "train_accuracy": gauge.span(curves.train_accuracy, "fraction"),
+        "test_accuracy": gauge.span(curves.test_accuracy, "fraction"),
+        "gap": gauge.span(curves.train_accuracy - curves.test_accuracy, "fraction"),
+    }
+
+
+def _lands(curves: LearningCurves) -> bool:
+    return bool(curves.train_accuracy.mean() >= LANDS)
+
+
+def _gap_of_fit(gauge: Gauge, curves: LearningCurves, gap: Measurement) -> Measurement:
     """The gap, unless it is that of networks that have not learned anything to generalize."""
-    if not _lands(course):
-        return Measurement(
-            None,
-            gap.unit,
-            gap.dataset,
-            note="it does not fit its training images, so no gap counts",
-        )
-    if not _above_chance(course):
-        return Measurement(
-            None, gap.unit, gap.dataset, note="its test accuracy is not above chance"
-        )
+    if not _lands(curves):
+        return gauge.missing(gap.unit, "it does not fit its training images, so no gap counts")
+    if not _above_chance(curves):
+        return gauge.missing(gap.unit, "its test accuracy is not above chance")
     return gap
 
 
-def _above_chance(course: Arrays) -> bool:
-    points = int(course["test_points"][0])
-    right = np.rint(course["test_accuracy"] * points)
-    return bool((binom.sf(right - 1, points, float(course["chance"][0])) <= BY_LUCK).all())
+def _above_chance(curves: LearningCurves) -> bool:
+    points = curves.test_points
+    right = np.rint(curves.test_accuracy * points)
+    return bool((binom.sf(right - 1, points, curves.chance) <= BY_LUCK).all())

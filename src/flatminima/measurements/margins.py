@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.formats.margins import Margins
 from flatminima.geometry.margins import LOW
 from flatminima.measurements.measurement import WITHIN, Measurement, Measurements
-from flatminima.measurements.statistics import correlation, finite, span
+from flatminima.measurements.statistics import Gauge, ResamplingGauge
 from flatminima.ranks import Bootstrap, rank_correlation
-from flatminima.storage import Arrays
 
 UNIT = "data units"
 
 
 def measure(
     dataset: str,
-    margins: Arrays,
+    margins: Margins,
     selection: Mapping[str, Any],
     *,
     seed: int,
@@ -30,108 +30,84 @@ def measure(
 
     Args:
         dataset: its name.
-        margins: ``margin`` (factors, networks, points), ``unresolved`` (factors, networks),
-            ``spacing`` (1,), ``poison_factor`` (factors,), and ``train_accuracy`` and
-            ``test_accuracy`` (factors, networks).
+        margins: of every network.
         selection: which networks are drawn.
         seed: root seed of the bootstrap.
         resamples: of each bootstrap.
     """
-    found = _of_all(dataset, margins, Bootstrap(seed, resamples))
-    found |= _of_row(dataset, margins, selection)
-    return {f"{dataset}.{name}": entry for name, entry in found.items()}
+    gauge = ResamplingGauge(dataset, Bootstrap(seed, resamples))
+    measurements = _of_all(gauge, margins) | _of_row(gauge, margins, selection)
+    return {f"{dataset}.{name}": entry for name, entry in measurements.items()}
 
 
-def _of_all(dataset: str, margins: Arrays, bootstrap: Bootstrap) -> Measurements:
-    width = margins["margin"].astype(np.float64)
-    gap = _gap(margins)
-    median = np.median(width, axis=-1)
-    low = np.percentile(width, LOW, axis=-1)
-    spacing = float(margins["spacing"][0])
-    order = np.argsort(margins["poison_factor"])
+def _of_all(gauge: ResamplingGauge, margins: Margins) -> Measurements:
+    gap = margins.train_accuracy - margins.test_accuracy
+    median = np.median(margins.margin, axis=-1)
+    low = np.percentile(margins.margin, LOW, axis=-1)
+    order = np.argsort(margins.poison_factor)
     natural, most = int(order[0]), int(order[-1])
-    widths = [float(np.nanmean(median[end])) for end in (natural, most)]
-    found = {
-        "networks": Measurement(float(gap.size), "count", dataset),
-        "spacing": Measurement(spacing, UNIT, dataset),
-        "distances": Measurement(float(width.size), "count", dataset),
-        "unresolved": Measurement(
-            float(margins["unresolved"].sum()), "count", dataset, runs=gap.size
-        ),
-        "times_narrower": Measurement(
-            finite(widths[0] / widths[1]) if widths[1] > 0 else None, "ratio", dataset
-        ),
+    wide, narrow = (float(np.nanmean(median[end])) for end in (natural, most))
+    measurements = {
+        "networks": gauge.count(gap.size),
+        "spacing": gauge.number(margins.spacing, UNIT),
+        "distances": gauge.count(margins.margin.size),
+        "unresolved": gauge.count(margins.unresolved.sum(), gap.size),
+        "times_narrower": gauge.number(wide / narrow if narrow > 0 else None, "ratio"),
     }
     for end, factor in (("natural", natural), ("most_poisoned", most)):
-        found[f"{end}.median"] = span(median[factor], UNIT, dataset)
-        found[f"{end}.low"] = span(low[factor], UNIT, dataset)
-    poisoned = np.arange(len(gap)) != natural
-    for name, measured, kept in (
-        ("vs_gap", median, np.ones(len(gap), dtype=bool)),
+        measurements[f"{end}.median"] = gauge.span(median[factor], UNIT)
+        measurements[f"{end}.low"] = gauge.span(low[factor], UNIT)
+    every = np.ones(gap.shape, dtype=bool)
+    poisoned = every & (np.arange(len(gap)) != natural)[:, None]
+    for name, width, among in (
+        ("vs_gap", median, every),
         ("vs_gap.poisoned", median, poisoned),
-        ("low_vs_gap", low, np.ones(len(gap), dtype=bool)),
+        ("low_vs_gap", low, every),
     ):
-        known = np.isfinite(measured) & kept[:, None]
-        left_out = int(kept.sum() * gap.shape[1] - known.sum())
-        found[name] = correlation(
-            measured[known],
-            gap[known],
-            dataset,
-            address=f"{dataset} margins {name}",
-            bootstrap=bootstrap,
-            note=f"{left_out} networks without a boundary left out" if left_out else "",
+        measurements[name] = gauge.correlation(
+            width,
+            gap,
+            f"{gauge.dataset} margins {name}",
+            np.isfinite(width) & among,
+            among=among,
+            left_out="{0} networks without a boundary left out",
         )
-    return {f"margins.{name}": entry for name, entry in found.items()}
+    return {f"margins.{name}": entry for name, entry in measurements.items()}
 
 
-def _of_row(dataset: str, margins: Arrays, selection: Mapping[str, Any]) -> Measurements:
+def _of_row(gauge: Gauge, margins: Margins, selection: Mapping[str, Any]) -> Measurements:
     """How far training points lie from the decision boundaries that are drawn."""
-    factors = margins["poison_factor"]
 
     def find(entry: Mapping[str, Any]) -> tuple[int, int]:
-        return int(np.abs(factors - entry["poison"]).argmin()), int(entry["seed"])
+        return int(np.abs(margins.poison_factor - entry["poison"]).argmin()), int(entry["seed"])
 
-    places = [find(entry) for entry in selection["row"]]
-    row = np.array([np.median(margins["margin"][place]) for place in places])
-    rho = float(rank_correlation(row, np.array([_gap(margins)[place] for place in places])))
-    ends = {end: margins["margin"][find(selection[end])] for end in ("good", "bad")}
-    wide, narrow = (float(np.median(ends[end])) for end in ("good", "bad"))
-    found = {
-        "networks": Measurement(float(len(row)), "count", dataset),
-        "spacing": Measurement(float(margins["spacing"][0]), UNIT, dataset),
-        **{f"{end}_margin": _of_one(dataset, width) for end, width in ends.items()},
-        "margin_ratio": Measurement(
-            finite(wide / narrow) if narrow > 0 else None,
+    row = tuple(np.array([find(entry) for entry in selection["row"]]).T)
+    gap = margins.train_accuracy - margins.test_accuracy
+    rho = float(rank_correlation(np.median(margins.margin[row], axis=-1), gap[row]))
+    ends = {end: margins.margin[find(selection[end])] for end in ("good", "bad")}
+    wide, narrow = (float(np.median(width)) for width in ends.values())
+    measurements = {
+        "networks": gauge.count(len(selection["row"])),
+        "spacing": gauge.number(margins.spacing, UNIT),
+        **{f"{end}_margin": _of_one(gauge, width) for end, width in ends.items()},
+        "margin_ratio": gauge.number(
+            wide / narrow if narrow > 0 else None,
             "ratio",
-            dataset,
             runs=2,
             note="" if narrow > 0 else "the bad margin is below what the grid can show",
         ),
-        "margin_vs_gap": Measurement(
-            value=finite(rho),
-            unit="correlation",
-            dataset=dataset,
-            runs=len(row),
+        "margin_vs_gap": gauge.number(
+            rho,
+            "correlation",
+            runs=len(selection["row"]),
             note="" if np.isfinite(rho) else "the row has too few networks, or all are alike",
         ),
     }
-    return {f"boundaries.{name}": entry for name, entry in found.items()}
+    return {f"boundaries.{name}": entry for name, entry in measurements.items()}
 
 
-def _of_one(dataset: str, width: Float[np.ndarray, " points"]) -> Measurement:
+def _of_one(gauge: Gauge, width: Float[np.ndarray, " points"]) -> Measurement:
     """The median over training points, and the span of most of them."""
-    low, high = (finite(float(end)) for end in np.percentile(width, [5, 95]))
-    return Measurement(
-        value=finite(float(np.median(width))),
-        unit=UNIT,
-        dataset=dataset,
-        low=low,
-        high=high,
-        interval=WITHIN + " over training points",
-        runs=1,
-    )
-
-
-def _gap(margins: Arrays) -> Float[np.ndarray, "factors networks"]:
-    gap: np.ndarray = margins["train_accuracy"].astype(np.float64) - margins["test_accuracy"]
-    return gap
+    low, high = np.percentile(width, [5, 95])
+    interval = f"{WITHIN} over training points"
+    return gauge.number(np.median(width), UNIT, low=low, high=high, interval=interval, runs=1)

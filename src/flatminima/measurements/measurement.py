@@ -64,8 +64,3 @@ def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measu
         raise DamagedFileError(
             f"{source}: not a file of measurements ({error}); delete it and run snakemake again"
         ) from error
-
-
-def absent(dataset: str) -> Measurement:
-    """What stands in for a number whose job failed."""
-    return Measurement(None, "", dataset, note=FAILED)

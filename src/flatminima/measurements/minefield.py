@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from flatminima.measurements.measurement import RANGE, Measurement, Measurements
-from flatminima.measurements.statistics import span
-from flatminima.storage import Arrays
+from flatminima.formats.minefield import BadMinima, Embedding, Iterates
+from flatminima.measurements.measurement import RANGE, Measurements
+from flatminima.measurements.statistics import Gauge
 
 DATASET = "minefield"
 
@@ -18,11 +18,14 @@ BAR = 0.53
 LENGTH = "length in weight space"
 
 
+_GAUGE = Gauge(DATASET)
+
+
 def measure(
-    dataset: Arrays,
-    iterates: Arrays,
-    minima: Arrays,
-    embedding: Arrays,
+    dataset: Mapping[str, np.ndarray],
+    iterates: Iterates,
+    minima: BadMinima,
+    embedding: Embedding,
     settings: Mapping[str, Mapping[str, Any]],
 ) -> Measurements:
     """Measure everything the article and the claims say of the minefield.
@@ -34,136 +37,112 @@ def measure(
         embedding: distances between them, and the embeddings in the plane.
         settings: of ``descent``, ``search``, ``settle`` and ``embedding``.
     """
-    found = (
+    measurements = (
         _settings(dataset, iterates, settings)
         | _way(iterates)
         | _bad_minima(minima)
         | _distances(embedding)
         | _embeddings(embedding)
     )
-    return {f"{DATASET}.{name}": measurement for name, measurement in found.items()}
-
-
-def _plain(value: float, unit: str = "", runs: int = 0, note: str = "") -> Measurement:
-    return Measurement(float(value), unit, DATASET, runs=runs, note=note)
-
-
-def _share(chosen: np.ndarray, of: str) -> Measurement:
-    note = f"{int(chosen.sum())} of {chosen.size} {of}"
-    return _plain(chosen.mean(), "fraction", chosen.size, note)
+    return {f"{DATASET}.{name}": measurement for name, measurement in measurements.items()}
 
 
 def _settings(
-    dataset: Arrays, iterates: Arrays, settings: Mapping[str, Mapping[str, Any]]
+    dataset: Mapping[str, np.ndarray],
+    iterates: Iterates,
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> Measurements:
-    found = {
-        f"setting.{part}_points": _plain(dataset[f"{part}_labels"].size, "count")
+    measurements = {
+        f"{part}_points": _GAUGE.count(dataset[f"{part}_labels"].size)
         for part in ("train", "test", "poison")
     }
     for stage in ("descent", "search", "settle"):
         for key, value in settings[stage].items():
-            counted = key in ("epochs", "every", "batch", "steps")
-            found[f"setting.{stage}.{key}"] = _plain(value, "count" if counted else "")
-    found["setting.perplexity"] = _plain(settings["embedding"]["perplexity"], "count")
-    found["setting.components"] = _plain(settings["embedding"]["components"], "count")
-    found["setting.parameters"] = _plain(iterates["parameters"].shape[1], "count")
-    found["setting.weights"] = _plain(np.diff(iterates["layers"], axis=1).sum(), "count")
-    found["setting.bar"] = _plain(BAR, "fraction")
-    found["scatter"] = _plain(
-        0.5 / math.sqrt(dataset["test_labels"].size),
-        "fraction",
-        note="standard deviation of the accuracy of coin tosses on the test points",
-    )
-    found["chance"] = _plain(1 / len(np.unique(dataset["train_labels"])), "fraction")
-    return found
+            unit = "count" if key in ("epochs", "every", "batch", "steps") else ""
+            measurements[f"{stage}.{key}"] = _GAUGE.number(value, unit)
+    measurements |= {
+        "perplexity": _GAUGE.count(settings["embedding"]["perplexity"]),
+        "components": _GAUGE.count(settings["embedding"]["components"]),
+        "parameters": _GAUGE.count(iterates.parameters.shape[1]),
+        "weights": _GAUGE.count(np.diff(iterates.layers, axis=1).sum()),
+        "bar": _GAUGE.number(BAR, "fraction"),
+    }
+    note = "standard deviation of the accuracy of coin tosses on the test points"
+    scatter = 0.5 / math.sqrt(dataset["test_labels"].size)
+    return {
+        **{f"setting.{name}": entry for name, entry in measurements.items()},
+        "scatter": _GAUGE.number(scatter, "fraction", note=note),
+        "chance": _GAUGE.number(1 / len(np.unique(dataset["train_labels"])), "fraction"),
+    }
 
 
-def _way(iterates: Arrays) -> Measurements:
+def _way(iterates: Iterates) -> Measurements:
     """The last iterate, and how many iterates fit every training point."""
-    found = {
-        f"final.{name}": _plain(iterates[name][-1], unit, 1)
-        for name, unit in (
-            ("train_accuracy", "fraction"),
-            ("test_accuracy", "fraction"),
-            ("train_loss", "nats"),
-        )
-    }
-    fitting = iterates["train_accuracy"] == 1
-    return found | {
-        "iterates": _plain(fitting.size, "count"),
-        "share_fitting": _share(fitting, "iterates"),
-        "fitting.test_accuracy": span(iterates["test_accuracy"][fitting], "fraction", DATASET),
+    fitting = iterates.train_accuracy == 1
+    return {
+        "final.train_accuracy": _GAUGE.number(iterates.train_accuracy[-1], "fraction", runs=1),
+        "final.test_accuracy": _GAUGE.number(iterates.test_accuracy[-1], "fraction", runs=1),
+        "final.train_loss": _GAUGE.number(iterates.train_loss[-1], "nats", runs=1),
+        "iterates": _GAUGE.count(fitting.size),
+        "share_fitting": _GAUGE.share(fitting, "iterates"),
+        "fitting.test_accuracy": _GAUGE.span(iterates.test_accuracy[fitting], "fraction"),
     }
 
 
-def _bad_minima(minima: Arrays) -> Measurements:
-    fitting, test = minima["converged"], minima["test_accuracy"]
-    found = {
-        f"bad.{name}": span(minima[name], unit, DATASET)
-        for name, unit in (
-            ("train_accuracy", "fraction"),
-            ("test_accuracy", "fraction"),
-            ("train_loss", "nats"),
-            ("gradient_norm", "nats per unit of parameter"),
-        )
-    }
-    for name in ("train_accuracy", "test_accuracy"):
-        found[f"searched.{name}"] = span(minima[f"searched_{name}"], "fraction", DATASET)
-    # The ends of the ranges have names of their own, for claims about every single one.
-    found["bad.lowest_train_accuracy"] = _plain(
-        minima["train_accuracy"].min(), "fraction", fitting.size
-    )
-    found["bad.highest_test_accuracy"] = _plain(test.max(), "fraction", fitting.size)
-    return found | {
-        "bad.count": _plain(fitting.size, "count"),
-        "bad.share_fitting": _share(fitting, "bad minima"),
-        "bad.share_below": _share(test < BAR, "bad minima"),
-        "bad.share_of_both": _share(fitting & (test < BAR), "bad minima"),
+def _bad_minima(minima: BadMinima) -> Measurements:
+    fitting, train, test = minima.converged, minima.train_accuracy, minima.test_accuracy
+    below = test < BAR
+    return {
+        "bad.train_accuracy": _GAUGE.span(train, "fraction"),
+        "bad.test_accuracy": _GAUGE.span(test, "fraction"),
+        "bad.train_loss": _GAUGE.span(minima.train_loss, "nats"),
+        "bad.gradient_norm": _GAUGE.span(minima.gradient_norm, "nats per unit of parameter"),
+        "searched.train_accuracy": _GAUGE.span(minima.searched_train_accuracy, "fraction"),
+        "searched.test_accuracy": _GAUGE.span(minima.searched_test_accuracy, "fraction"),
+        # The ends of the ranges have names of their own, for claims about every single one.
+        "bad.lowest_train_accuracy": _GAUGE.number(train.min(), "fraction", runs=fitting.size),
+        "bad.highest_test_accuracy": _GAUGE.number(test.max(), "fraction", runs=fitting.size),
+        "bad.count": _GAUGE.count(fitting.size),
+        "bad.share_fitting": _GAUGE.share(fitting, "bad minima"),
+        "bad.share_below": _GAUGE.share(below, "bad minima"),
+        "bad.share_of_both": _GAUGE.share(fitting & below, "bad minima"),
     }
 
 
-def _distances(embedding: Arrays) -> Measurements:
-    names = {
-        "to_minimum": LENGTH,
-        "to_final": LENGTH,
-        "nearest_minimum": LENGTH,
-        "step": LENGTH,
-        "weight_norm": LENGTH,
-        "relative_to_minimum": "ratio",
-        "relative_to_final": "ratio",
+def _distances(embedding: Embedding) -> Measurements:
+    lengths = ("to_minimum", "to_final", "nearest_minimum", "step", "weight_norm")
+    units = dict.fromkeys(lengths, LENGTH)
+    units |= dict.fromkeys(("relative_to_minimum", "relative_to_final"), "ratio")
+    nearer_final = embedding.to_final < embedding.to_minimum
+    measurements = {
+        **{
+            name: _GAUGE.span(getattr(embedding, name), unit, "median")
+            for name, unit in units.items()
+        },
+        "whole_way": _GAUGE.number(embedding.to_final[0], LENGTH, runs=1),
+        "final_to_minimum": _GAUGE.number(embedding.to_minimum[-1], LENGTH, runs=1),
+        "final_norm": _GAUGE.number(embedding.weight_norm[-1], LENGTH, runs=1),
+        "share_nearer_final": _GAUGE.share(nearer_final, "iterates"),
     }
-    found = {
-        f"distance.{name}": span(embedding[name], unit, DATASET, centre="median")
-        for name, unit in names.items()
-    }
-    final = embedding["to_minimum"][-1]
-    return found | {
-        "distance.whole_way": _plain(embedding["to_final"][0], LENGTH, 1),
-        "distance.final_to_minimum": _plain(final, LENGTH, 1),
-        "distance.final_norm": _plain(embedding["weight_norm"][-1], LENGTH, 1),
-        "distance.share_nearer_final": _share(
-            embedding["to_final"] < embedding["to_minimum"], "iterates"
-        ),
-    }
+    return {f"distance.{name}": entry for name, entry in measurements.items()}
 
 
-def _embeddings(embedding: Arrays) -> Measurements:
+def _embeddings(embedding: Embedding) -> Measurements:
     """How faithful the embeddings are: the one shown, at its perplexity, and all of them."""
-    perplexities, runs = embedding["trustworthiness"].shape
-    found = {
-        "embedding.explained_variance": _plain(embedding["explained_variance"].sum(), "fraction"),
-        "embedding.perplexities": _plain(perplexities, "count"),
-        "embedding.runs": _plain(runs, "count"),
-        "embedding.points": _plain(embedding["embedded"].shape[2], "count"),
+    perplexities, runs = embedding.trustworthiness.shape
+    measurements = {
+        "explained_variance": _GAUGE.number(embedding.explained_variance.sum(), "fraction"),
+        "perplexities": _GAUGE.count(perplexities),
+        "runs": _GAUGE.count(runs),
+        "points": _GAUGE.count(embedding.embedded.shape[2]),
     }
     for name, unit in (("trustworthiness", ""), ("rank_correlation", "correlation")):
-        values = embedding[name]
-        found[f"embedding.{name}"] = Measurement(
-            float(values[0, 0]),
+        values = getattr(embedding, name)
+        measurements[name] = _GAUGE.number(
+            values[0, 0],
             unit,
-            DATASET,
-            low=float(values.min()),
-            high=float(values.max()),
+            low=values.min(),
+            high=values.max(),
             interval=f"{RANGE} over perplexities and runs",
         )
-    return found
+    return {f"embedding.{name}": entry for name, entry in measurements.items()}

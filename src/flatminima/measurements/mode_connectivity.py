@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.formats.mode_connectivity import PAIRS
+from flatminima.formats.mode_connectivity import PAIRS, ModeConnectivity
 from flatminima.measurements.measurement import RANGE, Measurement, Measurements
-from flatminima.measurements.statistics import span
-from flatminima.storage import Arrays
+from flatminima.measurements.statistics import Gauge
 
 
-def measure(found: Mapping[str, Arrays], settings: Mapping[str, Mapping[str, Any]]) -> Measurements:
-    """Measure the paths of every data set, under names that begin with ``paths.<data set>.``.
+def measure(
+    paths: Mapping[str, ModeConnectivity], settings: Mapping[str, Mapping[str, Any]]
+) -> Measurements:
+    """Measure all paths, under names that begin with ``mode_connectivity.<data set>.``.
 
     Args:
-        found: by data set the arrays of ``flatminima.surveys.mode_connectivity.connections``; the
-            first and last places are the ends.
+        paths: by data set; the first and last points are the ends.
         settings: by data set how paths were trained, ``source``, what the data are, and
             ``train_points``, how many of them the networks were trained on.
     """
-    measured: Measurements = {}
-    for dataset, arrays in found.items():
-        own = settings[dataset]
-        entries = _of_all(arrays, own["source"]) | _settings(own)
-        measured |= {
+    measurements: Measurements = {}
+    for dataset, curves in paths.items():
+        gauge = Gauge(settings[dataset]["source"])
+        entries = _of_all(gauge, curves) | _settings(gauge, settings[dataset])
+        measurements |= {
             f"mode_connectivity.{dataset}.{name}": entry for name, entry in entries.items()
         }
-    return measured
+    return measurements
 
 
 def barriers(loss: Float[np.ndarray, "... places"]) -> Float[np.ndarray, "..."]:
@@ -64,70 +64,62 @@ def last_share(
     return shares
 
 
-def _of_all(arrays: Arrays, source: str) -> Measurements:
-    pairs = arrays["curve_loss"].shape[1]
-    ends = arrays["curve_accuracy"][..., [0, -1]]
-    found = {
-        "pairs": Measurement(float(pairs), "count", source),
-        "places": Measurement(float(len(arrays["t"])), "count", source),
-        "unfitted": Measurement(float((ends < 1).sum()), "count", source),
+def _of_all(gauge: Gauge, paths: ModeConnectivity) -> Measurements:
+    curve, line = paths.curve, paths.line
+    measurements = {
+        "pairs": gauge.count(curve.loss.shape[1]),
+        "places": gauge.count(len(paths.t)),
+        "unfitted": gauge.count((curve.accuracy[..., [0, -1]] < 1).sum()),
     }
-    for kind, name in enumerate(PAIRS):
-        of_kind = {key: arrays[key][kind] for key in arrays if key.startswith(("curve_", "line_"))}
-        found |= {f"{name}.{key}": entry for key, entry in _of_kind(of_kind, source).items()}
-    shares = last_share(
-        arrays["curve_test_accuracy"][PAIRS.index("good_bad")],
-        arrays["curve_way"][PAIRS.index("good_bad")],
-    )
-    found["good_bad.bad_share"] = _over_pairs(shares, "fraction", source)
-    return found
-
-
-def _of_kind(arrays: Arrays, source: str) -> Measurements:
-    """Of the pairs of one kind; pairs come first in the arrays."""
-    curve, line = (barriers(arrays[f"{way}_loss"]) for way in ("curve", "line"))
+    heights, line_heights = barriers(curve.loss), barriers(line.loss)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Where the line has no barrier there is nothing for a curve to go round.
-        share = np.where(line > 0, curve / line, np.nan)
-    test = arrays["curve_test_accuracy"]
-    highest = arrays["curve_loss"].argmax(axis=-1) / (test.shape[1] - 1)
-    # Of a curve without a barrier no place is the highest that would mean anything.
-    peak = np.where(curve > 0, highest, np.nan)
+        share = np.where(line_heights > 0, heights / line_heights, np.nan)
+    test, middle = curve.test_accuracy, curve.loss.shape[-1] // 2
+    highest = curve.loss.argmax(axis=-1) / (curve.loss.shape[-1] - 1)
     numbers = {
-        "barrier": (curve, "nats"),
-        "line_barrier": (line, "nats"),
+        "barrier": (heights, "nats"),
+        "line_barrier": (line_heights, "nats"),
         "barrier_share": (share, "fraction"),
-        "lowest_accuracy": (arrays["curve_accuracy"].min(axis=-1), "fraction"),
-        "line_lowest_accuracy": (arrays["line_accuracy"].min(axis=-1), "fraction"),
-        "peak_place": (peak, ""),
-        "middle_loss": (arrays["curve_loss"][:, test.shape[1] // 2], "nats"),
-        "first_loss": (arrays["curve_loss"][:, 0], "nats"),
-        "last_loss": (arrays["curve_loss"][:, -1], "nats"),
-        "length_ratio": (arrays["curve_length"] / arrays["line_length"], "ratio"),
-        "first_test_accuracy": (test[:, 0], "fraction"),
-        "middle_test_accuracy": (test[:, test.shape[1] // 2], "fraction"),
-        "last_test_accuracy": (test[:, -1], "fraction"),
+        "lowest_accuracy": (curve.accuracy.min(axis=-1), "fraction"),
+        "line_lowest_accuracy": (line.accuracy.min(axis=-1), "fraction"),
+        # Of a curve without a barrier no place is the highest that would mean anything.
+        "peak_place": (np.where(heights > 0, highest, np.nan), ""),
+        "middle_loss": (curve.loss[..., middle], "nats"),
+        "first_loss": (curve.loss[..., 0], "nats"),
+        "last_loss": (curve.loss[..., -1], "nats"),
+        "length_ratio": (curve.length / line.length, "ratio"),
+        "first_test_accuracy": (test[..., 0], "fraction"),
+        "middle_test_accuracy": (test[..., middle], "fraction"),
+        "last_test_accuracy": (test[..., -1], "fraction"),
         "lowest_test_accuracy": (test.min(axis=-1), "fraction"),
-        "line_lowest_test_accuracy": (arrays["line_test_accuracy"].min(axis=-1), "fraction"),
+        "line_lowest_test_accuracy": (line.test_accuracy.min(axis=-1), "fraction"),
     }
-    return {name: _over_pairs(values, unit, source) for name, (values, unit) in numbers.items()}
+    measurements |= {
+        f"{kind}.{name}": _over_pairs(gauge, values[row], unit)
+        for row, kind in enumerate(PAIRS)
+        for name, (values, unit) in numbers.items()
+    }
+    row = PAIRS.index("good_bad")
+    shares = last_share(test[row], curve.way[row])
+    return measurements | {"good_bad.bad_share": _over_pairs(gauge, shares, "fraction")}
 
 
-def _over_pairs(values: Float[np.ndarray, " pairs"], unit: str, source: str) -> Measurement:
+def _over_pairs(gauge: Gauge, values: Float[np.ndarray, " pairs"], unit: str) -> Measurement:
     """The mean over pairs with the lowest and the highest; of one pair its number alone."""
-    measured = replace(span(values, unit, source), runs=2 * int(np.isfinite(values).sum()))
+    measured = replace(gauge.span(values, unit), runs=2 * int(np.isfinite(values).sum()))
     if measured.runs <= 2:
         return replace(measured, low=None, high=None, interval="")
     return replace(measured, interval=f"{RANGE} over pairs")
 
 
-def _settings(settings: Mapping[str, Any]) -> Measurements:
-    source = settings["source"]
+def _settings(gauge: Gauge, settings: Mapping[str, Any]) -> Measurements:
     units = {"learning_rate": "per step", "hold": "fraction", "gradient_clip": ""}
     names = ("train_points", "bends", "samples", "batch", "steps", "plane_points")
-    found = {
-        name: Measurement(settings[name], units.get(name, "count"), source)
-        for name in (*names, "learning_rate", "hold", "gradient_clip")
+    # As they are given: whole numbers stay whole.
+    measurements = {
+        name: Measurement(settings[name], units.get(name, "count"), gauge.dataset)
+        for name in (*names, *units)
     }
-    kind = {f"kind.{settings['kind']}": Measurement(1.0, "", source)}
-    return {f"setting.{name}": entry for name, entry in (found | kind).items()}
+    measurements[f"kind.{settings['kind']}"] = gauge.number(1)
+    return {f"setting.{name}": entry for name, entry in measurements.items()}

@@ -1,20 +1,20 @@
 """Measurements of perturbed minima: how far each can be moved, and how sharply its loss bends."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.formats.perturbations import DIRECTIONS, HELD
+from flatminima.formats.perturbations import DIRECTIONS, HELD, Moved, Perturbations
 from flatminima.measurements.measurement import ALONG, Measurement, Measurements
-from flatminima.measurements.statistics import finite
-from flatminima.storage import Arrays
+from flatminima.measurements.statistics import Gauge
 from flatminima.training.selection import ROLES
 
 CURVATURE = "nats per squared distance"
 
 
-def measure(dataset: str, perturbations: Arrays) -> Measurements:
+def measure(dataset: str, perturbations: Perturbations) -> Measurements:
     """Measure what becomes of a good and a bad minimum as they are moved.
 
     A network fails at the first distance looked at at which its training accuracy is below
@@ -27,96 +27,75 @@ def measure(dataset: str, perturbations: Arrays) -> Measurements:
 
     Args:
         dataset: its name; names begin with ``<dataset>.perturbation.``.
-        perturbations: see ``flatminima.surveys.perturbations.perturbations``.
+        perturbations: of a good and a bad minimum.
     """
-    sharpest = [float(value) for value in perturbations["random_eigenvalue"][:, 0]]
-    found = {
-        "held": Measurement(HELD, "fraction", dataset),
-        "level": Measurement(float(perturbations["level"][0]), "nats", dataset),
-        "curvature_decades": Measurement(
-            math.log10(sharpest[1] / sharpest[0]) if min(sharpest) > 0 else None,
+    gauge = Gauge(dataset)
+    good, bad = (float(value) for value in perturbations.random.eigenvalue[:, 0])
+    measurements = {
+        "held": gauge.number(HELD, "fraction"),
+        "level": gauge.number(perturbations.level, "nats"),
+        "curvature_decades": gauge.number(
+            math.log10(bad / good) if min(good, bad) > 0 else None,
             "decades",
-            dataset,
             runs=2,
             note="of the largest curvature at the minimum, the bad one's over the good one's",
         ),
     }
-    for kind, value in zip(ROLES, sharpest, strict=True):
-        found[f"{kind}.largest_curvature"] = Measurement(value, CURVATURE, dataset, runs=1)
-    exact = bool(perturbations["exact"].all())
-    for way in DIRECTIONS:
-        prefix = f"{way}_"
-        arrays = {
-            name.removeprefix(prefix): array
-            for name, array in perturbations.items()
-            if name.startswith(prefix)
-        }
-        for name, entry in _of_way(dataset, arrays, exact=exact).items():
-            found[f"{way}.{name}"] = entry
-    return {f"{dataset}.perturbation.{name}": entry for name, entry in found.items()}
+    for kind, value in zip(ROLES, (good, bad), strict=True):
+        measurements[f"{kind}.largest_curvature"] = gauge.number(value, CURVATURE, runs=1)
+    unit = "filter-normalised units" if perturbations.exact else "distance in weight space"
+    for direction in DIRECTIONS:
+        entries = _along(gauge, getattr(perturbations, direction), unit)
+        measurements |= {f"{direction}.{name}": entry for name, entry in entries.items()}
+    return {f"{dataset}.perturbation.{name}": entry for name, entry in measurements.items()}
 
 
-def _of_way(dataset: str, arrays: Arrays, *, exact: bool) -> Measurements:
-    distance = arrays["distance"]
-    below: Bool[np.ndarray, "2 rays places"] = np.less(arrays["train_accuracy"], HELD)
+def _along(gauge: Gauge, moved: Moved, unit: str) -> Measurements:
+    below: Bool[np.ndarray, "2 rays places"] = np.less(moved.train_accuracy, HELD)
     failed: Bool[np.ndarray, "2 rays"] = np.any(below, axis=-1)
     # From the minimum outwards; a ray that does not fail counts with its whole length.
-    first = np.where(failed, below.argmax(axis=-1), len(distance) - 1)
-    fails = distance[first]
+    first = np.where(failed, below.argmax(axis=-1), len(moved.distance) - 1)
+    fails = moved.distance[first]
     holds = ~below[:, 0, 0]
-    unit = "filter-normalised units" if exact else "distance in weight space"
-    found = {
-        "rays": Measurement(float(fails.shape[1]), "count", dataset),
-        "resolution": Measurement(float(distance[2] / distance[1] - 1), "fraction", dataset),
+    measurements = {
+        "rays": gauge.count(fails.shape[1]),
+        "resolution": gauge.number(moved.distance[2] / moved.distance[1] - 1, "fraction"),
     }
     notes = [_note(failed[i], failed[i] & (first[i] == 1)) for i in range(len(ROLES))]
     for i, kind in enumerate(ROLES):
-        relative = fails[i] * arrays["relative_length"][i]
         for name, lengths, of in (
             ("fails_at", fails[i], unit),
-            ("fails_share", relative, "fraction"),
+            ("fails_share", fails[i] * moved.relative_length[i], "fraction"),
         ):
-            found[f"{kind}.{name}"] = (
-                _over_rays(dataset, lengths, of, notes[i])
+            measurements[f"{kind}.{name}"] = (
+                _over_rays(gauge, lengths, of, notes[i])
                 if holds[i]
-                else Measurement(None, of, dataset, note="it has failed before it is moved")
+                else gauge.missing(of, "it has failed before it is moved")
             )
-        found[f"{kind}.curvature_along"] = Measurement(
-            finite(float(arrays["second_derivative"][i, 0])), CURVATURE, dataset, runs=1
+        measurements[f"{kind}.curvature_along"] = gauge.number(
+            moved.second_derivative[i, 0], CURVATURE, runs=1
         )
-        found[f"{kind}.changed"] = Measurement(
-            finite(float(arrays["changed"][i])),
-            "fraction",
-            dataset,
-            runs=1,
-            note="at the first distance looked at at which it has failed, along one direction",
+        note = "at the first distance looked at at which it has failed, along one direction"
+        measurements[f"{kind}.changed"] = gauge.number(
+            moved.changed[i], "fraction", runs=1, note=note
         )
-    found["ratio"] = (
-        _over_rays(
-            dataset,
-            fails[0] / fails[1],
-            "ratio",
-            "; ".join(
-                f"from the {kind} minimum, {note}"
-                for kind, note in zip(ROLES, notes, strict=True)
-                if note
-            ),
-            runs=2,
-        )
+    both = zip(ROLES, notes, strict=True)
+    note = "; ".join(f"from the {kind} minimum, {note}" for kind, note in both if note)
+    measurements["ratio"] = (
+        _over_rays(gauge, fails[0] / fails[1], "ratio", note, runs=2)
         if holds.all()
-        else Measurement(None, "ratio", dataset, note="one has failed before it is moved")
+        else gauge.missing("ratio", "one has failed before it is moved")
     )
-    return found | _at_level(dataset, arrays["level_eigenvalue"])
+    return measurements | _at_level(gauge, moved.level_eigenvalue)
 
 
-def _at_level(dataset: str, eigenvalues: Float[np.ndarray, " 2"]) -> Measurements:
+def _at_level(gauge: Gauge, eigenvalues: Float[np.ndarray, " 2"]) -> Measurements:
     """The largest curvatures where both networks have come to the same loss."""
     good, bad = (float(value) for value in eigenvalues)
-    found = {
-        f"{kind}.level_largest_curvature": Measurement(
-            finite(value),
+    measurements = {
+        f"{kind}.level_largest_curvature": gauge.number(
+            value,
             CURVATURE,
-            dataset,
             runs=1,
             note="" if math.isfinite(value) else "the loss does not rise through this level",
         )
@@ -127,10 +106,8 @@ def _at_level(dataset: str, eigenvalues: Float[np.ndarray, " 2"]) -> Measurement
         note = "the loss of one does not rise through this level"
     elif good <= 0:
         note = "the loss of the good one nowhere bends upwards there"
-    found["level_ratio"] = Measurement(
-        None if note else bad / good, "ratio", dataset, runs=2, note=note
-    )
-    return found
+    ratio = None if note else bad / good
+    return measurements | {"level_ratio": gauge.number(ratio, "ratio", runs=2, note=note)}
 
 
 def _note(failed: Bool[np.ndarray, " rays"], at_once: Bool[np.ndarray, " rays"]) -> str:
@@ -155,17 +132,10 @@ def _note(failed: Bool[np.ndarray, " rays"], at_once: Bool[np.ndarray, " rays"])
 
 
 def _over_rays(
-    dataset: str, values: Float[np.ndarray, " rays"], unit: str, note: str, runs: int = 1
+    gauge: Gauge, values: Float[np.ndarray, " rays"], unit: str, note: str, runs: int = 1
 ) -> Measurement:
     """Median over rays, with the lowest and the highest where there are several."""
-    several = len(values) > 1
-    return Measurement(
-        value=float(np.median(values)),
-        unit=unit,
-        dataset=dataset,
-        low=float(values.min()) if several else None,
-        high=float(values.max()) if several else None,
-        interval=ALONG if several else "",
-        runs=runs,
-        note=note,
-    )
+    median = gauge.number(np.median(values), unit, runs=runs, note=note)
+    if len(values) == 1:
+        return median
+    return replace(median, low=float(values.min()), high=float(values.max()), interval=ALONG)

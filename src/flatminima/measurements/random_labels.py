@@ -6,27 +6,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from flatminima.formats.basins import Summary
+from flatminima.formats.random_labels import RandomLabelsSurvey
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.statistics import (
-    correlation,
-    difference,
-    finite,
-    mapped,
-    span,
-    weakest,
-)
+from flatminima.measurements.poisoned import ESTIMATORS, LEFT_OUT, QUANTITIES
+from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped, weakest
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
 
 DATA = "swiss_roll"
 """The points on which these networks are trained."""
-
-QUANTITIES = {
-    "radius": "median_radius",
-    "mean_exp_volume": "log10_volume_mean_exp",
-    "mean_log_volume": "log10_volume_mean_log",
-}
 
 
 def describe(
@@ -54,8 +44,8 @@ def describe(
 
 
 def measure(
-    survey: Arrays,
-    summary: Arrays,
+    survey: RandomLabelsSurvey,
+    summary: Summary,
     settings: Mapping[str, float],
     *,
     seed: int,
@@ -70,34 +60,31 @@ def measure(
     both. Only networks that fit every training point count there: the others are at no minimum.
 
     Args:
-        survey: arrays of ``surveys/random_labels``, per network.
-        summary: of the data set with poison, (factors, networks[, cutoffs]).
+        survey: of the networks of the two stages.
+        summary: of the data set with poison.
         settings: as from ``describe``.
         seed: root seed of the bootstrap; each number draws at an address of its own.
         resamples: of each bootstrap.
     """
-    bootstrap = Bootstrap(seed, resamples)
+    gauge = ResamplingGauge(DATA, Bootstrap(seed, resamples))
     every = _joined(survey, summary)
-    found: Measurements = {
-        f"setting.{name}": Measurement(finite(value), "count" if value == int(value) else "", DATA)
+    groups = _groups(every)
+    measurements: Measurements = {
+        f"setting.{name}": gauge.number(value, "count" if value == int(value) else "")
         for name, value in settings.items()
     }
-    groups = _groups(every)
+    exact = settings["exact_directions"]
+    unit = "filter-normalised units" if exact else "distance in weight space"
     for name, members in groups.items():
-        unit = "filter-normalised units" if settings["exact_directions"] else ""
-        found |= {
-            f"{name}.{key}": entry
-            for key, entry in _of_group(every, members, unit or "distance in weight space").items()
-        }
+        entries = _of_group(gauge, every, members, unit)
+        measurements |= {f"{name}.{key}": entry for key, entry in entries.items()}
     for name, way in (("groups", 0), ("factors", 1)):
-        strengths = np.unique(survey["strength"][survey["way"] == way])
-        found[name] = Measurement(float(len(strengths)), "count", DATA)
-    found["excess"] = Measurement(
-        float(np.nanmean(survey["cutoff"][:, -1] - survey["train_loss"])), "nats", DATA
-    )
-    found |= _contrasts(every, groups, bootstrap)
-    found |= _correlations(every, groups, bootstrap)
-    return {f"random_labels.{name}": entry for name, entry in found.items()}
+        measurements[name] = gauge.count(len(np.unique(survey.strength[survey.way == way])))
+    excess = np.nanmean(survey.cutoff[:, -1] - survey.train_loss)
+    measurements["excess"] = gauge.number(excess, "nats")
+    measurements |= _contrasts(gauge, every, groups, survey.weights)
+    measurements |= _correlations(gauge, every, groups)
+    return {f"random_labels.{name}": entry for name, entry in measurements.items()}
 
 
 _PER_NETWORK = {
@@ -114,30 +101,27 @@ _PER_NETWORK = {
 """What is said of each group of networks, with its unit."""
 
 
-def _joined(survey: Arrays, summary: Arrays) -> Arrays:
+def _joined(survey: RandomLabelsSurvey, summary: Summary) -> Arrays:
     """All networks in one row: those of the two stages, then natural and poisoned ones.
 
     ``way`` is 2 for the latter; what is not known of them is NaN.
     """
-    own = {name: np.asarray(array, dtype=np.float64) for name, array in survey.items()}
-    own["gap"] = own["train_accuracy"] - own["test_accuracy"]
-    networks = len(own["way"])
-    rows, seeds = summary["gap"].shape
-    other: Arrays = {
-        "way": np.full(rows * seeds, 2.0),
-        "strength": np.repeat(summary["poison_factor"], seeds),
+    (networks,), (_, seeds), others = survey.way.shape, summary.gap.shape, summary.gap.size
+    own = survey.arrays() | {"gap": survey.train_accuracy - survey.test_accuracy}
+    other = {
+        name: array.reshape(others, *array.shape[2:])
+        for name, array in summary.arrays().items()
+        if array.shape[:2] == summary.gap.shape
     }
-    joined: Arrays = {}
-    for name, array in own.items():
-        if array.shape[:1] != (networks,):
-            continue
-        if name in summary and name not in other:
-            rest = np.asarray(summary[name], dtype=np.float64)
-            other[name] = rest.reshape(rows * seeds, *rest.shape[2:])
-        unknown = np.full((rows * seeds, *array.shape[1:]), np.nan)
-        joined[name] = np.concatenate([array, other.get(name, unknown)])
-    joined["weights"] = np.asarray(survey["weights"], dtype=np.float64)
-    return joined
+    other |= {
+        "way": np.full(others, 2),
+        "strength": np.repeat(summary.poison_factor, seeds),
+    }
+    return {
+        name: np.concatenate([array, other.get(name, np.full((others, *array.shape[1:]), np.nan))])
+        for name, array in own.items()
+        if array.shape[:1] == (networks,)
+    }
 
 
 def _groups(every: Arrays) -> dict[str, Bool[np.ndarray, " networks"]]:
@@ -161,41 +145,51 @@ def _groups(every: Arrays) -> dict[str, Bool[np.ndarray, " networks"]]:
     return groups
 
 
-def _of_group(every: Arrays, members: Bool[np.ndarray, " networks"], unit: str) -> Measurements:
-    fitted = every["converged"][members] > 0
-    found = {name: span(every[name][members], of, DATA) for name, of in _PER_NETWORK.items()}
+def _of_group(
+    gauge: Gauge, every: Arrays, members: Bool[np.ndarray, " networks"], unit: str
+) -> Measurements:
+    networks = int(members.sum())
+    fitted = every["converged"][members]
+    measurements = {
+        **{name: gauge.span(every[name][members], of) for name, of in _PER_NETWORK.items()},
+        "networks": gauge.count(networks),
+        "reaching": gauge.count(fitted.sum(), networks),
+        "missed": gauge.count((~fitted).sum(), networks),
+        "median_radius": gauge.span(every["median_radius"][members, -1], unit),
+    }
     strengths = np.unique(every["strength"][members])
     if len(strengths) == 1:
-        found["strength"] = Measurement(float(strengths[0]), "", DATA)
-    found["networks"] = Measurement(float(members.sum()), "count", DATA)
-    found["reaching"] = Measurement(float(fitted.sum()), "count", DATA, runs=int(members.sum()))
-    found["missed"] = Measurement(float((~fitted).sum()), "count", DATA, runs=int(members.sum()))
-    found["median_radius"] = span(every["median_radius"][members, -1], unit, DATA)
-    for name in ("mean_log", "mean_exp"):
+        measurements["strength"] = gauge.number(strengths[0])
+    for name in ESTIMATORS:
         volume = every[f"log10_volume_{name}"][members, -1]
-        found[f"log10_volume.{name}"] = span(volume, "decades", DATA)
+        measurements[f"log10_volume.{name}"] = gauge.span(volume, "decades")
     samples = every["effective_sample_size"][members, -1]
-    found["effective_sample_size"] = span(samples, "count", DATA, centre="median")
-    found["too_few_samples"] = Measurement(
-        float((samples < ENOUGH_SAMPLES).sum()), "count", DATA, runs=int(members.sum())
-    )
-    return found
+    return measurements | {
+        "effective_sample_size": gauge.span(samples, "count", "median"),
+        "too_few_samples": gauge.count((samples < ENOUGH_SAMPLES).sum(), networks),
+    }
 
 
 def _contrasts(
-    every: Arrays, groups: Mapping[str, Bool[np.ndarray, " networks"]], bootstrap: Bootstrap
+    gauge: ResamplingGauge,
+    every: Arrays,
+    groups: Mapping[str, Bool[np.ndarray, " networks"]],
+    dimension: int,
 ) -> Measurements:
     """Means of one group less those of another, with both sides resampled."""
-    dimension = float(every["weights"][0])
 
     def contrast(name: str, column: np.ndarray, unit: str, pair: tuple[str, str]) -> Measurement:
         sides = [column[groups[group]] for group in pair]
-        address = f"random labels {name}"
-        return difference(sides, unit, DATA, address=address, bootstrap=bootstrap)
+        return gauge.difference(sides, unit, f"random labels {name}")
 
-    gap, fitted = every["gap"], np.where(every["converged"] > 0, every["gap"], np.nan)
-    # Of a network that misses training points there is no telling how it would generalize.
-    found = {"gap_difference": contrast("gap", fitted, "fraction", ("strongest", "control"))}
+    fitted = np.where(every["converged"], every["gap"], np.nan)
+    measurements = {
+        # Of a network that misses training points there is no telling how it would generalize.
+        "gap_difference": contrast("gap", fitted, "fraction", ("strongest", "control")),
+        "gap_difference.ways": contrast(
+            "ways", every["gap"], "fraction", ("most_taken", "strongest")
+        ),
+    }
     log_radius = np.log(np.where(every["median_radius"] > 0, every["median_radius"], np.nan))
     matched = np.log(every["matched_median_radius"])
     for name, column, pair in (
@@ -203,8 +197,9 @@ def _contrasts(
         ("radius_ratio.control", log_radius[:, -1], ("control", "strongest")),
         ("radius_ratio.matched", matched, ("control", "strongest")),
     ):
-        found[name] = mapped(contrast(name, column, "ratio", pair), lambda end: np.e**end, "ratio")
-    for name in ("mean_log", "mean_exp"):
+        logs = contrast(name, column, "ratio", pair)
+        measurements[name] = mapped(logs, lambda end: np.e**end, "ratio")
+    for name in ESTIMATORS:
         volume = every[f"log10_volume_{name}"][:, -1]
         for suffix, pair in (
             ("", ("natural", "strongest")),
@@ -213,19 +208,19 @@ def _contrasts(
             (".ways", ("strongest", "most_taken")),
         ):
             key = f"volume_difference.{name}{suffix}"
-            found[key] = contrast(key, volume, "decades", pair)
-        found[f"per_dimension_ratio.{name}"] = mapped(
-            found[f"volume_difference.{name}"], lambda end: (10 ** (1 / dimension)) ** end, "ratio"
+            measurements[key] = contrast(key, volume, "decades", pair)
+        decades = measurements[f"volume_difference.{name}"]
+        measurements[f"per_dimension_ratio.{name}"] = mapped(
+            decades, lambda end: (10 ** (1 / dimension)) ** end, "ratio"
         )
-    found["gap_difference.ways"] = contrast("ways", gap, "fraction", ("most_taken", "strongest"))
-    return found
+    return measurements
 
 
 def _correlations(
-    every: Arrays, groups: Mapping[str, Bool[np.ndarray, " networks"]], bootstrap: Bootstrap
+    gauge: ResamplingGauge, every: Arrays, groups: Mapping[str, Bool[np.ndarray, " networks"]]
 ) -> Measurements:
     """Spearman's ρ of the gap with radius and volume, at each cutoff and over each population."""
-    way, gap, fitted = every["way"], every["gap"], every["converged"] > 0
+    way, gap, fitted = every["way"], every["gap"], every["converged"]
     taken = (way == 1) & (every["strength"] > 0)
     populations = {
         "": groups["natural"] | (way == 0),
@@ -235,30 +230,29 @@ def _correlations(
     }
 
     def of(name: str, values: np.ndarray, members: np.ndarray) -> Measurement:
-        keep = members & fitted & ~np.isnan(values)
-        left = int(members.sum() - keep.sum())
-        return correlation(
-            values[keep],
-            gap[keep],
-            DATA,
-            address=f"random labels {name}",
-            bootstrap=bootstrap,
-            note=f"{left} of {int(members.sum())} networks left out" if left else "",
+        return gauge.correlation(
+            values,
+            gap,
+            f"random labels {name}",
+            members & fitted & ~np.isnan(values),
+            among=members,
+            left_out=LEFT_OUT,
         )
 
-    found: Measurements = {}
-    cutoffs = every["median_radius"].shape[1] - 1
+    measurements: Measurements = {}
     for quantity, array in QUANTITIES.items():
         for suffix, members in populations.items():
             key = f"rank_correlation.{quantity}_vs_gap{suffix}"
-            each = [
-                of(f"{key} {column}", every[array][:, column], members)
-                for column in range(cutoffs + 1)
+            by_cutoff = [
+                of(f"{key} {cutoff}", values, members)
+                for cutoff, values in enumerate(every[array].T)
             ]
-            found[f"excess.{key}"] = each[-1]
-            found[key] = weakest(DATA, each, int(members.sum()))
-    matched = "rank_correlation.radius_vs_gap.matched"
-    found[matched] = of(matched, every["matched_median_radius"], way == 0)
-    loss = "rank_correlation.loss_vs_gap"
-    found[loss] = of(loss, every["train_loss"], populations[""])
-    return found
+            measurements[f"excess.{key}"] = by_cutoff[-1]
+            measurements[key] = weakest(DATA, by_cutoff, int(members.sum()))
+    matched, loss = (
+        f"rank_correlation.{name}" for name in ("radius_vs_gap.matched", "loss_vs_gap")
+    )
+    return measurements | {
+        matched: of(matched, every["matched_median_radius"], way == 0),
+        loss: of(loss, every["train_loss"], populations[""]),
+    }

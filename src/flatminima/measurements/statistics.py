@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from flatminima.measurements.measurement import BOOTSTRAP, RANGE, Measurement
 from flatminima.ranks import Bootstrap, bounded_correlation, percentiles
@@ -14,9 +14,9 @@ FEWEST = 3
 """Networks on either side below which a bootstrap over networks says nothing."""
 
 
-def finite(value: float) -> float | None:
+def finite(value: float | None) -> float | None:
     """The value, or None where it is NaN or infinite."""
-    return float(value) if math.isfinite(value) else None
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> Measurement:
@@ -38,21 +38,109 @@ def span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> M
     )
 
 
-def correlation(
-    x: Float[np.ndarray, " networks"],
-    y: Float[np.ndarray, " networks"],
-    dataset: str,
-    *,
-    address: str,
-    bootstrap: Bootstrap,
-    note: str = "",
-) -> Measurement:
-    """Spearman's ρ over networks, with a percentile bootstrap over them drawn at ``address``."""
-    rho, low, high = bounded_correlation(x, y, bootstrap, address)
-    measurement = Measurement(finite(rho), "correlation", dataset, runs=len(x), note=note)
-    if low is None:
-        return measurement
-    return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
+@dataclass(frozen=True)
+class Gauge:
+    """Makes the measurements of one data set."""
+
+    dataset: str
+
+    def number(
+        self,
+        value: float | None,
+        unit: str = "",
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        interval: str = "",
+        runs: int = 0,
+        note: str = "",
+    ) -> Measurement:
+        """A number and the ends of its interval, None where they are not finite."""
+        ends = finite(low), finite(high)
+        return Measurement(finite(value), unit, self.dataset, *ends, interval, runs, note)
+
+    def count(self, value: float, runs: int = 0, note: str = "") -> Measurement:
+        """How many there are, maybe of ``runs`` networks."""
+        return self.number(value, "count", runs=runs, note=note)
+
+    def share(self, chosen: Bool[np.ndarray, "..."], what: str) -> Measurement:
+        """The share of those that are chosen, with a note of how many of ``what`` that is."""
+        note = f"{int(chosen.sum())} of {chosen.size} {what}"
+        return self.number(chosen.mean(), "fraction", runs=chosen.size, note=note)
+
+    def missing(self, unit: str, note: str, runs: int = 0) -> Measurement:
+        """A number that could not be measured; ``note`` says why."""
+        return Measurement(None, unit, self.dataset, runs=runs, note=note)
+
+    def span(self, values: np.ndarray, unit: str, centre: str = "mean") -> Measurement:
+        """Mean (or median) of the finite values, with the lowest and the highest."""
+        return span(values, unit, self.dataset, centre)
+
+
+@dataclass(frozen=True)
+class ResamplingGauge(Gauge):
+    """The same, with intervals of correlations and differences by a bootstrap over networks."""
+
+    bootstrap: Bootstrap
+
+    def correlation(
+        self,
+        x: Float[np.ndarray, "..."],
+        y: Float[np.ndarray, "..."],
+        address: str,
+        kept: Bool[np.ndarray, "..."] | bool = True,
+        *,
+        among: Bool[np.ndarray, "..."] | bool = True,
+        left_out: str = "",
+    ) -> Measurement:
+        """Spearman's ρ over networks, with a percentile bootstrap over them.
+
+        Args:
+            x, y: of every network, of one shape.
+            address: of the resamples.
+            kept: the networks that count.
+            among: those of which they are.
+            left_out: the note where some of those do not count; ``{0}`` is how many, ``{1}`` of
+                how many.
+        """
+        kept, among = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among))
+        out = int(among.sum() - kept.sum())
+        note = left_out.format(out, int(among.sum())) if out else ""
+        rho, low, high = bounded_correlation(x[kept], y[kept], self.bootstrap, address)
+        return self.number(
+            rho,
+            "correlation",
+            low=low,
+            high=high,
+            interval="" if low is None else BOOTSTRAP,
+            runs=int(kept.sum()),
+            note=note,
+        )
+
+    def difference(
+        self, sides: Iterable[Float[np.ndarray, " networks"]], unit: str, address: str
+    ) -> Measurement:
+        """Mean of one group of networks less that of another, with a bootstrap over both groups.
+
+        Only finite values count. Without one on either side there is no difference, and no
+        interval with fewer than ``FEWEST`` networks on a side.
+
+        Args:
+            sides: the two groups, one number for each network of either.
+            unit: of the numbers.
+            address: of the resamples.
+        """
+        above, below = (np.asarray(side)[np.isfinite(side)] for side in sides)
+        runs = above.size + below.size
+        if not (above.size and below.size):
+            return self.missing(unit, "no finite value on one side", runs)
+        value = float(above.mean() - below.mean())
+        if min(above.size, below.size) < FEWEST:
+            return self.number(value, unit, runs=runs, note="too few networks for an interval")
+        rows = self.bootstrap.rows(address, above.size, below.size)
+        means = [side[drawn].mean(axis=1) for side, drawn in zip((above, below), rows, strict=True)]
+        low, high = percentiles(means[0] - means[1], value)
+        return self.number(value, unit, runs=runs, low=low, high=high, interval=BOOTSTRAP)
 
 
 def weakest(dataset: str, correlations: Sequence[Measurement], population: int) -> Measurement:
@@ -68,41 +156,6 @@ def weakest(dataset: str, correlations: Sequence[Measurement], population: int) 
             None, "correlation", dataset, note="too few networks lie below the cutoffs"
         )
     return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
-
-
-def difference(
-    sides: Iterable[Float[np.ndarray, " networks"]],
-    unit: str,
-    dataset: str,
-    *,
-    address: str,
-    bootstrap: Bootstrap,
-) -> Measurement:
-    """Mean of one group of networks less that of another, with a bootstrap over both groups.
-
-    Only finite values count. Without one on either side there is no difference, and no interval
-    with fewer than ``FEWEST`` networks on a side.
-
-    Args:
-        sides: the two groups, one number for each network of either.
-        unit: of the numbers.
-        dataset: on which they were measured.
-        address: of the resamples.
-        bootstrap: over networks.
-    """
-    above, below = (np.asarray(side)[np.isfinite(side)] for side in sides)
-    runs = above.size + below.size
-    if not (above.size and below.size):
-        note = "no finite value on one side"
-        return Measurement(None, unit, dataset, runs=runs, note=note)
-    value = float(above.mean() - below.mean())
-    measurement = Measurement(value, unit, dataset, runs=runs)
-    if min(above.size, below.size) < FEWEST:
-        return replace(measurement, note="too few networks for an interval")
-    rows = bootstrap.rows(address, above.size, below.size)
-    means = [side[drawn].mean(axis=1) for side, drawn in zip((above, below), rows, strict=True)]
-    low, high = percentiles(means[0] - means[1], value)
-    return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
 
 
 def mapped(measurement: Measurement, function: Callable[[float], float], unit: str) -> Measurement:

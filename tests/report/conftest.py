@@ -211,26 +211,30 @@ def made_up_inputs():
     settings = {
         "swiss_roll": describe(
             made_up_points(200, 2000, 300, 200, shape=(2,), classes=2),
-            hidden=[23, 16, 26, 32, 28, 31],
-            training=training,
-            directions=256,
-            direction_kind="paper",
-            excess=0.1,
+            {
+                "network": {"hidden": [23, 16, 26, 32, 28, 31]},
+                "training": training,
+                "directions": 256,
+                "direction_kind": "paper",
+                "excess": 0.1,
+            },
         ),
         "images": describe_images(
             made_up_points(400, 397, 1, 1000, shape=(1, 8, 8), classes=10),
             typed(Summary, summaries["images"]),
-            network={"architecture": "resnet", "depth": 8, "width": 8},
-            training={
-                "epochs": 60,
-                "batch": 64,
-                "learning_rate": 0.1,
-                "momentum": 0.9,
-                "milestones": [0.4, 0.6, 0.8],
+            {
+                "network": {"architecture": "resnet", "depth": 8, "width": 8},
+                "training": {
+                    "epochs": 60,
+                    "batch": 64,
+                    "learning_rate": 0.1,
+                    "momentum": 0.9,
+                    "milestones": [0.4, 0.6, 0.8],
+                },
+                "survey": {"points": None, "batch_norm": "frozen", "directions": 32, "subsets": 4},
+                "direction_kind": "paper",
+                "excess": 0.1,
             },
-            survey={"points": None, "batch_norm": "frozen", "directions": 32, "subsets": 4},
-            direction_kind="paper",
-            excess=0.1,
         ),
     }
     return {
@@ -381,8 +385,8 @@ def made_up_rings():
                 "learning_rate": 1e-4,
             },
             "survey": {"angles": 720, "directions": 16},
-        },
-        direction_kind="exact",
+            "direction_kind": "exact",
+        }
     )
     return {"survey": survey, "sharpness": sharpness, "settings": settings}
 
@@ -439,7 +443,9 @@ def made_up_random_labels(summary):
     return {
         "survey": survey,
         "summary": summary,
-        "settings": random_labels.describe(settings, directions=256, direction_kind="paper"),
+        "settings": random_labels.describe(
+            {**settings, "directions": 256, "direction_kind": "paper"}
+        ),
     }
 
 

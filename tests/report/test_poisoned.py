@@ -40,17 +40,19 @@ def one_dataset(**changes):
         summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
     settings = describe(
         made_up_points(4, 6, 1, 6, shape=(2,), classes=2),
-        hidden=[3],
-        training={
-            "steps": 7,
-            "learning_rate": 0.1,
-            "hold": 0.5,
-            "gradient_clip": 8.0,
-            "poison_batch": "whole",
+        {
+            "network": {"hidden": [3]},
+            "training": {
+                "steps": 7,
+                "learning_rate": 0.1,
+                "hold": 0.5,
+                "gradient_clip": 8.0,
+                "poison_batch": "whole",
+            },
+            "directions": 16,
+            "direction_kind": "paper",
+            "excess": 0.1,
         },
-        directions=16,
-        direction_kind="paper",
-        excess=0.1,
     )
     return {
         "summaries": {"d": summary},
@@ -341,12 +343,14 @@ def test_settings_are_described_from_the_data():
     assert found["whole_poison_sets"] == 1
     ten = describe(
         made_up_points(400, 397, 1, 1000, shape=(64,), classes=10),
-        hidden=[48, 48, 48],
-        training=dict.fromkeys(("steps", "learning_rate", "hold", "gradient_clip"), 1)
-        | {"poison_batch": "share"},
-        directions=8,
-        direction_kind="exact",
-        excess=0.1,
+        {
+            "network": {"hidden": [48, 48, 48]},
+            "training": dict.fromkeys(("steps", "learning_rate", "hold", "gradient_clip"), 1)
+            | {"poison_batch": "share"},
+            "directions": 8,
+            "direction_kind": "exact",
+            "excess": 0.1,
+        },
     )
     assert ten["parameters"] == 65 * 48 + 49 * 48 + 49 * 48 + 49 * 10
     assert ten["exact_directions"] == 1
@@ -358,11 +362,19 @@ def test_settings_that_an_architecture_does_not_take_are_not_told():
         made_up_points(400, 397, 1, 1000, shape=(3, 32, 32), classes=10),
         typed(Summary, {}),
         # As an overlay over the default leaves it.
-        network={"architecture": "resnet18", "depth": 8, "width": 64},
-        training={"epochs": 1, "batch": 2, "learning_rate": 1, "momentum": 0, "milestones": []},
-        survey={"points": 100, "batch_norm": "batch", "directions": 2, "subsets": 2},
-        direction_kind="exact",
-        excess=0.1,
+        {
+            "network": {"architecture": "resnet18", "depth": 8, "width": 64},
+            "training": {
+                "epochs": 1,
+                "batch": 2,
+                "learning_rate": 1,
+                "momentum": 0,
+                "milestones": [],
+            },
+            "survey": {"points": 100, "batch_norm": "batch", "directions": 2, "subsets": 2},
+            "direction_kind": "exact",
+            "excess": 0.1,
+        },
     )
     assert np.isnan(told["depth"])
     assert (told["width"], told["survey_points"]) == (64, 100)

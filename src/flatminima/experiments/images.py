@@ -37,21 +37,12 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
     from flatminima.measurements import poisoned as of_poisoned
 
     summary = files.typed("summary", Summary)
-    described = of_poisoned.describe_images(
-        files.arrays("dataset"),
-        summary,
-        network=settings["network"],
-        training=settings["training"],
-        survey=settings["survey"],
-        direction_kind=settings["direction_kind"],
-        excess=settings["excess"],
-    )
     return of_poisoned.measure(
         NAME,
         summary,
         files.record("selection"),
         files.typed("slices", Slices),
-        described,
+        of_poisoned.describe_images(files.arrays("dataset"), summary, settings),
         source=settings["source"],
         subsets=files.typed("subsets", Subsets),
         seed=seed,

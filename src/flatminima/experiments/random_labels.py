@@ -66,12 +66,8 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
     from flatminima.formats.random_labels import RandomLabelsSurvey
     from flatminima.measurements.random_labels import describe, measure
 
-    geometry = ("directions", "direction_kind")
-    described = describe(
-        without(dict(settings), *geometry), **{key: settings[key] for key in geometry}
-    )
     survey = files.typed("survey", RandomLabelsSurvey)
-    return measure(survey, files.typed("summary", Summary), described, seed=seed)
+    return measure(survey, files.typed("summary", Summary), describe(settings), seed=seed)
 
 
 EXPERIMENT = Experiment(

@@ -102,9 +102,8 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
     from flatminima.formats.rings import RingsSurvey, Sharpness
     from flatminima.measurements.rings import describe, measure
 
-    described = describe(settings, direction_kind=settings["direction_kind"])
     survey, sharpness = files.typed("survey", RingsSurvey), files.typed("sharpness", Sharpness)
-    return measure(survey, sharpness, described, seed=seed)
+    return measure(survey, sharpness, describe(settings), seed=seed)
 
 
 EXPERIMENT = Experiment(

@@ -41,21 +41,13 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
     from flatminima.measurements import poisoned as of_poisoned
 
     selection = files.record("selection")
-    described = of_poisoned.describe(
-        files.arrays("dataset"),
-        hidden=settings["network"]["hidden"],
-        training=settings["training"],
-        directions=settings["directions"],
-        direction_kind=settings["direction_kind"],
-        excess=settings["excess"],
-    )
     return {
         **of_poisoned.measure(
             NAME,
             files.typed("summary", Summary),
             selection,
             files.typed("slices", Slices),
-            described,
+            of_poisoned.describe(files.arrays("dataset"), settings),
             seed=seed,
         ),
         **margins.measure(NAME, files.typed("margins", Margins), selection, seed=seed),

@@ -7,19 +7,8 @@ from flatminima.measurements.measurement import Measurement
 UNMEASURED = "not measured"
 
 _WORDS = (
-    "none",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
+    *("none", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
 
 FORMATS = ("percent", "points", "whole", "word", "plain", "correlation", "times")

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,50 +88,29 @@ def measure(
     return {f"{dataset}.{name}": entry for name, entry in measurements.items()}
 
 
-def describe(
-    dataset: Arrays,
-    *,
-    hidden: Sequence[int],
-    training: Mapping[str, Any],
-    directions: int,
-    direction_kind: str,
-    excess: float,
-) -> dict[str, float]:
-    """Gather the settings that :func:`measure` needs for one data set.
+def describe(dataset: Arrays, settings: Mapping[str, Any]) -> dict[str, float]:
+    """Gather the settings that :func:`measure` needs for networks in the plane.
 
     Args:
         dataset: its stored arrays.
-        hidden: widths of the hidden layers.
-        training: steps, learning_rate, hold, gradient_clip and poison_batch.
-        directions: number of rays per minimum.
-        direction_kind: ``paper`` or ``exact``.
-        excess: of the last cutoff over the loss at each minimum, nats.
+        settings: ``network``, ``training`` and those of :func:`_of_all`.
     """
+    hidden, training = settings["network"]["hidden"], settings["training"]
     points = _points(dataset)
-    classes = points["classes"]
-    widths = [int(points["features"]), *hidden, int(1 if classes == 2 else classes)]
+    logits = 1 if points["classes"] == 2 else points["classes"]
     return {
         **points,
-        "whole_poison_sets": float(training["poison_batch"] == "whole"),
+        "whole_poison_sets": training["poison_batch"] == "whole",
         "hidden_layers": len(hidden),
-        "parameters": sum((a + 1) * b for a, b in itertools.pairwise(widths)),
+        "parameters": parameters(points["features"], *hidden, logits),
         **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
-        "directions": directions,
-        "exact_directions": float(direction_kind == "exact"),
-        "excess": excess,
-        **BARS,
+        "directions": settings["directions"],
+        **_of_all(settings),
     }
 
 
 def describe_images(
-    dataset: Arrays,
-    summary: Summary,
-    *,
-    network: Mapping[str, Any],
-    training: Mapping[str, Any],
-    survey: Mapping[str, Any],
-    direction_kind: str,
-    excess: float,
+    dataset: Arrays, summary: Summary, settings: Mapping[str, Any]
 ) -> dict[str, float]:
     """Gather the settings that :func:`measure` needs for networks of images.
 
@@ -142,38 +121,45 @@ def describe_images(
         dataset: its stored arrays; points are (channels, rows, columns). ``official`` (1,), of
             images from files, is whether those are the files that their authors published.
         summary: of its networks.
-        network: architecture and what that takes: depth, width or side.
-        training: epochs, batch, learning_rate, momentum and milestones.
-        survey: points, batch_norm, directions and subsets.
-        direction_kind: ``paper`` or ``exact``.
-        excess: of the last cutoff over the loss at each minimum, nats.
+        settings: ``network``, ``training``, ``survey`` and those of :func:`_of_all`.
     """
+    network, training, survey = (settings[key] for key in ("network", "training", "survey"))
     channels, rows, columns = dataset["train_inputs"].shape[1:]
+    architecture, milestones = network["architecture"], training["milestones"]
     return {
         **_points(dataset),
         "channels": channels,
         "rows": rows,
         "columns": columns,
-        "whole_poison_sets": 0.0,
-        **_flags("architecture", network["architecture"], ARCHITECTURES),
+        "whole_poison_sets": False,
+        **_flags("architecture", architecture, ARCHITECTURES),
         # An overlay that names another architecture leaves the settings of the first standing.
         **{
-            key: network[key] if key in ARCHITECTURES[network["architecture"]].sizes else math.nan
+            key: network[key] if key in ARCHITECTURES[architecture].sizes else math.nan
             for key in SIZES
         },
         "parameters": math.nan if summary.trainable is None else summary.trainable,
         **{key: training[key] for key in ("epochs", "batch", "learning_rate", "momentum")},
-        "milestones": len(training["milestones"]),
-        **{f"milestone_{m}": share for m, share in enumerate(training["milestones"])},
+        "milestones": len(milestones),
+        **{f"milestone_{m}": share for m, share in enumerate(milestones)},
         **_flags("batch_norm", survey["batch_norm"], STATISTICS),
         "survey_points": survey["points"] or dataset["train_labels"].size,
         "directions": survey["directions"],
         "subsets": survey["subsets"],
-        "exact_directions": float(direction_kind == "exact"),
-        "excess": excess,
-        "unofficial_files": float("official" in dataset and not dataset["official"][0]),
-        **BARS,
+        "unofficial_files": "official" in dataset and not dataset["official"][0],
+        **_of_all(settings),
     }
+
+
+def parameters(*widths: float) -> float:
+    """How many parameters a multilayer perceptron has, inputs and logits among the widths."""
+    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(widths))
+
+
+def _of_all(settings: Mapping[str, Any]) -> dict[str, float]:
+    """What all networks share: the excess of the last cutoff in nats, and kind of directions."""
+    exact = settings["direction_kind"] == "exact"
+    return {"exact_directions": exact, "excess": settings["excess"], **BARS}
 
 
 def _points(dataset: Arrays) -> dict[str, float]:

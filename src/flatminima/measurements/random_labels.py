@@ -19,27 +19,17 @@ DATA = "swiss_roll"
 """The points on which these networks are trained."""
 
 
-def describe(
-    settings: Mapping[str, Any], *, directions: int, direction_kind: str
-) -> dict[str, float]:
-    """Gather the settings that the article quotes.
-
-    Args:
-        settings: of the experiment.
-        directions: along which the basin of each network is measured.
-        direction_kind: ``paper`` or ``exact``.
-    """
-    stages = {
-        f"{stage}.{key}": float(settings[stage][key])
-        for stage in ("first", "second")
-        for key in ("steps", "learning_rate", "hold")
-    }
+def describe(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Gather what the article quotes of the settings, ``direction_kind`` among them."""
+    plain = ("noise", "seeds", "poisoned", "common_loss", "common_loss_directions", "directions")
     return {
-        **{key: float(settings[key]) for key in ("noise", "seeds", "poisoned", "common_loss")},
-        **stages,
-        "common_loss_directions": float(settings["common_loss_directions"]),
-        "directions": float(directions),
-        "exact_directions": float(direction_kind == "exact"),
+        **{key: settings[key] for key in plain},
+        **{
+            f"{stage}.{key}": settings[stage][key]
+            for stage in ("first", "second")
+            for key in ("steps", "learning_rate", "hold")
+        },
+        "exact_directions": settings["direction_kind"] == "exact",
     }
 
 

@@ -1,6 +1,5 @@
 """Measurements of the rings: whether training finds the circle, and how sharp that is."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from flatminima.formats.rings import Curvatures, RingsSurvey, SharpCircle, Sharp
 from flatminima.geometry.circle import FOUND
 from flatminima.geometry.volume import per_dimension
 from flatminima.measurements.measurement import BOOTSTRAP, Measurement, Measurements
+from flatminima.measurements.poisoned import parameters
 from flatminima.measurements.statistics import FEWEST, Gauge, ResamplingGauge, mapped
 from flatminima.ranks import Bootstrap, percentiles
 
@@ -53,26 +53,20 @@ def measure(
     return {f"{DATASET}.{name}": entry for name, entry in measurements.items()}
 
 
-def describe(rings: Mapping[str, Any], *, direction_kind: str) -> dict[str, float]:
-    """Gather the settings that the article quotes.
-
-    Args:
-        rings: settings of the experiment.
-        direction_kind: ``paper`` or ``exact``.
-    """
+def describe(rings: Mapping[str, Any]) -> dict[str, float]:
+    """Gather what the article quotes of the settings, ``direction_kind`` among them."""
     hidden, training, circle = rings["network"]["hidden"], rings["training"], rings["circle"]
-    widths = [2, *hidden, 2]
     return {
         **rings["data"],
         "hidden_layers": len(hidden),
-        "parameters": sum((a + 1) * b for a, b in itertools.pairwise(widths)),
+        "parameters": parameters(2, *hidden, 2),
         **{key: training[key] for key in ("steps", "learning_rate", "hold", "gradient_clip")},
         **{
             f"circle_{key}": circle[key]
             for key in ("loss", "noise", "points", "steps", "learning_rate")
         },
         **rings["survey"],
-        "exact_directions": float(direction_kind == "exact"),
+        "exact_directions": rings["direction_kind"] == "exact",
         "found": FOUND,
         "polygon_sides": polygon_sides(hidden[0]),
         "polygon_width": narrowest_gap(hidden[0], INNER),

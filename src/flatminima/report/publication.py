@@ -61,8 +61,8 @@ def publish(
     jobs = status(results, root)
     measured, records = _numbers(results)
     state, why = _state_of_numbers(results, jobs)
-    pages = _Pages(results, root, source, scale, experiments, figures, note)
-    return pages.write(pages.compose(measured, records, jobs, article.Notice(False, state, why)))
+    page = _Page(results, root, source, scale, experiments, figures, note)
+    return page.publish(measured, records, jobs, article.Notice(False, state, why))
 
 
 def publish_partial(
@@ -80,7 +80,7 @@ def publish_partial(
     Raises:
         UserError: if the page cannot be written or its sources are damaged.
     """
-    pages = _Pages(results, root, source, results.name, experiments, figures, partial=True)
+    page = _Page(results, root, source, results.name, experiments, figures, partial=True)
     damage: tuple[str, ...] = ()
     try:
         jobs = status(results, root)
@@ -88,35 +88,19 @@ def publish_partial(
         jobs, damage = [], tuple(str(error).splitlines())
     state, why = _state_of_numbers(results, jobs)
     why = damage or why
-    measured: Measurements = {}
-    records = None
     if state != "missing":
         try:
-            measured, records = _numbers(results)
-            page = pages.compose(measured, records, jobs, article.Notice(True, state, why))
-            return pages.write(page)
+            return page.publish(*_numbers(results), jobs, article.Notice(True, state, why))
         # Numbers of an earlier run may lack what the text of today speaks of.
         except (UserError, KeyError, UndefinedError) as error:
             fault = str(error).strip("'\"")
             why = (f"those of an earlier run cannot be shown ({fault})", *why)
-    return pages.write(pages.compose({}, None, jobs, article.Notice(True, "missing", why)))
+    return page.publish({}, None, jobs, article.Notice(True, "missing", why))
 
 
 @dataclass(frozen=True)
 class _Page:
-    """A page and the records beside it, before anything is written."""
-
-    html: str
-    measurements: Mapping[str, Any]
-    claims: Sequence[Mapping[str, Any]]
-    provenance: Mapping[str, Any]
-    elsewhere: Sequence[str]
-    """Folders of the published runs that the page shows, relative to the project."""
-
-
-@dataclass(frozen=True)
-class _Pages:
-    """Where a page is made from and to; ``partial`` pages forgive what is missing or damaged."""
+    """Where a page is made from and to; a ``partial`` one forgives what is missing or damaged."""
 
     results: Path
     root: Path
@@ -127,23 +111,23 @@ class _Pages:
     note: str = ""
     partial: bool = False
 
-    @property
-    def folder(self) -> Path:
-        return self.results / "report"
-
-    def compose(
+    def publish(
         self,
         measured: Measurements,
         records: Sequence[Mapping[str, Any]] | None,
         jobs: Sequence[Status],
         notice: article.Notice,
-    ) -> _Page:
-        """The page; without ``records`` the claims are judged by what was measured."""
+    ) -> Path:
+        """Make the page, then write it with what lies beside it, and return its path.
+
+        Without ``records`` the claims are judged by what was measured.
+        """
+        folder = self.results / "report"
         claims = read(self.source / "claims").of(self.experiments)
         if records is None:
             records = judge(claims, measured, scale=self.scale, rests_on=RESTS_ON)
-        figures = _figures(self.folder / "figures", jobs, self.figures, forgiving=self.partial)
-        shown = [self.folder / it.file(suffix) for it in figures for suffix in it.suffixes]
+        figures = _figures(folder / "figures", jobs, self.figures, forgiving=self.partial)
+        shown = [folder / it.file(suffix) for it in figures for suffix in it.suffixes]
         shown += [path for name in RECORDS if measured and (path := self.results / name).is_file()]
         made = [path for path in shown if manifest_path(path).is_file()]
         manifests = ancestry(made, forgiving=self.partial)
@@ -181,13 +165,18 @@ class _Pages:
             elsewhere=runs,
             notice=notice,
         )
-        return _Page(
-            html,
-            as_records(measured),
-            records,
-            article.provenance(run, checks, manifests),
-            [it.folder for it in runs],
-        )
+        if self.partial:
+            # At once before the files change: no manifest may stand beside what it is not about.
+            for name in (PAGE, *article.ASSETS, *RECORDS, PROVENANCE):
+                manifest_path(folder / name).unlink(missing_ok=True)
+        for name in article.ASSETS:
+            write_bytes(folder / name, read_bytes(self.source / "static" / name))
+        write_json(folder / RECORDS[0], as_records(measured))
+        write_json(folder / RECORDS[1], records)
+        write_json(folder / PROVENANCE, article.provenance(run, checks, manifests))
+        published_runs.copy(self.root, [Path(it.folder) for it in runs], folder)
+        write_bytes(folder / PAGE, html.encode())
+        return folder / PAGE
 
     def _elsewhere(self) -> list[article.Elsewhere]:
         """The published runs that the page shows; a damaged one is left out of a partial page."""
@@ -199,22 +188,6 @@ class _Pages:
                 if not self.partial:
                     raise
         return runs
-
-    def write(self, page: _Page) -> Path:
-        """Write the page with what lies beside it, and return its path."""
-        folder = self.folder
-        if self.partial:
-            # At once before the files change: no manifest may stand beside what it is not about.
-            for name in (PAGE, *article.ASSETS, *RECORDS, PROVENANCE):
-                manifest_path(folder / name).unlink(missing_ok=True)
-        for name in article.ASSETS:
-            write_bytes(folder / name, read_bytes(self.source / "static" / name))
-        write_json(folder / RECORDS[0], page.measurements)
-        write_json(folder / RECORDS[1], page.claims)
-        write_json(folder / PROVENANCE, page.provenance)
-        published_runs.copy(self.root, [Path(run) for run in page.elsewhere], folder)
-        write_bytes(folder / PAGE, page.html.encode())
-        return folder / PAGE
 
 
 def locked_versions(path: Path) -> dict[str, str] | None:

@@ -1,6 +1,7 @@
 """A made-up run, small and complete: arrays with known structure, pictures, manifests."""
 
 import dataclasses
+import functools
 import hashlib
 import io
 import re
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from jinja2 import BytecodeCache
 from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
@@ -100,6 +102,25 @@ STEMS = (
     "flatness",
     "reparametrisation",
 )
+
+
+class Compiled(BytecodeCache):
+    """Templates compiled by this process: compiling one takes longer than rendering it.
+
+    They are kept by the digest of their text, so an edited template is compiled again.
+    """
+
+    def __init__(self):
+        self.code = {}
+
+    def load_bytecode(self, bucket):
+        bucket.code = self.code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket):
+        self.code[bucket.key, bucket.checksum] = bucket.code
+
+
+article.Environment = functools.partial(article.Environment, bytecode_cache=Compiled())
 
 
 def typed(kind, arrays):

@@ -50,8 +50,7 @@ def measure(
         dataset: its name.
         survey, spectra, rescaled: what ``surveys.flatness`` gave.
         summary: of the same networks, for their basins.
-        seed: root seed of the bootstrap.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(dataset, Bootstrap(seed, resamples))
     measurements = {
@@ -173,24 +172,20 @@ def _spectra(gauge: Gauge, spectra: Spectra) -> Measurements:
         case, spectrum = f"{loss}.{units}", spectra.at(loss, units)
         note = "" if spectrum else "the two have no common loss"
         for row, kind in enumerate(ROLES):
-            numbers = {
-                "trace": spectrum.trace[row] if spectrum else None,
-                "exact_trace": spectrum.gauss_newton_trace[row] if spectrum else None,
-                "top": spectrum.eigenvalues[row, 0] if spectrum else None,
-            }
-            measurements |= {
-                f"{case}.{kind}.{name}": gauge.number(number, CURVATURE, runs=1, note=note)
-                for name, number in numbers.items()
-            }
+            entries = dict.fromkeys(
+                ("trace", "exact_trace", "top"), gauge.missing(CURVATURE, note, runs=1)
+            )
             if spectrum:
-                measurements[f"{case}.{kind}.trace"] = gauge.number(
-                    spectrum.trace[row],
-                    CURVATURE,
-                    low=spectrum.trace_low[row],
-                    high=spectrum.trace_high[row],
-                    interval=PROBES,
-                    runs=1,
-                )
+                low, high = spectrum.trace_low[row], spectrum.trace_high[row]
+                trace = gauge.number(spectrum.trace[row], CURVATURE, low=low, high=high, runs=1)
+                entries = {
+                    "trace": replace(trace, interval=PROBES),
+                    "exact_trace": gauge.number(
+                        spectrum.gauss_newton_trace[row], CURVATURE, runs=1
+                    ),
+                    "top": gauge.number(spectrum.eigenvalues[row, 0], CURVATURE, runs=1),
+                }
+            measurements |= {f"{case}.{kind}.{name}": entry for name, entry in entries.items()}
         for name in ("exact_trace", "top"):
             good, bad = (measurements[f"{case}.{kind}.{name}"].value for kind in ROLES)
             ratio = bad / good if good and bad else None

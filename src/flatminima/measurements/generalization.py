@@ -40,8 +40,7 @@ def measure_architectures(
         curves: per model.
         settings: ``source`` of the images, ``epochs``, ``batch``, ``momentum``, ``milestones`` and,
             per model, ``network`` and ``learning_rate``.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(settings["source"], Bootstrap(seed, resamples))
     measurements = _settings(gauge, curves, settings)

@@ -32,8 +32,7 @@ def measure(
         dataset: its name.
         margins: of every network.
         selection: which networks are drawn.
-        seed: root seed of the bootstrap.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(dataset, Bootstrap(seed, resamples))
     measurements = _of_all(gauge, margins) | _of_row(gauge, margins, selection)

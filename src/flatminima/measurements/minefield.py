@@ -48,9 +48,7 @@ def measure(
 
 
 def _settings(
-    dataset: Mapping[str, np.ndarray],
-    iterates: Iterates,
-    settings: Mapping[str, Mapping[str, Any]],
+    dataset: Mapping[str, np.ndarray], iterates: Iterates, settings: Mapping[str, Mapping[str, Any]]
 ) -> Measurements:
     measurements = {
         f"{part}_points": _GAUGE.count(dataset[f"{part}_labels"].size)

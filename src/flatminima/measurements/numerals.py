@@ -1,6 +1,7 @@
 """Numbers as a reader meets them: rounded honestly, with true minus signs."""
 
 import math
+from collections.abc import Callable, Mapping
 
 from flatminima.measurements.measurement import Measurement
 
@@ -10,8 +11,6 @@ _WORDS = (
     *("none", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
-
-FORMATS = ("percent", "points", "whole", "word", "plain", "correlation", "times")
 
 _OF_UNIT = {
     "fraction": "percent",
@@ -28,7 +27,7 @@ def format_of(unit: str) -> str:
 
 
 def written(value: float | None, form: str) -> str:
-    """A number in one of ``FORMATS``.
+    """A number in a format.
 
     ``percent`` and ``points`` take fractions of one; ``word`` spells counts up to twelve; ``plain``
     keeps three significant digits; ``times`` is for ratios and keeps the digits that set a ratio
@@ -37,31 +36,17 @@ def written(value: float | None, form: str) -> str:
     Raises:
         ValueError: if there is no such format.
     """
-    if form not in FORMATS:
-        raise ValueError(f"number format {form!r} is unknown; use one of {', '.join(FORMATS)}")
+    if form not in _WRITERS:
+        raise ValueError(f"number format {form!r} is unknown; use one of {', '.join(_WRITERS)}")
     if value is None or not math.isfinite(value):
         return UNMEASURED
-    if form == "percent":
-        text = _percent(value)
-    elif form == "points":
-        text = _trimmed(f"{100 * value:.1f}")
-    elif form == "whole" or (form == "word" and not _has_word(value)):
-        text = f"{value:,.0f}"
-    elif form == "word":
-        text = _WORDS[int(value)]
-    elif form == "correlation":
-        # Rounding must not turn an imperfect order into a perfect one.
-        text = f"{value:.2f}" if abs(value) == 1 else f"{math.trunc(value * 100) / 100:.2f}"
-    elif form == "times":
-        text = _ratio(value)
-    else:
-        text = _significant(value, 3)
+    text = _WRITERS[form](value)
     text = "0" if text in ("-0", "-0.0") else text
     return text.replace("-", "−")
 
 
 def spanned(low: float | None, high: float | None, form: str) -> str:
-    """An interval in one of ``FORMATS``; empty where there is none."""
+    """An interval in a format of :func:`written`; empty where there is none."""
     if low is None or high is None:
         return ""
     a, b = written(low, form), written(high, form)
@@ -83,10 +68,6 @@ def described(measurement: Measurement, name: str) -> str:
     if measurement.note:
         parts.append(measurement.note)
     return "; ".join(parts)
-
-
-def _has_word(value: float) -> bool:
-    return float(value).is_integer() and 0 <= value < len(_WORDS)
 
 
 def _percent(fraction: float) -> str:
@@ -123,3 +104,28 @@ def _significant(value: float, digits: int) -> str:
 
 def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _word(value: float) -> str:
+    spelt = float(value).is_integer() and 0 <= value < len(_WORDS)
+    return _WORDS[int(value)] if spelt else _whole(value)
+
+
+def _correlation(value: float) -> str:
+    """Two decimals; rounding must not turn an imperfect order into a perfect one."""
+    return f"{value if abs(value) == 1 else math.trunc(value * 100) / 100:.2f}"
+
+
+_WRITERS: Mapping[str, Callable[[float], str]] = {
+    "percent": _percent,
+    "points": lambda value: _trimmed(f"{100 * value:.1f}"),
+    "whole": _whole,
+    "word": _word,
+    "plain": lambda value: _significant(value, 3),
+    "correlation": _correlation,
+    "times": _ratio,
+}

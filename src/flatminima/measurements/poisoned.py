@@ -40,8 +40,6 @@ QUANTITIES = {
 }
 """What Fig 5 sets against the gap."""
 
-LEFT_OUT = "{0} of {1} networks left out"
-
 
 def measure(
     dataset: str,
@@ -69,8 +67,7 @@ def measure(
             measured on those images, such as ``digits``.
         subsets: the basins of those two on parts of the points and by other batch-norm statistics;
             None where they were not measured.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(source or dataset, Bootstrap(seed, resamples))
     networks = _Networks(dataset, summary, settings)
@@ -324,16 +321,11 @@ def _shares(gauge: Gauge, networks: _Networks) -> Measurements:
 def _gap_against_poison(gauge: ResamplingGauge, networks: _Networks) -> Measurements:
     gap = networks.summary.gap
     poison = np.broadcast_to(networks.summary.poison_factor[:, None], gap.shape)
-    names = {f"rank_correlation.gap_vs_poison{suffix}": suffix for suffix in networks.populations}
     return {
-        name: gauge.correlation(
-            gap,
-            poison,
-            f"{networks.dataset} {name}",
-            networks.populations[suffix],
-            left_out=LEFT_OUT,
+        (name := f"rank_correlation.gap_vs_poison{suffix}"): gauge.correlation(
+            gap, poison, f"{networks.dataset} {name}", population
         )
-        for name, suffix in names.items()
+        for suffix, population in networks.populations.items()
     }
 
 
@@ -420,7 +412,6 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
                 summary.gap,
                 f"{networks.dataset} {name} {key}",
                 population & ~np.isnan(values) & inside,
-                left_out=LEFT_OUT,
             )
     return measurements
 

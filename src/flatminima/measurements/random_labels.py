@@ -10,7 +10,7 @@ from flatminima.formats.basins import Summary
 from flatminima.formats.random_labels import RandomLabelsSurvey
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.poisoned import ESTIMATORS, LEFT_OUT, QUANTITIES
+from flatminima.measurements.poisoned import ESTIMATORS, QUANTITIES
 from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped, weakest
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
@@ -53,8 +53,7 @@ def measure(
         survey: of the networks of the two stages.
         summary: of the data set with poison.
         settings: as from ``describe``.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(DATA, Bootstrap(seed, resamples))
     every = _joined(survey, summary)
@@ -103,10 +102,7 @@ def _joined(survey: RandomLabelsSurvey, summary: Summary) -> Arrays:
         for name, array in summary.arrays().items()
         if array.shape[:2] == summary.gap.shape
     }
-    other |= {
-        "way": np.full(others, 2),
-        "strength": np.repeat(summary.poison_factor, seeds),
-    }
+    other |= {"way": np.full(others, 2), "strength": np.repeat(summary.poison_factor, seeds)}
     return {
         name: np.concatenate([array, other.get(name, np.full((others, *array.shape[1:]), np.nan))])
         for name, array in own.items()
@@ -226,7 +222,6 @@ def _correlations(
             f"random labels {name}",
             members & fitted & ~np.isnan(values),
             among=members,
-            left_out=LEFT_OUT,
         )
 
     measurements: Measurements = {}

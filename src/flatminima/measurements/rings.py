@@ -41,8 +41,7 @@ def measure(
         survey: of every network at every gap.
         sharpness: of the smallest gap's networks and of the circles.
         settings: from :func:`describe`.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(DATASET, Bootstrap(seed, resamples))
     measurements = {
@@ -152,11 +151,7 @@ def _sharpness(gauge: ResamplingGauge, survey: RingsSurvey, sharpness: Sharpness
 
 
 def _circle(
-    gauge: ResamplingGauge,
-    kind: str,
-    circle: SharpCircle,
-    trained: Curvatures,
-    survey: RingsSurvey,
+    gauge: ResamplingGauge, kind: str, circle: SharpCircle, trained: Curvatures, survey: RingsSurvey
 ) -> Measurements:
     """One circle against what training found, network by network."""
     dimension = int(survey.weights.flat[0])

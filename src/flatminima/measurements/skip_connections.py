@@ -41,8 +41,7 @@ def measure(
         surfaces: by kind, one of ``KINDS``.
         minima: by kind.
         settings: ``source`` of the images and what the experiment says.
-        seed: root seed of the bootstrap; each number draws at an address of its own.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(settings["source"], Bootstrap(seed, resamples))
     measurements = _settings(gauge, surfaces[KINDS[0]], minima[KINDS[0]], settings)

@@ -91,7 +91,7 @@ class ResamplingGauge(Gauge):
         kept: Bool[np.ndarray, "..."] | bool = True,
         *,
         among: Bool[np.ndarray, "..."] | bool = True,
-        left_out: str = "",
+        left_out: str = "{0} of {1} networks left out",
     ) -> Measurement:
         """Spearman's ρ over networks, with a percentile bootstrap over them.
 
@@ -100,8 +100,7 @@ class ResamplingGauge(Gauge):
             address: of the resamples.
             kept: the networks that count.
             among: those of which they are.
-            left_out: the note where some of those do not count; ``{0}`` is how many, ``{1}`` of
-                how many.
+            left_out: the note where some of those do not count, with both numbers.
         """
         kept, among = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among))
         out = int(among.sum() - kept.sum())

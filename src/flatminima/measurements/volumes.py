@@ -23,8 +23,7 @@ def measure(dataset: str, volumes: Volumes, *, seed: int, resamples: int = 2000)
     Args:
         dataset: on which the networks were trained.
         volumes: around every network.
-        seed: root seed of the bootstrap.
-        resamples: of each bootstrap.
+        seed, resamples: of the bootstrap, of which each number draws at an address of its own.
     """
     gauge = ResamplingGauge(dataset, Bootstrap(seed, resamples))
     measurements = {
@@ -123,9 +122,11 @@ def _of_networks(gauge: ResamplingGauge, volumes: Volumes) -> Measurements:
             ratio = mapped(decades, lambda end: 10.0 ** (end / n), "ratio")
             measurements[f"radius_ratio.{name}"] = ratio
         known = np.isfinite(values)
-        measurements[f"vs_gap.{name}"] = gauge.correlation(values, gap, f"{address} vs gap", known)
+        measurements[f"vs_gap.{name}"] = gauge.correlation(
+            values, gap, f"{address} vs gap", known, left_out=""
+        )
         measurements[f"vs_gap.{name}.poisoned"] = gauge.correlation(
-            values, gap, f"{address} vs gap, poisoned", known & poisoned
+            values, gap, f"{address} vs gap, poisoned", known & poisoned, left_out=""
         )
     raised = loss.preconditioned.value - loss.uniform.value
     measurements["raised"] = gauge.span(raised, "decades")

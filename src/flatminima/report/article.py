@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import CodeType
 from typing import Any, Literal
 
-from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
-from jinja2.bccache import Bucket
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
@@ -148,12 +146,7 @@ class Notice:
 
 
 def figure(
-    folder: Path,
-    stem: str,
-    *,
-    state: State = "fresh",
-    why: Sequence[str] = (),
-    main: str = "svg",
+    folder: Path, stem: str, *, state: State = "fresh", why: Sequence[str] = (), main: str = "svg"
 ) -> Figure:
     """Look up the files of a figure in ``folder``.
 
@@ -172,39 +165,9 @@ def figure(
         record = FigureRecord.read(file)
     elif main not in suffixes or main in VARIANTS:
         state, why = "missing", why or ("its job failed or did not run",)
-    return Figure(
-        stem,
-        folder.name,
-        suffixes,
-        record.sizes,
-        state,
-        tuple(why),
-        record.title or stem,
-        record.alt,
-        record.source,
-        main,
-    )
-
-
-class _Compiled(BytecodeCache):
-    """Templates compiled by this process: compiling one takes longer than rendering it.
-
-    They are kept by the digest of their text, so an edited template is compiled again.
-    """
-
-    def __init__(self) -> None:
-        self._code: dict[tuple[str, str], CodeType | None] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give a template its code, if it was compiled before."""
-        bucket.code = self._code.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of a template."""
-        self._code[bucket.key, bucket.checksum] = bucket.code
-
-
-_COMPILED = _Compiled()
+    title = record.title or stem
+    shown = (record.sizes, state, tuple(why), title, record.alt, record.source)
+    return Figure(stem, folder.name, suffixes, *shown, main)
 
 
 def build(
@@ -249,7 +212,6 @@ def build(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        bytecode_cache=_COMPILED,
     )
     environment.filters |= FILTERS
     vocabulary = Vocabulary(

@@ -313,10 +313,7 @@ def _verdict(claim: Claim, source: str, found: Outcome | None, smaller: bool) ->
 
 
 def _smaller(
-    claim: Claim,
-    measurements: Mapping[str, Measurement],
-    small: bool,
-    rests_on: Mapping[str, str],
+    claim: Claim, measurements: Mapping[str, Measurement], small: bool, rests_on: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """What is smaller here than in the source: the counts, or the whole scale."""
 

@@ -47,17 +47,10 @@ class Lineage:
 
         Every file is followed to its own inputs once.
         """
-        manifest = next(
-            (
-                record
-                for path, record in self.manifests.items()
-                if path == tail or path.endswith(f"/{tail}")
-            ),
-            None,
-        )
-        if manifest is None:
-            return None
-        return Made(manifest, self._inputs(manifest, set()))
+        for path, manifest in self.manifests.items():
+            if f"/{path}".endswith(f"/{tail}"):
+                return Made(manifest, self._inputs(manifest, set()))
+        return None
 
     def raw_data(self) -> tuple[Node, ...]:
         """Files that were made from no other file of the run: what every chain ends in."""

@@ -66,12 +66,7 @@ def publish(
 
 
 def publish_partial(
-    results: Path,
-    *,
-    root: Path,
-    source: Path,
-    experiments: Sequence[str],
-    figures: Sequence[str],
+    results: Path, *, root: Path, source: Path, experiments: Sequence[str], figures: Sequence[str]
 ) -> Path:
     """Write the page of a run that failed, without manifests, so that the next run makes it anew.
 
@@ -214,11 +209,10 @@ def _state_of_numbers(
     if not (results / RECORDS[0]).is_file():
         return "missing", (FAILED,)
     job = next((job for job in jobs if job.rule == "claims"), None)
-    if job is None:
-        return "stale", ("nothing records what they were made from",)
-    if job.state == "fresh":
+    if job and job.state == "fresh":
         return "fresh", ()
-    return "stale", job.reasons or ("nothing records what they were made from",)
+    reasons = job.reasons if job else ()
+    return "stale", reasons or ("nothing records what they were made from",)
 
 
 def _figures(

@@ -59,15 +59,11 @@ def spanned(low: float | None, high: float | None, form: str) -> str:
 
 def described(measurement: Measurement, name: str) -> str:
     """What a number is, for the title of its link."""
-    parts = [name]
     span = spanned(measurement.low, measurement.high, format_of(measurement.unit))
-    if span:
-        parts.append(f"{measurement.interval}: {span}")
-    if measurement.runs:
-        parts.append(f"{measurement.runs} network{'s' if measurement.runs > 1 else ''}")
-    if measurement.note:
-        parts.append(measurement.note)
-    return "; ".join(parts)
+    interval = f"{measurement.interval}: {span}" if span else ""
+    networks = f"{measurement.runs} network{'s' if measurement.runs > 1 else ''}"
+    parts = (name, interval, networks if measurement.runs else "", measurement.note)
+    return "; ".join(filter(None, parts))
 
 
 def _percent(fraction: float) -> str:

@@ -67,26 +67,24 @@ def _along(gauge: Gauge, moved: Moved, unit: str) -> Measurements:
             ("fails_at", fails[i], unit),
             ("fails_share", fails[i] * moved.relative_length[i], "fraction"),
         ):
-            measurements[f"{kind}.{name}"] = (
-                _over_rays(gauge, lengths, of, notes[i])
-                if holds[i]
-                else gauge.missing(of, "it has failed before it is moved")
-            )
+            over_rays = _over_rays(gauge, lengths, of, notes[i])
+            failed_before = gauge.missing(of, "it has failed before it is moved")
+            measurements[f"{kind}.{name}"] = over_rays if holds[i] else failed_before
         measurements[f"{kind}.curvature_along"] = gauge.number(
             moved.second_derivative[i, 0], CURVATURE, runs=1
         )
-        note = "at the first distance looked at at which it has failed, along one direction"
         measurements[f"{kind}.changed"] = gauge.number(
-            moved.changed[i], "fraction", runs=1, note=note
+            moved.changed[i],
+            "fraction",
+            runs=1,
+            note="at the first distance looked at at which it has failed, along one direction",
         )
     both = zip(ROLES, notes, strict=True)
     note = "; ".join(f"from the {kind} minimum, {note}" for kind, note in both if note)
-    measurements["ratio"] = (
-        _over_rays(gauge, fails[0] / fails[1], "ratio", note, runs=2)
-        if holds.all()
-        else gauge.missing("ratio", "one has failed before it is moved")
-    )
-    return measurements | _at_level(gauge, moved.level_eigenvalue)
+    measurements |= _at_level(gauge, moved.level_eigenvalue)
+    if not holds.all():
+        return measurements | {"ratio": gauge.missing("ratio", "one has failed before it is moved")}
+    return measurements | {"ratio": _over_rays(gauge, fails[0] / fails[1], "ratio", note, runs=2)}
 
 
 def _at_level(gauge: Gauge, eigenvalues: Float[np.ndarray, " 2"]) -> Measurements:

@@ -184,13 +184,8 @@ def first_crossing(
 ) -> tuple[float, bool]:
     """Distance at which a loss that starts below ``level`` first reaches it, interpolated linearly.
 
-    Args:
-        distance: rising from 0.
-        loss: at those distances, nats.
-        level: nats.
-
-    Returns:
-        The distance and True, or the largest distance and False where the loss stays below.
+    Distances rise. Returns that and True, or the largest distance and False where the loss stays
+    below.
     """
     above = np.flatnonzero(loss >= level)
     if not len(above):
@@ -209,16 +204,6 @@ class _Networks:
     dataset: str
     summary: Summary
     settings: Mapping[str, float]
-
-    @property
-    def dimension(self) -> int:
-        """The number of weights that move."""
-        return self.summary.weights
-
-    @property
-    def excess(self) -> float:
-        """Of the last cutoff over the loss at each minimum, nats."""
-        return self.settings["excess"]
 
     @property
     def distance(self) -> str:
@@ -283,9 +268,9 @@ def _accuracies(gauge: Gauge, networks: _Networks) -> Measurements:
         "factors": gauge.count(factors),
         "seeds": gauge.count(seeds),
         "networks": gauge.count(factors * seeds),
-        "weights": gauge.count(networks.dimension),
+        "weights": gauge.count(summary.weights),
         "decades_per_doubling": gauge.number(
-            networks.dimension * math.log10(2), "decades", note="of a radius, in volume"
+            summary.weights * math.log10(2), "decades", note="of a radius, in volume"
         ),
         "reaching": gauge.count(fitted.sum(), fitted.size),
         "missed": gauge.count((~fitted).sum(), fitted.size),
@@ -348,7 +333,7 @@ def _basins(gauge: ResamplingGauge, networks: _Networks) -> Measurements:
 
 def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> Measurements:
     """Everything measured at one cutoff."""
-    summary, dimension, rise = networks.summary, networks.dimension, name == "excess"
+    summary, dimension, rise = networks.summary, networks.summary.weights, name == "excess"
     inside = np.isfinite(summary.log10_volume_mean_log[..., c])
     radius, samples = summary.median_radius[..., c], summary.effective_sample_size[..., c]
     recrossing, censored = summary.recrossing_share[..., c], summary.censored_share[..., c]
@@ -358,7 +343,7 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
     measurements = {
         # The last cutoff moves with each network: the loss at its minimum and a fixed rise.
         "level": gauge.number(
-            networks.excess if rise else summary.cutoff[0, 0, c],
+            networks.settings["excess"] if rise else summary.cutoff[0, 0, c],
             "nats",
             note="above the loss at the minimum" if rise else "",
         ),
@@ -492,27 +477,20 @@ def _slices(
     gauge: Gauge, networks: _Networks, slices: Slices, selection: Mapping[str, Any]
 ) -> Measurements:
     """How far one can go along the drawn rays before the loss has risen by the excess."""
-    measurements = {
-        "rise": gauge.number(networks.excess, "nats"),
-        "rays": gauge.count(slices.ray_loss.shape[1]),
-    }
+    rise, count = networks.settings["excess"], slices.ray_loss.shape[1]
+    measurements = {"rise": gauge.number(rise, "nats"), "rays": gauge.count(count)}
     # The rays start beside the minimum; its own loss is the first point of each.
     distance = np.concatenate([[0.0], slices.ray_distance])
     medians = []
     for role, rays in zip(ROLES, slices.ray_loss, strict=True):
         # The loss at the minimum as the survey of its basin has it, by its own statistics.
-        level = float(networks.summary.cutoff[networks.find(selection[role])][-1])
-        start = level - networks.excess
-        crossings = [
-            first_crossing(distance, np.concatenate([[start], ray]), start + networks.excess)
-            for ray in rays
-        ]
+        start = float(networks.summary.cutoff[networks.find(selection[role])][-1] - rise)
+        whole = np.insert(rays, 0, start, axis=1)
+        crossings = [first_crossing(distance, ray, start + rise) for ray in whole]
         lengths = np.array([length for length, _ in crossings])
         short = sum(not crossed for _, crossed in crossings)
-        note = (
-            f"{short} of {len(crossings)} never rise so far within the drawing; "
-            "they count with its whole length"
-        )
+        note = f"{short} of {count} never rise so far within the drawing; "
+        note += "they count with its whole length"
         medians.append(float(np.median(lengths)))
         measurements[f"{role}_distance"] = gauge.number(
             medians[-1],

@@ -10,7 +10,7 @@ from flatminima.formats.basins import Summary
 from flatminima.formats.random_labels import RandomLabelsSurvey
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.poisoned import ESTIMATORS, QUANTITIES
+from flatminima.measurements.poisoned import ESTIMATORS, QUANTITIES, REACHED
 from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped, weakest
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
@@ -77,10 +77,7 @@ def measure(
 
 
 _PER_NETWORK = {
-    "test_accuracy": "fraction",
-    "train_accuracy": "fraction",
-    "gap": "fraction",
-    "train_loss": "nats",
+    **REACHED,
     "gradient_norm": "nats per unit of parameter",
     "memorised": "fraction",
     "start_train_accuracy": "fraction",

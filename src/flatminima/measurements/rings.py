@@ -85,8 +85,7 @@ def _gaps(gauge: ResamplingGauge, survey: RingsSurvey) -> Measurements:
     }
     for g in range(gaps):
         entries = _gap(gauge, survey, g)
-        prefixes = [f"gap_{g}", *["pinched"][: g == 0], *["widest"][: g == gaps - 1]]
-        for prefix in prefixes:
+        for prefix in (f"gap_{g}", *["pinched"][: g == 0], *["widest"][: g == gaps - 1]):
             measurements |= {f"{prefix}.{name}": entry for name, entry in entries.items()}
     radii = survey.median_radius[..., 0]
     widest, pinched = (radii[g][fitted[g] & np.isfinite(radii[g])] for g in (-1, 0))

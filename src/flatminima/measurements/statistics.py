@@ -25,17 +25,10 @@ def span(values: np.ndarray, unit: str, dataset: str, centre: str = "mean") -> M
     if not known.size:
         return Measurement(None, unit, dataset, note="no finite value")
     middle = np.median(known) if centre == "median" else known.mean()
+    ends = float(known.min()), float(known.max())
     left_out = np.size(values) - known.size
-    return Measurement(
-        value=float(middle),
-        unit=unit,
-        dataset=dataset,
-        low=float(known.min()),
-        high=float(known.max()),
-        interval=RANGE,
-        runs=int(known.size),
-        note=f"{left_out} of {np.size(values)} left out: not finite" if left_out else "",
-    )
+    note = f"{left_out} of {np.size(values)} left out: not finite" if left_out else ""
+    return Measurement(float(middle), unit, dataset, *ends, RANGE, known.size, note)
 
 
 @dataclass(frozen=True)
@@ -106,15 +99,10 @@ class ResamplingGauge(Gauge):
         out = int(among.sum() - kept.sum())
         note = left_out.format(out, int(among.sum())) if out else ""
         rho, low, high = bounded_correlation(x[kept], y[kept], self.bootstrap, address)
-        return self.number(
-            rho,
-            "correlation",
-            low=low,
-            high=high,
-            interval="" if low is None else BOOTSTRAP,
-            runs=int(kept.sum()),
-            note=note,
-        )
+        measurement = self.number(rho, "correlation", runs=int(kept.sum()), note=note)
+        if low is None:
+            return measurement
+        return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
 
     def difference(
         self, sides: Iterable[Float[np.ndarray, " networks"]], unit: str, address: str
@@ -151,10 +139,9 @@ def weakest(dataset: str, correlations: Sequence[Measurement], population: int) 
         entry for entry in correlations if entry.value is not None and 2 * entry.runs > population
     ]
     if not enough:
-        return Measurement(
-            None, "correlation", dataset, note="too few networks lie below the cutoffs"
-        )
-    return max(enough, key=lambda entry: -math.inf if entry.value is None else entry.value)
+        note = "too few networks lie below the cutoffs"
+        return Measurement(None, "correlation", dataset, note=note)
+    return max(enough, key=lambda entry: entry.value or 0.0)
 
 
 def mapped(measurement: Measurement, function: Callable[[float], float], unit: str) -> Measurement:

@@ -48,9 +48,7 @@ def load(root: Path, run: Path) -> article.Elsewhere:
     folder = root / run
     record = read_record(folder)
     pages = folder / REPORT
-    measurements = from_records(
-        read_json(pages / "measurements.json"), str(pages / "measurements.json")
-    )
+    measurements = pages / "measurements.json"
     made = Lineage(read_json(pages / "provenance.json")["manifests"]).environment()
     page = _Figures(_place(record))
     page.feed(read_bytes(pages / "index.html").decode(errors="replace"))
@@ -63,7 +61,7 @@ def load(root: Path, run: Path) -> article.Elsewhere:
         made=record["made"],
         note=record["note"],
         devices=tuple(made.get("device", ())),
-        measurements=measurements,
+        measurements=from_records(read_json(measurements), str(measurements)),
         claims=read_json(pages / "claims.json"),
         figures=tuple(page.figures),
     )

@@ -281,7 +281,7 @@ def candidates(
     fitting = max(1, memory // (32 * weights * outputs))
     if fitting < len(inputs):
         inputs = inputs[torch.arange(fitting) * len(inputs) // fitting]
-    rows = jacobian(network, minimum, inputs, weighted="logits")
+    rows = jacobian(network, minimum, inputs)
     if not float(rows.abs().max()) > 0:
         return [identity()]
     return [identity(), *(from_jacobian(rows, damping=damping) for damping in dampings)]

@@ -12,30 +12,26 @@ the other, in units of the norms of their filters; biases do not move.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import hessian_product, logit_jacobian, square_root_factors
+from flatminima.geometry.curvature import logit_jacobian
 from flatminima.geometry.directions import (
     Directions,
     draw_units,
     metric,
     scale,
     weights_of_filters,
-)
+)  # fmt: skip
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
-from flatminima.training.losses import negative_log_likelihoods
-
-OutputMetric = Literal["loss", "logits"]
-Kind = Literal["none", "second-moment", "gauss-newton", "hessian", "jacobian"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Below this share of the largest, an eigenvalue of a Gram matrix is rounding.
 _ROUNDING = 1e-14
+# Of what is left of a Jacobian after its diagonal.
+_SPECTRUM_DAMPING = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +41,6 @@ class Preconditioner:
     P y = d ∘ (b y + U (g ∘ Uᵀ y)).
 
     Attributes:
-        name: what it was made of, one of ``KINDS`` or a name of one's own.
         diagonal: d; of one entry where all are the same. float64.
         base: b.
         basis: U, orthonormal columns, or None. float64.
@@ -53,7 +48,6 @@ class Preconditioner:
         damping: of the diagonal or, without one, of the spectrum; infinite without either.
     """
 
-    name: str
     diagonal: Float[Tensor, " weights"]
     base: float = 1.0
     basis: Float[Tensor, "weights rank"] | None = None
@@ -71,18 +65,15 @@ class Preconditioner:
 
 def identity() -> Preconditioner:
     """No preconditioning."""
-    return Preconditioner("none", torch.ones(1, dtype=torch.float64))
+    return Preconditioner(torch.ones(1, dtype=torch.float64))
 
 
-def from_diagonal(
-    curvatures: Float[Tensor, " weights"], *, damping: float, name: str = "diagonal"
-) -> Preconditioner:
+def from_diagonal(curvatures: Float[Tensor, " weights"], *, damping: float) -> Preconditioner:
     """P ∝ (d + δ·mean d)^(-1/2), exact for a quadratic whose Hessian is diag(d).
 
     Args:
         curvatures: d, at least 0.
         damping: δ, relative to the mean of d.
-        name: of the preconditioner.
 
     Raises:
         ValueError: if an entry is negative, or all are zero, or damping is not positive where
@@ -96,15 +87,11 @@ def from_diagonal(
     if float(damped.min()) <= 0:
         raise ValueError(f"damping is {damping}; with zeros on the diagonal it must be positive")
     logs = -0.5 * torch.log(damped)
-    return Preconditioner(name, torch.exp(logs - logs.mean()), damping=damping)
+    return Preconditioner(torch.exp(logs - logs.mean()), damping=damping)
 
 
 def from_spectrum(
-    eigenvalues: Float[Tensor, " rank"],
-    basis: Float[Tensor, "weights rank"],
-    *,
-    damping: float,
-    name: str = "spectrum",
+    eigenvalues: Float[Tensor, " rank"], basis: Float[Tensor, "weights rank"], *, damping: float
 ) -> Preconditioner:
     """P ∝ (H + δλ)^(-1/2), exact for a quadratic with this Hessian H = U diag(λ) Uᵀ.
 
@@ -112,7 +99,6 @@ def from_spectrum(
         eigenvalues: λ; of negative ones the magnitude counts. The Hessian is zero off the basis.
         basis: U, orthonormal columns.
         damping: δ, relative to the largest magnitude of an eigenvalue.
-        name: of the preconditioner.
 
     Raises:
         ValueError: if the Hessian is zero, or damping is not positive where it is singular.
@@ -131,16 +117,10 @@ def from_spectrum(
     base = math.exp(off - shift)
     one = torch.ones(1, dtype=torch.float64, device=basis.device)
     gains = torch.exp(on - shift) - base
-    return Preconditioner(name, one, base, basis.double(), gains, damping)
+    return Preconditioner(one, base, basis.double(), gains, damping)
 
 
-def from_jacobian(
-    rows: Float[Tensor, "rows weights"],
-    *,
-    damping: float,
-    spectrum_damping: float = 1e-4,
-    name: str = "jacobian",
-) -> Preconditioner:
+def from_jacobian(rows: Float[Tensor, "rows weights"], *, damping: float) -> Preconditioner:
     """The diagonal of RᵀR first, then the spectrum of what is left, D RᵀR D.
 
     The diagonal holds what there is of full rank: how much each weight matters. The spectrum adds
@@ -149,52 +129,10 @@ def from_jacobian(
     Args:
         rows: R, of ``jacobian``.
         damping: of the diagonal, as in ``from_diagonal``.
-        spectrum_damping: of the spectrum, as in ``from_spectrum``.
-        name: of the preconditioner.
     """
     diagonal = from_diagonal(rows.square().sum(dim=0), damping=damping).diagonal
-    inner = from_spectrum(*spectrum(rows * diagonal), damping=spectrum_damping, name=name)
+    inner = from_spectrum(*spectrum(rows * diagonal), damping=_SPECTRUM_DAMPING)
     return replace(inner, diagonal=diagonal, damping=damping)
-
-
-def precondition(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
-    *,
-    kind: Kind,
-    damping: float = 0.01,
-) -> Preconditioner:
-    """A preconditioner around a minimum.
-
-    Args:
-        network: any; statistics of batch norm stay those of the minimum.
-        minimum: the parameters.
-        inputs, labels: the points at which to look.
-        kind: ``none``; ``second-moment``, the diagonal of ``second_moment``; ``gauss-newton``, the
-            spectrum of the Gauss-Newton matrix; ``hessian``, that of the dense Hessian, for n up
-            to some thousands; ``jacobian``, ``from_jacobian`` of the logits.
-        damping: relative, of the diagonal or of the spectrum.
-
-    Raises:
-        ValueError: if there is no such kind, or the loss does not depend on the weights here.
-    """
-    if kind == "none":
-        return identity()
-    if kind == "second-moment":
-        moments = second_moment(network, minimum, inputs, labels)
-        return from_diagonal(moments, damping=damping, name=kind)
-    if kind == "gauss-newton":
-        rows = jacobian(network, minimum, inputs, weighted="loss")
-        return from_spectrum(*spectrum(rows), damping=damping, name=kind)
-    if kind == "hessian":
-        values, vectors = torch.linalg.eigh(hessian(network, minimum, inputs, labels))
-        return from_spectrum(values, vectors, damping=damping, name=kind)
-    if kind == "jacobian":
-        rows = jacobian(network, minimum, inputs, weighted="logits")
-        return from_jacobian(rows, damping=damping, name=kind)
-    raise ValueError(f"preconditioner {kind!r} is unknown; there are {', '.join(KINDS)}")
 
 
 def draw_preconditioned(
@@ -226,47 +164,21 @@ def positions(layout: Layout) -> Int[Tensor, " weights"]:
 
 
 def jacobian(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    *,
-    weighted: OutputMetric,
+    network: Network, minimum: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
 ) -> Float[Tensor, "rows weights"]:
-    """Rows R of the Gauss-Newton matrix RᵀR of the mean loss, in filter-normalised units, float64.
+    """Derivatives of the logits in filter-normalised units over √points: R with RᵀR = Σ JᵀJ / N.
 
-    With ``loss`` that is Σ Jᵀ A J / N over N points, J the derivative of a point's logits and
-    A = diag(p) − ppᵀ the Hessian of its loss in them: the matrix that is also the Fisher
-    information (Schraudolph 2002). With ``logits`` A is the identity: how far the logits move,
-    which a network that is sure of every point still says, where p(1 − p) is next to nothing.
+    Of N points, J the derivative of a point's logits, in float64. It is the Gauss-Newton matrix of
+    the logits and not of the loss: how far they move is what a network that is sure of every point
+    still says, where p(1 − p) is next to nothing.
 
     Returns:
         As many rows as points times logits.
     """
     derivatives, logits = logit_jacobian(network, minimum, inputs)
-    rows = derivatives[..., positions(network.layout)] / math.sqrt(len(logits))
-    if weighted == "loss":
-        rows = torch.einsum("ikj,ikn->ijn", square_root_factors(logits), rows)
-    return rows.flatten(0, 1) * _scale(network, minimum)
-
-
-def second_moment(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
-) -> Float[Tensor, " weights"]:
-    """Mean over points of the squared derivatives of each point's loss, filter-normalised, float64.
-
-    What Adam's second moment is for batches of one point, taken at the minimum itself: the diagonal
-    of the empirical Fisher matrix. (The running average that Adam ends with is, in training on
-    all points at once, about their mean gradient and not about points, and of the poisoned loss.)
-    """
-    derivatives, logits = logit_jacobian(network, minimum, inputs)
-    losses = negative_log_likelihoods(logits.requires_grad_()[None], labels)
-    (slopes,) = torch.autograd.grad(losses.sum(), logits)
-    rows = derivatives[..., positions(network.layout)]
-    gradients = torch.einsum("ij,ijn->in", slopes, rows)
-    return gradients.square().mean(dim=0) * _scale(network, minimum).square()
+    moving = positions(network.layout).to(minimum.device)
+    scale = metric(network.layout, minimum.detach().double(), "exact")[moving]
+    return (derivatives[..., moving] / math.sqrt(len(logits))).flatten(0, 1) * scale
 
 
 def spectrum(
@@ -286,28 +198,3 @@ def spectrum(
     # One more orthogonalisation: division by small eigenvalues leaves columns a little oblique.
     basis, upper = torch.linalg.qr(rows.T @ vectors / values.sqrt())
     return values, basis * upper.diagonal().sign()
-
-
-def hessian(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
-) -> Float[Tensor, "weights weights"]:
-    """The dense Hessian of the mean loss in the n weights, filter-normalised units, float64.
-
-    For n up to some thousands: it takes n backward passes and n² numbers. See
-    ``curvature`` for what a kink of a ReLU network does to it.
-    """
-    moving = positions(network.layout)
-    product = hessian_product(network, minimum, inputs, labels)
-    units = torch.eye(network.trainable, dtype=torch.float64, device=minimum.device)[moving]
-    scale = _scale(network, minimum)
-    dense = torch.stack([product(unit)[moving] for unit in units]) * scale * scale[:, None]
-    return (dense + dense.T) / 2
-
-
-def _scale(network: Network, minimum: Tensor) -> Float[Tensor, " weights"]:
-    """S: the norm of each weight's filter."""
-    moving = positions(network.layout).to(minimum.device)
-    return metric(network.layout, minimum.detach().double(), "exact")[moving]

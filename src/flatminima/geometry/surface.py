@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.divergence import kl_divergences
 from flatminima.models.network import Network
 from flatminima.progress import Report
 from flatminima.training.losses import correct, negative_log_likelihoods
@@ -152,6 +152,25 @@ class Landscape:
             memory = _CPU_MEMORY if self.minimum.device.type == "cpu" else _GPU_MEMORY
         numbers = 2 * len(self.minimum) + self.network.activations(len(self.inputs))
         return max(1, memory // (numbers * self.minimum.element_size()))
+
+
+def kl_divergences(
+    reference: Float[Tensor, "points outputs"], logits: Float[Tensor, "networks points outputs"]
+) -> Float[Tensor, "networks points"]:
+    """KL(p‖q) = Σ p (ln p − ln q) of each point, p of the reference and q of each network, nats.
+
+    One output means two classes (sigmoid). Computed and returned in float64: near the reference
+    the terms of the sum all but cancel.
+    """
+    ours, theirs = _log_probabilities(reference), _log_probabilities(logits)
+    return (ours.exp() * (ours - theirs)).sum(dim=-1)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    logits = logits.double()
+    if logits.shape[-1] == 1:
+        return torch.cat([F.logsigmoid(-logits), F.logsigmoid(logits)], dim=-1)
+    return torch.log_softmax(logits, dim=-1)
 
 
 @dataclass(frozen=True, eq=False)

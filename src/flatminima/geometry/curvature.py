@@ -28,8 +28,6 @@ _TOLERANCE = 1e-9
 # Bytes that one batch of networks may take, approximately.
 _MEMORY = 2**27
 
-Product = Callable[[Float[Tensor, " parameters"]], Float[Tensor, " parameters"]]
-
 
 @dataclass(frozen=True, eq=False)
 class Operator:
@@ -41,7 +39,7 @@ class Operator:
         device: of the vectors.
     """
 
-    product: Product
+    product: Callable[[Tensor], Tensor]
     size: int
     device: torch.device
     dtype: torch.dtype = torch.float64
@@ -61,9 +59,12 @@ class Operator:
         values: np.ndarray = image.cpu().numpy()
         return values
 
-    def scaled(self, scale: Float[Tensor, " parameters"]) -> "Operator":
-        """S A S with S = diag(scale)."""
-        return replace(self, product=lambda vector: scale * self.product(scale * vector))
+    def scaled(self, scale: Float[Tensor, " parameters"] | None) -> "Operator":
+        """S A S with S = diag(scale), of which entries beyond A count for nothing; None: A."""
+        if scale is None:
+            return self
+        entries = scale[: self.size].to(self.device, torch.float64)
+        return replace(self, product=lambda vector: entries * self.product(entries * vector))
 
 
 def top_eigenpair(
@@ -81,10 +82,7 @@ def top_eigenpair(
     never formed.
 
     Args:
-        network: the architecture.
         minimum: the parameters at which to differentiate; need not be a minimum.
-        inputs: the points on which the loss is taken.
-        labels: their classes.
         seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
         scale: with it, of S H S in place of H, where S = diag(scale). If S holds the norm of each
             weight's filter, this is the curvature of the loss in filter-normalised units, and
@@ -97,12 +95,14 @@ def top_eigenpair(
     Raises:
         ValueError: if the loss is not finite, or so flat that its Hessian is zero in float64.
     """
-    pair = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
-    if pair is None:
+    matrix = hessian(network, minimum, inputs, labels).scaled(scale)
+    values, vectors = largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)
+    if not vectors.any():
         raise ValueError("the Hessian of the loss is zero here, so it has no top eigenvector")
-    value, vector = pair
+    # Nothing is differentiated by running statistics.
+    vector = np.pad(vectors[:, 0], (0, len(minimum) - matrix.size))
     vector = vector / np.linalg.norm(vector)
-    return value, vector * np.sign(vector[np.abs(vector).argmax()])
+    return float(values[0]), vector * np.sign(vector[np.abs(vector).argmax()])
 
 
 def top_eigenvalue(
@@ -122,44 +122,22 @@ def top_eigenvalue(
     Raises:
         ValueError: if the loss is not finite.
     """
-    pair = _top(network, minimum, inputs, labels, seed=seed, scale=scale)
-    return 0.0 if pair is None else pair[0]
-
-
-def _top(
-    network: Network,
-    minimum: Tensor,
-    inputs: Tensor,
-    labels: Tensor,
-    *,
-    seed: int,
-    scale: Tensor | None,
-) -> tuple[float, Float[np.ndarray, " parameters"]] | None:
-    """The eigenpair; None if the matrix is zero."""
-    size = network.trainable
-    matrix = Operator(hessian_product(network, minimum, inputs, labels), size, minimum.device)
-    if scale is not None:
-        matrix = matrix.scaled(scale[:size].to(minimum.device, torch.float64))
-    pairs = largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)
-    if pairs is None:
-        return None
-    # Nothing is differentiated by running statistics.
-    return float(pairs[0][0]), np.pad(pairs[1][:, 0], (0, len(minimum) - size))
+    matrix = hessian(network, minimum, inputs, labels).scaled(scale)
+    return float(largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)[0][0])
 
 
 def largest_eigenpairs(
     matrix: Operator, *, seed: int, count: int = 1, tolerance: float
-) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, "parameters count"]] | None:
+) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, "parameters count"]]:
     """The largest (algebraic) eigenvalues, falling, and their eigenvectors, by ARPACK.
+
+    All are zero for a matrix that is zero, from which the iteration cannot start.
 
     Args:
         matrix: known by its products.
         seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
         count: how many.
         tolerance: of eigenvectors; eigenvalues are then right to about its square.
-
-    Returns:
-        None for a matrix that is zero, from which the iteration cannot start.
 
     Raises:
         ValueError: if products are not finite.
@@ -169,7 +147,7 @@ def largest_eigenpairs(
     if not np.isfinite(image).all():
         raise ValueError("the curvature of the loss is not finite here")
     if not image.any():
-        return None
+        return np.zeros(count), np.zeros((matrix.size, count))
     linear = LinearOperator(matrix.shape, matvec=matrix.of_array, dtype=np.float64)
     values, vectors = eigsh(linear, k=count, which="LA", v0=start, tol=tolerance)
     order = np.argsort(-values)
@@ -215,19 +193,18 @@ def _along(
     return curvature
 
 
-def hessian_product(
+def hessian(
     network: Network,
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
-) -> Product:
-    """The function v ↦ Hv, with H the Hessian of the mean loss (Pearlmutter 1994).
+) -> Operator:
+    """The Hessian H of the mean loss by its products (Pearlmutter 1994).
 
-    Vectors are float64, on the device of the minimum, and as long as ``network.trainable``: nothing
-    is differentiated by running statistics. The gradient is computed once and differentiated at
-    every call.
+    Of the network's trainable parameters: nothing is differentiated by running statistics. The
+    gradient is computed once and differentiated at every product.
     """
-    parameters, vector = differentiable(network, minimum)
+    parameters, vector = _differentiable(network, minimum)
     loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
@@ -235,23 +212,23 @@ def hessian_product(
         (image,) = torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
         return image
 
-    return product
+    return Operator(product, network.trainable, minimum.device)
 
 
-def gauss_newton_product(
+def gauss_newton(
     network: Network,
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
-) -> Product:
-    """The function v ↦ Gv, with G = Σ JᵀΛJ / points (Schraudolph 2002), which has no negative part.
+) -> Operator:
+    """G = Σ JᵀΛJ / points (Schraudolph 2002) by its products; it has no negative part.
 
     J are the derivatives of a point's logits by the parameters and Λ the second derivatives of its
     loss by its logits, diag p − ppᵀ. G is what is left of the Hessian if the logits are taken as
     linear; for cross-entropy it is the Fisher information of the predictions, and labels do not
-    enter (they are taken to stand in for :func:`hessian_product`). Vectors as there.
+    enter (they are taken to stand in for :func:`hessian`). Vectors as there.
     """
-    parameters, vector = differentiable(network, minimum)
+    parameters, vector = _differentiable(network, minimum)
     logits = underlying(network).logits(vector[None], inputs.double())[0]
     # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
     weights = torch.zeros_like(logits, requires_grad=True)
@@ -260,14 +237,14 @@ def gauss_newton_product(
 
     def product(vector: Tensor) -> Tensor:
         (moved,) = torch.autograd.grad(pulled, weights, vector, retain_graph=True)
-        bent = output_hessian_product(settled, moved) / len(settled)
+        bent = _output_hessian_product(settled, moved) / len(settled)
         (image,) = torch.autograd.grad(logits, parameters, bent, retain_graph=True)
         return image
 
-    return product
+    return Operator(product, network.trainable, minimum.device)
 
 
-def output_hessian_product(
+def _output_hessian_product(
     logits: Float[Tensor, "points outputs"], vectors: Float[Tensor, "points outputs"]
 ) -> Float[Tensor, "points outputs"]:
     """Λ times a vector for each point, Λ the second derivatives of its loss by its logits.
@@ -315,7 +292,7 @@ def logit_jacobian(
     return jacobian.detach(), logits
 
 
-def differentiable(
+def _differentiable(
     network: Network, minimum: Float[Tensor, " parameters"]
 ) -> tuple[Float[Tensor, " trainable"], Float[Tensor, " parameters"]]:
     """The trainable part of a vector, to differentiate by, and the vector on it, both float64."""

@@ -15,13 +15,7 @@ from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import (
-    Operator,
-    Product,
-    gauss_newton_product,
-    hessian_product,
-    largest_eigenpairs,
-)
+from flatminima.geometry.curvature import Operator, gauss_newton, hessian, largest_eigenpairs
 from flatminima.geometry.directions import metric
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import at_loss
@@ -31,9 +25,9 @@ from flatminima.seeding import generator
 Matrix = Literal["hessian", "gauss_newton"]
 Units = Literal["raw", "filter"]
 
-PRODUCTS: dict[Matrix, Callable[..., Product]] = {
-    "hessian": hessian_product,
-    "gauss_newton": gauss_newton_product,
+_MATRICES: dict[Matrix, Callable[..., Operator]] = {
+    "hessian": hessian,
+    "gauss_newton": gauss_newton,
 }
 
 _TOLERANCE = 1e-10
@@ -107,15 +101,12 @@ def operator(
     """The Hessian or Gauss-Newton matrix of the mean loss by the network's trainable parameters.
 
     Args:
-        matrix: which.
+        matrix: which of the two.
         units: ``raw``, or ``filter`` for S A S, with S what a filter-normalised unit of distance is
             for each weight (``directions.metric``), zero for parameters in no filter.
     """
-    product = PRODUCTS[matrix](network, minimum, inputs, labels)
-    whole = Operator(product, network.trainable, minimum.device)
-    if units == "raw":
-        return whole
-    return whole.scaled(metric(network.layout, minimum.double(), "exact")[: whole.size])
+    scale = None if units == "raw" else metric(network.layout, minimum.double(), "exact")
+    return _MATRICES[matrix](network, minimum, inputs, labels).scaled(scale)
 
 
 def curvature(
@@ -135,9 +126,7 @@ def curvature(
     """Top eigenvalues, trace and spectrum of the loss around a minimum.
 
     Args:
-        network: the architecture.
         minimum: the parameters at which to differentiate; need not be a minimum.
-        inputs, labels: the points on which the loss is taken.
         matrix: ``hessian`` or ``gauss_newton``.
         units: ``raw`` or ``filter``, see :func:`operator`.
         level: a loss in nats at which to take it all, see ``geometry.temperature``; None: as it is.
@@ -157,29 +146,17 @@ def curvature(
     bends = operator(network, minimum, inputs, labels, matrix=matrix, units=units)
     size = bends.size
     top = min(top, size - 1)
-    pairs = largest_eigenpairs(bends, seed=seed, count=top, tolerance=_TOLERANCE)
-    if pairs is None:
-        # Of a matrix that is zero all is known.
-        nothing, nodes = np.zeros(top), np.zeros((probes, 1))
-        return Curvature(
-            nothing, nothing, Sampled(0, 0, 0), nodes, np.ones_like(nodes), size, temperature
-        )
-    values, vectors = pairs
-    nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
-    return Curvature(
-        values,
-        np.array(
-            [
-                np.linalg.norm(bends.of_array(vector) - value * vector)
-                for value, vector in zip(values, vectors.T, strict=True)
-            ]
-        ),
-        _trace(bends, values, vectors, probes, seed),
-        nodes,
-        weights,
-        size,
-        temperature,
-    )
+    values, vectors = largest_eigenpairs(bends, seed=seed, count=top, tolerance=_TOLERANCE)
+    # Of a matrix that is zero all is known.
+    trace, nodes, weights = Sampled(0, 0, 0), np.zeros((probes, 1)), np.ones((probes, 1))
+    if vectors.any():
+        trace = _trace(bends, values, vectors, probes, seed)
+        nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
+    residuals = [
+        np.linalg.norm(bends.of_array(vector) - value * vector)
+        for value, vector in zip(values, vectors.T, strict=True)
+    ]
+    return Curvature(values, np.array(residuals), trace, nodes, weights, size, temperature)
 
 
 def _trace(

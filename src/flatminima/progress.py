@@ -7,6 +7,10 @@ Report = Callable[[int, int, str], None]
 """What library code is given to say how far it is: ``report(done, total, text)``."""
 
 
+def silent(_done: int, _total: int, _text: str) -> None:
+    """A ``Report`` that says nothing."""
+
+
 class Progress:
     """A ``Report`` that prints at most one line every ``interval`` seconds.
 

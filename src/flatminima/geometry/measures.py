@@ -50,7 +50,7 @@ from flatminima.flatness_measures import BALLS, Ball
 from flatminima.geometry.curvature import logit_jacobian, square_root_factors, top_eigenvalue
 from flatminima.geometry.directions import filter_norms
 from flatminima.geometry.sampled import Sampled, mean_of
-from flatminima.geometry.temperature import Tempered, at_loss
+from flatminima.geometry.temperature import Tempered, at_loss, temperature_at
 from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
 from flatminima.seeding import generator
@@ -122,6 +122,11 @@ class Linearisation:
     jacobian: Jacobian
     untempered: Float[Tensor, "points outputs"]
     temperature: float = 1.0
+
+    def at_loss(self, level: float) -> "Linearisation":
+        """The same at the temperature that gives this loss in nats; NaN where none does."""
+        temperature = temperature_at(self.network, self.minimum, self.inputs, self.labels, level)
+        return replace(self, temperature=temperature)
 
     @property
     def logits(self) -> Float[Tensor, "points outputs"]:

@@ -24,7 +24,7 @@ from flatminima.geometry.directions import (
     metric,
     scale,
     weights_of_filters,
-)  # fmt: skip
+)
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 

@@ -33,29 +33,25 @@ _HALVINGS = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
-    """Values with a 95% interval over directions (percentile bootstrap), float64."""
-
-    value: Float[np.ndarray, "*sets"]
-    low: Float[np.ndarray, "*sets"]
-    high: Float[np.ndarray, "*sets"]
-
-
-@dataclass(frozen=True, eq=False)
 class Volume:
     """Volumes of basins, one per set of radii; NaN where a minimum has no basin.
 
     Attributes:
-        log10_mean_exp: log10 V, from the mean of r^n.
-        log10_mean_log: log10 V, from the mean of ln r: a lower bound.
+        log10_volume_mean_exp: log10 V, from the mean of r^n, with the ends of its 95% interval over
+            directions (percentile bootstrap).
+        log10_volume_mean_log: the same from the mean of ln r: a lower bound.
         mean_log_radius: mean of ln r.
         effective_sample_size: (Σ r^n)² / Σ r^2n, from 1 to the number of directions.
         censored_share: fraction of directions whose radius is only known to exceed the search
             limit. The limit stands in for it, so that every estimate is then a lower bound.
     """
 
-    log10_mean_exp: Estimate
-    log10_mean_log: Estimate
+    log10_volume_mean_exp: Float[np.ndarray, "*sets"]
+    log10_volume_mean_exp_low: Float[np.ndarray, "*sets"]
+    log10_volume_mean_exp_high: Float[np.ndarray, "*sets"]
+    log10_volume_mean_log: Float[np.ndarray, "*sets"]
+    log10_volume_mean_log_low: Float[np.ndarray, "*sets"]
+    log10_volume_mean_log_high: Float[np.ndarray, "*sets"]
     mean_log_radius: Float[np.ndarray, "*sets"]
     effective_sample_size: Float[np.ndarray, "*sets"]
     censored_share: Float[np.ndarray, "*sets"]
@@ -112,17 +108,13 @@ def estimate_volume(
     ends = np.empty((2, 2, *exists.shape))
     for row in np.ndindex(exists.shape):
         ends[:, :, *row] = _bootstrap(powers[row], constant, seed, index, resamples)
-    mean_exp, mean_log = (
-        Estimate(value, *bounds)
-        for value, bounds in zip(_log10_means(powers, constant), ends, strict=True)
-    )
+    mean_exp, mean_log = _log10_means(powers, constant)
     return Volume(
-        log10_mean_exp=mean_exp,
-        log10_mean_log=mean_log,
+        mean_exp, *ends[0], mean_log, *ends[1],
         mean_log_radius=logs.mean(axis=-1),
         effective_sample_size=_effective_sample_size(powers),
         censored_share=censored_share,
-    )
+    )  # fmt: skip
 
 
 def _log10_means(

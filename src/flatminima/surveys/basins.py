@@ -22,8 +22,9 @@ from flatminima.models.evaluation import statistics_of
 from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
 from flatminima.models.statistics import STATISTICS, Statistics
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
+from flatminima.surveys.stacking import stacked
 
 
 def basins(
@@ -38,7 +39,7 @@ def basins(
     directions: int,
     decades: float,
     seed: int,
-    report: Report | None = None,
+    report: Report = silent,
     memory: int | None = None,
 ) -> Basins:
     """Measure the basin of every minimum at every cutoff, and at its own loss plus ``excess``.
@@ -54,56 +55,37 @@ def basins(
             on a CPU and 16 GiB elsewhere.
     """
     parts: list[list[Basin]] = [[] for _ in minima]
-    levels: list[list[float]] = []
-    roundings: list[np.ndarray] = []
-    log_determinants: list[float] = []
+    rows: list[dict[str, Any]] = []
     done = 0
     for number, landscape, scaled in around_each(
         network, minima, inputs, labels,
         kind=kind, numbers=range(directions), seed=seed, memory=memory,
     ):  # fmt: skip
-        if not parts[number]:
-            levels.append([*cutoffs, landscape.at_minimum() + excess])
-            log_determinants.append(scaled.log_determinant)
-        basin = basin_along(landscape, scaled, levels[number], decades)
-        if not parts[number]:
-            roundings.append(resolution(landscape, basin.radii))
+        first = not parts[number]
+        if first:
+            cutoff = np.array([*cutoffs, landscape.at_minimum() + excess])
+            rows.append({"cutoff": cutoff, "log_determinant": scaled.log_determinant})
+        basin = basin_along(landscape, scaled, rows[number]["cutoff"], decades)
+        if first:
+            rows[number]["resolution"] = resolution(landscape, basin.radii)
         parts[number].append(basin)
         done += len(scaled.vectors)
-        if report is not None:
-            text = f"basin of minimum {number}, loss {basin.minimum_loss:.3g}"
-            report(done, directions * len(minima), text)
-    rows: list[dict[str, np.ndarray]] = []
-    for number, log_determinant in enumerate(log_determinants):
+        text = f"basin of minimum {number}, loss {basin.minimum_loss:.3g}"
+        report(done, directions * len(minima), text)
+    for number, row in enumerate(rows):
         basin = concatenate(parts[number])
         volume = estimate_volume(
-            basin.radii,
-            dimension=scaled.dimension,
-            limit=basin.limit,
-            seed=seed,
-            log_determinant=log_determinant,
-            index=(number,),
-        )
-        estimates = {"mean_exp": volume.log10_mean_exp, "mean_log": volume.log10_mean_log}
-        rows.append(
-            {
-                "radii": basin.radii,
-                "cutoff": np.asarray(levels[number], dtype=np.float64),
-                "median_radius": np.median(basin.radii, axis=1),
-                "mean_log_radius": volume.mean_log_radius,
-                "recrossing_share": basin.recrossing_share,
-                "censored_share": volume.censored_share,
-                "effective_sample_size": volume.effective_sample_size,
-                "resolution": roundings[number],
-                "log_determinant": np.asarray(log_determinant),
-                **{f"log10_volume_{name}": mean.value for name, mean in estimates.items()},
-                **{f"log10_volume_{name}_low": mean.low for name, mean in estimates.items()},
-                **{f"log10_volume_{name}_high": mean.high for name, mean in estimates.items()},
-            }
-        )
-    stacked: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+            basin.radii, dimension=scaled.dimension, limit=basin.limit, seed=seed,
+            log_determinant=row["log_determinant"], index=(number,),
+        )  # fmt: skip
+        row |= {
+            "radii": basin.radii,
+            "median_radius": np.median(basin.radii, axis=1),
+            "recrossing_share": basin.recrossing_share,
+            **vars(volume),
+        }
     return Basins(
-        **stacked,
+        **stacked(rows),
         weights=scaled.dimension,
         exact=kind == "exact",
         tolerance=radius_tolerance(minima, scaled.dimension, decades),
@@ -137,15 +119,8 @@ def basins_at_common_loss(
     values = {name: np.full(len(scaled), np.nan) for name in CommonLossBasins.__annotations__}
     if there.any():
         vectors = np.stack([vector for vector in scaled if vector is not None])
-        measured = basins(
-            model,
-            torch.from_numpy(vectors).to(minima),
-            inputs,
-            labels,
-            cutoffs=(),
-            excess=excess,
-            **measure,
-        )
+        matched = torch.from_numpy(vectors).to(minima)
+        measured = basins(model, matched, inputs, labels, cutoffs=(), excess=excess, **measure)
         for name, value in values.items():
             value[there] = getattr(measured, name).reshape(len(vectors))
     return CommonLossBasins(**values)
@@ -159,7 +134,7 @@ def subsets(
     labels: Int[Tensor, " points"],
     *,
     count: int,
-    report: Report | None = None,
+    report: Report = silent,
     **measure: Any,
 ) -> Subsets:
     """Measure the basins of a good and a bad minimum on random halves of the points, and again.
@@ -172,7 +147,6 @@ def subsets(
         networks: the same network by each kind of statistics.
         chosen: which of them is evaluated on the halves.
         count: number of halves; number i is drawn at the address ``(seed, "subset", i)``.
-        report: called with (surveys done, surveys, text).
         measure: arguments of ``basins``, ``seed`` among them.
     """
     size, seed = len(labels) // 2, measure["seed"]
@@ -185,16 +159,11 @@ def subsets(
     measured = []
     for number, (network, some, classes) in enumerate(cases):
         measured.append(basins(network, pair, some, classes, **measure))
-        if report is not None:
-            report(number + 1, len(cases), "basins on other points or by other statistics")
-
-    def stacked(parts: Sequence[Basins]) -> PairOfBasins:
-        names = PairOfBasins.__annotations__
-        return PairOfBasins(
-            **{name: np.stack([getattr(part, name) for part in parts], axis=1) for name in names}
-        )
-
-    subset = stacked(measured[:count])
+        report(number + 1, len(cases), "basins on other points or by other statistics")
+    subset, by_statistics = (
+        PairOfBasins(**stacked(parts, PairOfBasins.__annotations__, axis=1))
+        for parts in (measured[:count], measured[count:])
+    )
     with np.errstate(invalid="ignore"):
         spread = {
             f"subset_spread_{name}": np.ptp(getattr(subset, name), axis=1)
@@ -202,7 +171,7 @@ def subsets(
         }
     return Subsets(
         subset=subset,
-        statistics=stacked(measured[count:]),
+        statistics=by_statistics,
         **spread,
         subset_points=size,
         weights=measured[0].weights,

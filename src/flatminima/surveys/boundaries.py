@@ -28,10 +28,8 @@ def boundaries(
     Args:
         selection: what ``training.selection.select`` picked.
         minima: all networks by rising poison factor.
-        inputs: the training points.
-        labels: their classes.
+        inputs, labels: the training points.
         points: along each side of the square.
-        device: to compute on.
     """
     axis = plane_axis(inputs, points)
     shown = np.concatenate([shown_pair(selection, minima), shown_row(selection, minima)])

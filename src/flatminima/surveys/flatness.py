@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.flatness_measures import BALLS, LOSSES
+from flatminima.devices import tensors
+from flatminima.flatness_measures import BALLS
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
 from flatminima.formats.minima import Minima
 from flatminima.geometry.directions import Kind
@@ -30,11 +30,12 @@ from flatminima.geometry.reparametrisation import (
 )
 from flatminima.geometry.sampled import Sampled
 from flatminima.geometry.spectrum import Units, curvature
-from flatminima.geometry.temperature import Tempered, temperature_at
+from flatminima.geometry.temperature import Tempered
 from flatminima.models.network import Network
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.storage import Arrays
 from flatminima.surveys.basins import basins
+from flatminima.surveys.stacking import stacked
 
 KINDS: tuple[Kind, ...] = ("exact", "paper")
 
@@ -46,33 +47,23 @@ def survey(
     labels: Int[Tensor, " points"],
     *,
     factors: Sequence[float],
-    level: float,
-    batch: int,
-    partitions: int,
-    seed: int,
-    report: Report | None = None,
+    **options: Any,
 ) -> FlatnessSurvey:
     """Every measure of every minimum, at its own loss and at a common one.
 
     Args:
-        network: the architecture.
         minima: the networks of each poison factor.
         inputs, labels: the points on which the loss is taken.
         factors: the poison factors.
-        level: the common loss in nats.
-        batch, partitions: of minibatches, see ``geometry.measures.partition``; the same for all.
-        seed: root seed of partitions and eigenvalue iterations.
-        report: called with (minima done, minima, text).
+        options: ``level``, the common loss in nats; ``batch`` and ``partitions`` of minibatches,
+            see ``geometry.measures.partition``, the same for all; ``seed``, the root of partitions
+            and eigenvalue iterations; ``report``.
     """
-    parameters = np.stack([ensemble.parameters for ensemble in minima])
-    names = ("train_accuracy", "test_accuracy", "train_loss", "converged")
-    reached: dict[str, Any] = {n: np.stack([getattr(of, n) for of in minima]) for n in names}
-    measured = _measured(
-        network, torch.from_numpy(parameters).to(inputs.device), inputs, labels,
-        level=level, batch=batch, partitions=partitions, seed=seed, report=report,
-    )  # fmt: skip
+    (parameters,) = tensors(inputs.device, np.stack([of.parameters for of in minima]))
     return FlatnessSurvey(
-        **measured, **reached, poison_factor=np.asarray(factors, dtype=np.float64)
+        **_measured(network, parameters, inputs, labels, **options),
+        **stacked(minima, ("train_accuracy", "test_accuracy", "train_loss", "converged")),
+        poison_factor=np.asarray(factors, dtype=np.float64),
     )
 
 
@@ -83,43 +74,31 @@ def spectra(
     labels: Int[Tensor, " points"],
     *,
     level: float,
-    thresholds: int,
-    top: int,
     probes: int,
     steps: int,
-    seed: int,
-    report: Report | None = None,
+    report: Report = silent,
+    **options: Any,
 ) -> Spectra:
     """The spectrum of the Hessian around a good and a bad minimum, and of the Gauss-Newton matrix.
 
     Args:
-        network: the architecture.
         pair: the good minimum and the bad one.
         inputs, labels: the points on which the loss is taken.
         level: the common loss in nats.
-        thresholds: number of values, geometric, above which eigenvalues are counted.
-        top, probes, steps: see ``geometry.spectrum.curvature``.
-        seed: root seed of probes and iterations.
-        report: called with (cases done, cases, text).
+        probes, steps: see ``geometry.spectrum.curvature``.
+        options: its ``top`` and ``seed``; and ``thresholds``, the number of values, geometric,
+            above which eigenvalues are counted.
     """
     linear = [linearise(network, minimum, inputs, labels) for minimum in pair]
-    tempered = [
-        replace(around, temperature=temperature_at(network, minimum, inputs, labels, level))
-        for around, minimum in zip(linear, pair, strict=True)
-    ]
-    cases: list[tuple[str, Units, list[Linearisation]]] = [
-        (loss, units, at)
-        for loss, at in zip(LOSSES, (linear, tempered), strict=True)
-        for units in ("raw", "filter")
-    ]
+    at = {"own": linear, "common": [around.at_loss(level) for around in linear]}
+    cases: list[tuple[str, Units]] = [(loss, units) for loss in at for units in ("raw", "filter")]
     held: dict[str, Any] = {}
-    for number, (loss, units, both) in enumerate(cases):
-        missing = any(math.isnan(around.temperature) for around in both)
+    for number, (loss, units) in enumerate(cases):
+        missing = any(math.isnan(around.temperature) for around in at[loss])
         held[f"{loss}_{units}"] = None if missing else _spectrum(
-            both, units, thresholds=thresholds, top=top, probes=probes, steps=steps, seed=seed
+            at[loss], units, probes=probes, steps=steps, **options
         )  # fmt: skip
-        if report is not None:
-            report(number + 1, len(cases), f"spectra, {loss} loss, {units} units")
+        report(number + 1, len(cases), f"spectra, {loss} loss, {units} units")
     settings = {"dimension": network.trainable, "probes": probes, "steps": steps, "level": level}
     return Spectra(**held | {name: float(value) for name, value in settings.items()})
 
@@ -131,15 +110,13 @@ def reparametrisation(
     labels: Int[Tensor, " points"],
     *,
     level: float,
-    batch: int,
-    partitions: int,
     layer: int,
     factor: float,
     excess: float,
     directions: int,
     decades: float,
     seed: int,
-    report: Report | None = None,
+    **options: Any,
 ) -> Rescaled:
     """Every measure of a good and a bad minimum, as trained and after either rescaling.
 
@@ -147,13 +124,11 @@ def reparametrisation(
         network: the architecture, of fully connected layers.
         pair: the good minimum and the bad one.
         inputs, labels: the points on which the loss is taken.
-        level, batch, partitions: as for :func:`survey`.
         layer: hidden layer that is multiplied by ``factor``, the next one divided by it.
         factor: of the layers; single units are multiplied by between its inverse and itself.
         excess: basins reach to the loss at the minimum plus this, in nats.
         directions, decades: of basins, see ``surveys.basins.basins``.
-        seed: root seed of all that is drawn.
-        report: called with (minima done, minima, text).
+        level, seed, options: as for :func:`survey`.
     """
     layout = network.layout
     rescalings = [
@@ -165,10 +140,7 @@ def reparametrisation(
     exactly, points = pair.double(), inputs.double()
     rescaled = torch.stack([rescale_units(layout, exactly, units) for units in rescalings], dim=1)
     shape = rescaled.shape[:2]
-    measured = _measured(
-        network, rescaled, inputs, labels,
-        level=level, batch=batch, partitions=partitions, seed=seed, report=report,
-    )  # fmt: skip
+    measured = _measured(network, rescaled, inputs, labels, level=level, seed=seed, **options)
     with torch.no_grad():
         logits = network.logits(rescaled.flatten(0, 1), points)
         logits = logits.reshape(*shape, *logits.shape[1:])
@@ -206,39 +178,32 @@ def _measured(
     batch: int,
     partitions: int,
     seed: int,
-    report: Report | None,
+    report: Report = silent,
 ) -> dict[str, Any]:
     """What ``FlatnessSurvey`` and ``Rescaled`` share, of minima in rows and columns."""
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
     rows, columns = minima.shape[:2]
-    count = rows * columns
     temperatures: list[float] = []
-    numbers: dict[str, list[dict[str, float]]] = {loss: [] for loss in LOSSES}
+    tables: dict[str, list[dict[str, float]]] = {"own": [], "common": []}
     for number, minimum in enumerate(minima.flatten(0, 1)):
         linear = linearise(network, minimum, inputs, labels)
-        temperature = temperature_at(network, minimum, inputs, labels, level)
-        own = _numbers(linear, drawn, seed)
-        numbers["own"].append(own)
-        numbers["common"].append(
-            dict.fromkeys(own, math.nan)
-            if math.isnan(temperature)
-            else _numbers(replace(linear, temperature=temperature), drawn, seed)
+        tempered = linear.at_loss(level)
+        temperatures.append(tempered.temperature)
+        tables["own"].append(_numbers(linear, drawn, seed))
+        tables["common"].append(
+            dict.fromkeys(tables["own"][0], math.nan)
+            if math.isnan(tempered.temperature)
+            else _numbers(tempered, drawn, seed)
         )
-        temperatures.append(temperature)
-        if report is not None:
-            report(number + 1, count, f"measures of minimum {number}")
-
-    def shaped(values: Sequence[float]) -> np.ndarray:
-        return np.array(values).reshape(rows, columns)
-
+        report(number + 1, rows * columns, f"measures of minimum {number}")
     settings = {"level": level, "batch": batch, "partitions": partitions}
     settings |= {"points": len(labels), "minibatches": len(drawn[0])}
     return {
         **{name: float(value) for name, value in settings.items()},
-        "temperature": shaped(temperatures),
+        "temperature": np.array(temperatures).reshape(rows, columns),
         **{
-            loss: {name: shaped([of[name] for of in table]) for name in table[0]}
-            for loss, table in numbers.items()
+            loss: {name: of.reshape(rows, columns) for name, of in stacked(table).items()}
+            for loss, table in tables.items()
         },
     }
 
@@ -264,16 +229,11 @@ def _spectrum(
     """The spectra of both minima at their temperatures, in these units."""
     curvatures = [
         curvature(
-            Tempered(around.network, around.temperature),
-            around.minimum,
-            around.inputs,
-            around.labels,
-            units=units,
-            steps=steps,
-            **how,
+            Tempered(around.network, around.temperature), around.minimum, around.inputs,
+            around.labels, units=units, steps=steps, **how,
         )
         for around in pair
-    ]
+    ]  # fmt: skip
     kernels = [torch.linalg.eigvalsh(around.kernel(units)).cpu().numpy() for around in pair]
     gauss_newton = np.sort(np.stack(kernels))[:, ::-1]
     # Near the end of a spectrum, where zero lies, that is about how near nodes are.
@@ -284,8 +244,7 @@ def _spectrum(
         threshold=threshold,
         gauss_newton=gauss_newton,
         gauss_newton_trace=gauss_newton.sum(axis=1),
-        eigenvalues=np.stack([of.eigenvalues for of in curvatures]),
-        residuals=np.stack([of.residuals for of in curvatures]),
+        **stacked(curvatures, ("eigenvalues", "residuals")),
         **_bounded("trace", [of.trace for of in curvatures], (len(pair),)),
         **_bounded("above", [of.count_above(at) for of, at in counted], threshold.shape),
         **_bounded("below", [of.count_below(-at) for of, at in counted], threshold.shape),
@@ -317,10 +276,9 @@ def _alike(
     """
     traces, parts = [], []
     for minimum in pair:
-        temperature = temperature_at(network, minimum, inputs, labels, level)
-        if math.isnan(temperature):
+        linear = linearise(network, minimum, inputs, labels).at_loss(level)
+        if math.isnan(linear.temperature):
             return math.nan
-        linear = replace(linearise(network, minimum, inputs, labels), temperature=temperature)
         by_tensor = torch.split(linear.diagonal(), list(network.layout.sizes))
         sums = [float(tensor.sum()) for tensor in by_tensor]
         traces.append(math.fsum(sums))

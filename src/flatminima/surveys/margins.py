@@ -1,7 +1,6 @@
 """Margins: the distance from every training point to every network's decision boundary."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from flatminima.geometry.margins import margins as distances
 from flatminima.geometry.margins import resolved
 from flatminima.geometry.planes import class_probability, plane_axis
 from flatminima.models.network import Network
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
+from flatminima.surveys.stacking import stacked
 
 
 def margins(
@@ -26,36 +26,28 @@ def margins(
     factors: Sequence[float],
     points: int,
     device: str = "cpu",
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Margins:
     """Measure margins on a grid over a square that holds the inputs with a margin of a tenth.
 
     Args:
         minima: the ensembles of all poison factors.
-        inputs: the training points.
-        labels: their classes.
+        inputs, labels: the training points.
         factors: poison factors, rising.
         points: along each side of the square.
-        device: to compute on.
-        report: told of the poison factors that are done.
     """
     axis = plane_axis(inputs, points)
     rows = []
     for number, ensemble in enumerate(minima):
         networks = torch.from_numpy(ensemble.parameters).to(device)
         rows.append([_margins(network, one, axis, inputs, labels) for one in networks[:, None]])
-        if report is not None:
-            report(number + 1, len(minima), "poison factors")
-    accuracies: dict[str, Any] = {
-        name: np.stack([getattr(ensemble, name) for ensemble in minima])
-        for name in ("train_accuracy", "test_accuracy", "converged")
-    }
+        report(number + 1, len(minima), "poison factors")
     return Margins(
         margin=np.array([[margin for margin, _ in row] for row in rows]),
         unresolved=np.array([[unresolved for _, unresolved in row] for row in rows]),
         spacing=float(np.diff(axis)[0]),
         poison_factor=np.asarray(factors, dtype=np.float64),
-        **accuracies,
+        **stacked(minima, ("train_accuracy", "test_accuracy", "converged")),
     )
 
 

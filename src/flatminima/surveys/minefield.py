@@ -15,7 +15,7 @@ from sklearn.manifold import trustworthiness
 
 from flatminima.formats.minefield import Embedding
 from flatminima.geometry.embedding import embed, relative_distances
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 
 NEIGHBOURS = 10
 """Neighbours in the embedding of which trustworthiness asks whether they are true ones."""
@@ -30,7 +30,7 @@ def embedding(
     perplexities: Sequence[float],
     runs: int,
     seed: int,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Embedding:
     """Measure the distances, embed all points together, and say how faithful each embedding is.
 
@@ -42,7 +42,6 @@ def embedding(
         perplexities: each below the number of points, twice that of the iterates.
         runs: of t-SNE per perplexity. Run number k draws its start at the address
             ``(seed, "t-SNE", k)`` whatever the perplexity.
-        report: called with (runs done, runs, text).
     """
     columns = np.concatenate([np.arange(start, stop) for start, stop in layers])
     good, bad = (vectors[:, columns].astype(np.float64) for vectors in (iterates, minima))
@@ -58,9 +57,8 @@ def embedding(
             neighbours = min(NEIGHBOURS, (len(points) - 1) // 2)
             trusted.append(trustworthiness(points, drawn, n_neighbors=neighbours))
             ranked.append(spearmanr(true, pdist(drawn)).statistic)
-            if report is not None:
-                done, text = index * runs + run + 1, f"perplexity {perplexity:g}"
-                report(done, len(perplexities) * runs, text)
+            done, text = index * runs + run + 1, f"perplexity {perplexity:g}"
+            report(done, len(perplexities) * runs, text)
     shape = (len(perplexities), runs)
     return Embedding(
         to_minimum=np.linalg.norm(bad - good, axis=1),

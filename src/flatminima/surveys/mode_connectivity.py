@@ -20,6 +20,9 @@ from flatminima.geometry.mode_connectivity import Path, along, connect_all, plan
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import STATISTICS
+from flatminima.surveys.stacking import stacked
+
+QUANTITIES = ("loss", "accuracy", "test_loss", "test_accuracy")
 
 
 def connections(
@@ -36,7 +39,6 @@ def connections(
     """Join all pairs and follow each curve and the straight line beside it.
 
     Args:
-        network: the architecture.
         minima: the good ones and the bad ones.
         chosen: numbers of the networks of each pair, by kind in the order of ``PAIRS``.
         train: inputs and labels of the points on which paths are trained.
@@ -57,17 +59,23 @@ def connections(
     t = np.linspace(0, 1, curve_points)
 
     def shaped(values: Sequence[Any]) -> np.ndarray:
-        stacked = np.stack([np.asarray(value) for value in values])
-        return stacked.reshape(*chosen.shape[:2], *stacked.shape[1:])
+        rows = np.stack(values)
+        return rows.reshape(*chosen.shape[:2], *rows.shape[1:])
 
     def profiles(paths: Sequence[Path]) -> dict[str, np.ndarray]:
-        followed = [along(network, path, t, train, test) for path in paths]
-        quantities = ("loss", "accuracy", "test_loss", "test_accuracy")
+        followed = stacked([along(network, path, t, train, test) for path in paths], QUANTITIES)
         return {
-            **{name: shaped([getattr(part, name) for part in followed]) for name in quantities},
+            **{name: shaped(values) for name, values in followed.items()},
             "length": shaped([path.length() for path in paths]),
         }
 
+    planes = None
+    if plane_points is not None:
+        drawn = [
+            plane(network, path, *train, points=plane_points, curve_points=curve_points)
+            for path in paths[:: chosen.shape[1]]
+        ]
+        planes = Planes(**stacked(drawn, Planes.__annotations__))
     normalised = with_statistics(network)
     refreshed = isinstance(normalised, Evaluator) and normalised.normalises
     return ModeConnectivity(
@@ -79,25 +87,9 @@ def connections(
         line=Lines(**profiles([path.straight for path in paths])),
         bends=shaped([path.bends.cpu().numpy() for path in paths]),
         polychain=options.get("kind") == "polychain",
-        plane=None
-        if plane_points is None
-        else _planes(network, paths[:: chosen.shape[1]], train, plane_points, curve_points),
+        plane=planes,
         batch_norm=STATISTICS.index("refreshed") if refreshed else None,
     )
-
-
-def _planes(
-    network: Network,
-    paths: Sequence[Path],
-    train: tuple[Tensor, Tensor],
-    points: int,
-    curve_points: int,
-) -> Planes:
-    planes = [
-        plane(network, path, *train, points=points, curve_points=curve_points) for path in paths
-    ]
-    names = Planes.__annotations__
-    return Planes(**{name: np.stack([getattr(each, name) for each in planes]) for name in names})
 
 
 def pairs(

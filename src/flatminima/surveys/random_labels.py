@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
+from flatminima.devices import tensors
 from flatminima.formats.random_labels import RandomLabelsSurvey, SecondStage, TwoStageMinima
 from flatminima.geometry.planes import class_probability, plane_axis
 from flatminima.models.mlp import MLP
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.surveys.basins import basins, basins_at_common_loss
 from flatminima.training.random_labels import worst
 
@@ -26,22 +26,18 @@ def survey(
     points: int,
     seed: int,
     device: str = "cpu",
-    report: Report | None = None,
+    report: Report = silent,
 ) -> RandomLabelsSurvey:
     """Measure all basins as they are and at a common loss, and draw the worst network's boundary.
 
     Args:
         minima: before and after the second stage.
-        inputs: the training points.
-        labels: their classes.
+        inputs, labels: the training points.
         measure: other arguments of ``surveys.basins.basins``.
         common_loss: other arguments of ``surveys.basins.basins_at_common_loss``.
         points: along each side of the square on which the boundary is drawn.
-        seed: root seed of directions.
-        device: to compute on.
-        report: as of ``basins``.
     """
-    around = [torch.from_numpy(array).to(device) for array in (minima.parameters, inputs, labels)]
+    around = tensors(device, minima.parameters, inputs, labels)
     shown, axis = worst(minima), plane_axis(inputs, points)
     pair = np.stack([minima.start_parameters[shown], minima.parameters[shown]])
     measured = vars(basins(model, *around, **measure, seed=seed, report=report))
@@ -52,7 +48,7 @@ def survey(
         shown=shown,
         axis_x=axis,
         axis_y=axis,
-        probability=class_probability(model, torch.from_numpy(pair).to(device), axis, axis),
+        probability=class_probability(model, *tensors(device, pair), axis, axis),
         train_inputs=inputs,
         train_labels=labels,
     )

@@ -1,6 +1,7 @@
 """The loss around residual networks of several depths, with skip connections or without."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from flatminima.geometry.loss_surface import LossSurface, loss_surface
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import SURFACES_BY
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
+from flatminima.surveys.stacking import stacked
 
 
 def loss_surfaces(
@@ -26,7 +28,7 @@ def loss_surfaces(
     coarse_grid_points: int,
     shown: int,
     seed: int,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> LossSurfaces:
     """Measure the surfaces of networks of several depths by both of ``SURFACES_BY``.
 
@@ -35,47 +37,33 @@ def loss_surfaces(
     Args:
         networks: the architecture of each depth, in rising order of depth.
         minima: as many parameter vectors of each.
-        inputs: the points.
-        labels: their classes.
         reach: half the side of every square.
         grid_points: along a side of the surface that is drawn, by the first of ``SURFACES_BY``.
         coarse_grid_points: along a side of the surfaces on which roughness is measured.
         shown: number of the deepest network's minimum that is drawn.
-        seed: root seed of the directions.
-        report: told of the surfaces that are done.
     """
     count = sum(map(len, minima.values())) * len(SURFACES_BY)
-    done = 0
-    coarse: dict[int, list[LossSurface]] = {}
+    coarse: list[LossSurface] = []
     for depth, network in networks.items():
         # One evaluator for all minima, since it times its strategies anew.
         evaluators = [with_statistics(network, statistics) for statistics in SURFACES_BY]
-        for minimum in minima[depth]:
-            for evaluator in evaluators:
-                coarse.setdefault(depth, []).append(
-                    loss_surface(
-                        evaluator,
-                        minimum,
-                        inputs,
-                        labels,
-                        reach=reach,
-                        grid_points=coarse_grid_points,
-                        seed=seed,
-                    )
-                )
-                done += 1
-                if report is not None:
-                    report(done, count, f"surfaces at depth {depth}")
+        for minimum, evaluator in itertools.product(minima[depth], evaluators):
+            surface = loss_surface(
+                evaluator, minimum, inputs, labels,
+                reach=reach, grid_points=coarse_grid_points, seed=seed,
+            )  # fmt: skip
+            coarse.append(surface)
+            report(len(coarse), count, f"surfaces at depth {depth}")
     drawn = loss_surface(
         evaluators[0], minima[depth][shown], inputs, labels,
         reach=reach, grid_points=grid_points, seed=seed, report=report,
     )  # fmt: skip
 
-    def table(value: Callable[[LossSurface], Any]) -> np.ndarray:
-        rows = [[value(surface) for surface in surfaces] for surfaces in coarse.values()]
-        values = np.array(rows, dtype=float)
-        return values.reshape(len(networks), -1, len(SURFACES_BY), *values.shape[2:])
+    def table(values: Iterable[Any]) -> np.ndarray:
+        rows = np.array(list(values), dtype=float)
+        return rows.reshape(len(networks), -1, len(SURFACES_BY), *rows.shape[1:])
 
+    roughness = stacked([surface.roughness for surface in coarse])
     return LossSurfaces(
         depth=np.array(list(networks), dtype=np.int64),
         shown=shown,
@@ -83,11 +71,8 @@ def loss_surfaces(
         loss=drawn.loss,
         accuracy=drawn.accuracy,
         coarse_axis=np.linspace(-reach, reach, coarse_grid_points),
-        coarse_loss=table(lambda surface: surface.loss),
-        concave_share=table(lambda surface: surface.roughness.concave_share),
-        falling_share=table(lambda surface: surface.roughness.falling_share),
-        dips=table(lambda surface: surface.roughness.dips),
-        left_out_share=table(lambda surface: surface.roughness.left_out_share),
-        highest_loss=table(lambda surface: np.nanmax(surface.loss[np.isfinite(surface.loss)])),
+        coarse_loss=table(surface.loss for surface in coarse),
+        **{name: table(values) for name, values in roughness.items()},
+        highest_loss=table(np.nanmax(of.loss[np.isfinite(of.loss)]) for of in coarse),
         surface_points=len(labels),
     )

@@ -7,22 +7,20 @@ import numpy as np
 
 from flatminima.formats.basins import Basins, BasinSettings, BasinTable, Summary
 from flatminima.formats.minima import Minima, Reached
+from flatminima.surveys.stacking import stacked
 
 
 def summarise(
     factors: Sequence[float], minima: Sequence[Minima], basins: Sequence[Basins]
 ) -> Summary:
     """Stack what was measured at each poison factor."""
-    stacked: dict[str, Any] = {
-        field.name: np.stack([getattr(part, field.name) for part in parts])
-        for parts, record in ((minima, Reached), (basins, BasinTable))
-        for field in record.stored()
-    }
-    settings = {field.name: getattr(basins[0], field.name) for field in BasinSettings.stored()}
+    reached = stacked(minima, Reached.__annotations__)
+    settings: dict[str, Any] = {n: getattr(basins[0], n) for n in BasinSettings.__annotations__}
     return Summary(
-        **stacked,
+        **reached,
+        **stacked(basins, BasinTable.__annotations__),
         **settings,
         poison_factor=np.asarray(factors, dtype=np.float64),
-        gap=stacked["train_accuracy"] - stacked["test_accuracy"],
+        gap=reached["train_accuracy"] - reached["test_accuracy"],
         trainable=minima[0].trainable,
     )

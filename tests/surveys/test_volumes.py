@@ -5,7 +5,7 @@ import torch
 from flatminima.formats.volumes import Estimates
 from flatminima.geometry.estimators import basin_volume
 from flatminima.models.mlp import MLP
-from flatminima.surveys.volumes import Particles, beside_splitting, known_basin, volumes
+from flatminima.surveys.volumes import beside_splitting, known_basin, volumes
 
 ESTIMATES = ("uniform", "preconditioned", "gaussian", "gaussian_uniform")
 NUMBERS = tuple(Estimates.__annotations__)
@@ -28,7 +28,7 @@ def test_a_survey_holds_what_single_calls_give(ensemble):
     found = volumes(
         network, [ensemble(vectors) for vectors in minima], pair, inputs, labels,
         **options, factors=[0, 0.3], networks=2, known_directions=16, mass_directions=4,
-        widths=(0.8,), particles=Particles(particles=20, moves=1, runs=1),
+        widths=(0.8,), splitting={"particles": 20, "moves": 1, "runs": 1},
         report=lambda part: lambda *words: told.append((part, *words[:2])),
     )  # fmt: skip
     found.check("volumes")
@@ -71,7 +71,7 @@ def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
     pair = torch.stack([minima[0, 0], 1.2 * minima[0, 0]])
     found = beside_splitting(
         network, pair, inputs, labels, cutoff=0.8, widths=(0.8, 1.2), directions=400, pilots=4,
-        particles=Particles(particles=400, moves=4, runs=3), decades=0.1, seed=0,
+        splitting={"particles": 400, "moves": 4, "runs": 3}, decades=0.1, seed=0,
     ).arrays()  # fmt: skip
     settings = {"widths", "directions", "kept", "particles", "moves", "runs"}
     assert all(array.shape == (2, 2) for name, array in found.items() if name not in settings)

@@ -3,7 +3,7 @@ from flatminima.devices import prepare, tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
-from flatminima.surveys.volumes import Particles, volumes
+from flatminima.surveys.volumes import volumes
 from flatminima.training.selection import shown_pair
 
 SPLITTING = ("particles", "moves", "runs")
@@ -21,7 +21,7 @@ def main(job: Job) -> None:
         minima,
         *tensors(job.device, pair, dataset.train_inputs, dataset.train_labels),
         factors=settings.pop("poison_factors"),
-        particles=Particles(**{key: settings.pop(key) for key in SPLITTING}),
+        splitting={key: settings.pop(key) for key in SPLITTING},
         **settings,
         report=job.progress,
     )

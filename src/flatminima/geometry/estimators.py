@@ -85,17 +85,15 @@ class Region:
     gaussian: LogMean
     gaussian_uniform: LogMean
     preconditioners: tuple[Preconditioner, Preconditioner]
-    recrossing_shares: tuple[float, float, float]
-    censored_shares: tuple[float, float, float]
+    recrossing_shares: tuple[float, ...]
+    censored_shares: tuple[float, ...]
 
     def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"  log10 volume, the paper's estimate     {self.uniform}",
-                f"  log10 volume, preconditioned           {self.preconditioned}",
-                f"  log10 Gaussian mass, preconditioned    {self.gaussian}",
-                f"  rays that come back                    {self.recrossing_shares[0]:.0%}",
-            ]
+        return (
+            f"  log10 volume, the paper's estimate     {self.uniform}\n"
+            f"  log10 volume, preconditioned           {self.preconditioned}\n"
+            f"  log10 Gaussian mass, preconditioned    {self.gaussian}\n"
+            f"  rays that come back                    {self.recrossing_shares[0]:.0%}"
         )
 
 
@@ -116,11 +114,9 @@ class BasinVolume:
     dimension: int
 
     def __str__(self) -> str:
-        below = (
-            f"loss below {self.loss.level:g} nats\n{self.loss}"
-            if self.loss is not None
-            else "no basin: the loss at the minimum is not below the cutoff"
-        )
+        below = "no basin: the loss at the minimum is not below the cutoff"
+        if self.loss is not None:
+            below = f"loss below {self.loss.level:g} nats\n{self.loss}"
         return (
             f"{self.dimension:,} weights, loss {self.minimum_loss:.3g} nats at the minimum\n"
             f"{below}\n"
@@ -229,16 +225,8 @@ def basin_volume(
             gaussian=log_mean(gaussian.masses, gaussian.mass_constant, seed=seed),
             gaussian_uniform=log_mean(uniform.masses, uniform.mass_constant, seed=seed),
             preconditioners=(volume, mass),
-            recrossing_shares=(
-                rays[0].recrossing_share,
-                rays[1].recrossing_share,
-                rays[2].recrossing_share,
-            ),
-            censored_shares=(
-                rays[0].censored_share,
-                rays[1].censored_share,
-                rays[2].censored_share,
-            ),
+            recrossing_shares=tuple(of.recrossing_share for of in rays),
+            censored_shares=tuple(of.censored_share for of in rays),
         )
 
     return BasinVolume(
@@ -294,25 +282,19 @@ def fittest(
     measure: GaussianMeasure | None = None,
     *,
     of: Quantity,
-    indices: range,
-    seed: int,
-    decades: float = 0.1,
-    memory: int = _MEMORY,
+    **options: Any,
 ) -> Preconditioner:
     """The preconditioner with the greatest mean-log bound of the volume or the Gaussian mass.
 
     With determinant 1 every one gives a lower bound of the same quantity, so the best is that of
     the greatest. It is chosen along directions of its own: along those that measure, a lucky choice
-    would pass for a large region. Arguments are those of ``follow``.
+    would pass for a large region. Other arguments are those of ``follow``.
     """
     if len(tried) == 1:
         return tried[0]
 
     def bound(candidate: Preconditioner) -> float:
-        rays = follow(
-            landscape, level, candidate, measure,
-            indices=indices, seed=seed, decades=decades, memory=memory,
-        )  # fmt: skip
+        rays = follow(landscape, level, candidate, measure, **options)
         return float((rays.volumes if of == "volumes" else rays.masses).mean())
 
     return max(tried, key=bound)
@@ -323,30 +305,14 @@ def follow(
     level: float,
     preconditioner: Preconditioner,
     measure: GaussianMeasure | None = None,
-    *,
-    indices: range,
-    seed: int,
-    decades: float = 0.1,
-    memory: int = _MEMORY,
+    **options: Any,
 ) -> Rays:
-    """Follow the rays of these numbers to where the landscape first reaches a level.
-
-    Args:
-        landscape: the loss or the divergence around a minimum; its directions are not looked at.
-        level: above the value at the minimum.
-        preconditioner: what shapes the directions.
-        measure: the Gaussian; None: ``initial_measure``.
-        indices: numbers of the directions.
-        seed: their root seed.
-        decades: tolerance of log10 V along one direction.
-        memory: bytes that directions may take at once, approximately.
+    """Follow rays as ``crossings`` does, and weigh them; without a measure by ``initial_measure``.
 
     Raises:
-        ValueError: if the minimum itself lies above the level, a filter of it has norm zero, or
-            there are no directions.
+        ValueError: as of ``crossings``.
     """
-    options: dict[str, Any] = {"indices": indices, "seed": seed, "decades": decades}
-    crossed = crossings(landscape, level, preconditioner, **options, memory=memory)
+    crossed = crossings(landscape, level, preconditioner, **options)
     return weigh(crossed, measure or initial_measure(landscape.network.layout))
 
 
@@ -382,7 +348,21 @@ def crossings(
     decades: float = 0.1,
     memory: int = _MEMORY,
 ) -> Iterator[Crossings]:
-    """Follow rays, in as many parts as memory takes; arguments and errors as of ``follow``."""
+    """Follow the rays of these numbers to where the landscape first reaches a level, in parts.
+
+    Args:
+        landscape: the loss or the divergence around a minimum; its directions are not looked at.
+        level: above the value at the minimum.
+        preconditioner: what shapes the directions.
+        indices: numbers of the directions.
+        seed: their root seed.
+        decades: tolerance of log10 V along one direction.
+        memory: bytes that directions may take at once, approximately; a part takes no more.
+
+    Raises:
+        ValueError: if the minimum itself lies above the level, a filter of it has norm zero, or
+            there are no directions.
+    """
     layout, minimum = landscape.network.layout, landscape.minimum
     if not len(indices):
         raise ValueError("a region is measured along at least one direction")
@@ -409,7 +389,15 @@ def crossings(
 
 def weigh(crossed: Iterable[Crossings], measure: GaussianMeasure) -> Rays:
     """What rays add to the volume of their region and to its mass by a Gaussian measure."""
-    return _together([_weighed(part, measure) for part in crossed])
+    parts = [_weighed(part, measure) for part in crossed]
+    counts = [len(part.volumes) for part in parts]
+    return replace(
+        parts[0],
+        volumes=np.concatenate([part.volumes for part in parts]),
+        masses=np.concatenate([part.masses for part in parts]),
+        recrossing_share=float(np.average([p.recrossing_share for p in parts], weights=counts)),
+        censored_share=float(np.average([p.censored_share for p in parts], weights=counts)),
+    )
 
 
 def _weighed(part: Crossings, measure: GaussianMeasure) -> Rays:
@@ -427,17 +415,6 @@ def _weighed(part: Crossings, measure: GaussianMeasure) -> Rays:
         mass_constant=part.constant + math.log(n) + peak - float(place.square().sum()) / 2,
         recrossing_share=part.recrossing_share,
         censored_share=part.censored_share,
-    )
-
-
-def _together(parts: Sequence[Rays]) -> Rays:
-    counts = [len(part.volumes) for part in parts]
-    return replace(
-        parts[0],
-        volumes=np.concatenate([part.volumes for part in parts]),
-        masses=np.concatenate([part.masses for part in parts]),
-        recrossing_share=float(np.average([p.recrossing_share for p in parts], weights=counts)),
-        censored_share=float(np.average([p.censored_share for p in parts], weights=counts)),
     )
 
 

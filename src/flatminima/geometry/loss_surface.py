@@ -8,6 +8,7 @@ axes, whatever the scale of their weights.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import Statistics
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def loss_surface(
     batch_norm: Statistics | None = None,
     batch: int | None = None,
     memory: int | None = None,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> LossSurface:
     """Evaluate a network on the plane of two random directions, normalised filter by filter.
 
@@ -102,9 +103,7 @@ def loss_surface(
         for k in directions
     ]
     # Of unit length as a whole; times the length of the weights, every filter moves by its norm.
-    vectors = [direction.vectors * direction.reach for direction in drawn]
-    both = vectors[0].new_empty(2, len(minimum))
-    both[0], both[1] = vectors[0][0], vectors[1][0]
+    both = torch.cat([direction.vectors * direction.reach for direction in drawn])
     axis = np.linspace(-reach, reach, grid_points)
     axis[grid_points // 2] = 0.0
     landscape = Landscape(evaluated, minimum, both, inputs, labels, memory)

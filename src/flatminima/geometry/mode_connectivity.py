@@ -23,7 +23,8 @@ from flatminima.models.evaluation import Evaluator
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.models.running import with_running_statistics
-from flatminima.progress import Report
+from flatminima.models.statistics import Statistics
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 from flatminima.training.ensemble import Optimizer, Schedule, adam
 from flatminima.training.losses import correct, negative_log_likelihoods
@@ -172,7 +173,7 @@ def connect_all(
     optimizer: Optimizer = adam,
     seed: int = 0,
     curves: Sequence[int] | None = None,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> list[Path]:
     """Train a path between each pair of minima, all in one batch where the network allows it.
 
@@ -220,7 +221,8 @@ def connect_all(
         return torch.cat([ends[:, :1], bent, ends[:, 1:]], dim=1)
 
     stepper = optimizer(leaf, schedule.learning_rate)
-    evaluated = _in_training(network, batch or len(labels))
+    # Batch norm is by the points of a step, in the one way that is always there.
+    evaluated = _evaluated(network, "batch", batch or len(labels))
     every = max(1, schedule.steps // 20)
     parts = _batches(len(labels), batch, seed, labels.device)
     for step in range(schedule.steps):
@@ -237,10 +239,9 @@ def connect_all(
         stepper.step()
         if (step + 1) % every == 0 or step + 1 == schedule.steps:
             _check_finite(losses, step + 1)
-            if report is not None:
-                mean = float(losses.detach().mean())
-                report(step + 1, schedule.steps, f"mean loss on the paths {mean:.3g}")
-    return [Path(kind, each, moving) for each in points().detach()]
+            mean = float(losses.detach().mean())
+            report(step + 1, schedule.steps, f"mean loss on the paths {mean:.3g}")
+    return [Path(kind, path, moving) for path in points().detach()]
 
 
 @torch.inference_mode()
@@ -264,8 +265,8 @@ def along(
         test: the same of the test points.
     """
     module = _module(network)
-    evaluated = network if module is None else Evaluator(module, "frozen", strategy="loop")
-    found: list[list[Tensor]] = [[], [], [], []]
+    evaluated = _evaluated(network, "frozen")
+    columns: list[list[Tensor]] = [[], [], [], []]
     most = max(len(train[1]), len(test[1]))
     size = max(1, _NUMBERS // max(1, evaluated.activations(most)))
     for places in np.array_split(t, math.ceil(len(t) / size)):
@@ -275,9 +276,9 @@ def along(
         for column, (inputs, labels) in zip((0, 2), (train, test), strict=True):
             logits = evaluated.logits(vectors, inputs)
             losses = negative_log_likelihoods(logits, labels)
-            found[column].append(losses.mean(dim=1, dtype=torch.float64))
-            found[column + 1].append(correct(logits, labels).double().mean(dim=1))
-    numbers = (torch.cat(each).cpu().numpy() for each in found)
+            columns[column].append(losses.mean(dim=1, dtype=torch.float64))
+            columns[column + 1].append(correct(logits, labels).double().mean(dim=1))
+    numbers = (torch.cat(column).cpu().numpy() for column in columns)
     return Profile(np.asarray(t, np.float64), *numbers)
 
 
@@ -326,9 +327,9 @@ def plane(
     x, y = np.linspace(middle - reach, middle + reach, points).T
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
-    module = _module(network)
-    evaluated = network if module is None else Evaluator(module, "refreshed", strategy="loop")
-    loss = Landscape(evaluated, origin, directions, inputs, labels).plane(x, y)
+    loss = Landscape(_evaluated(network, "refreshed"), origin, directions, inputs, labels).plane(
+        x, y
+    )
     return Plane(directions, x, y, loss, corners[[0, -1]], corners[1 + bend], curve)
 
 
@@ -339,10 +340,10 @@ def _module(network: Network) -> ModuleNetwork | None:
     return network if isinstance(network, ModuleNetwork) else None
 
 
-def _in_training(network: Network, points: int) -> Network:
-    """The network with batch norm by the points of a step, in the one way that is always there."""
+def _evaluated(network: Network, statistics: Statistics, batch: int | None = None) -> Network:
+    """The network with batch norm by these statistics; any that is no module as it is."""
     module = _module(network)
-    return network if module is None else Evaluator(module, "batch", batch=points, strategy="loop")
+    return network if module is None else Evaluator(module, statistics, batch, strategy="loop")
 
 
 def _batches(

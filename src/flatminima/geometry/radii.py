@@ -27,20 +27,17 @@ _STEP = 1e-3
 _START = 1e-3
 
 
-def landscapes_around(
+def around(
     network: Network,
     minima: Float[Tensor, "networks parameters"],
     units: UnitDirections,
-    inputs: Float[Tensor, "points features"],
+    inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
-) -> tuple[list[Landscape], list[Directions]]:
+) -> Iterator[tuple[Landscape, Directions]]:
     """The loss around each minimum along the same draws, and these scaled to each minimum."""
-    scaled = [scale(units, minimum) for minimum in minima]
-    landscapes = [
-        Landscape(network, minimum, around.vectors, inputs, labels)
-        for minimum, around in zip(minima, scaled, strict=True)
-    ]
-    return landscapes, scaled
+    for minimum in minima:
+        scaled = scale(units, minimum)
+        yield Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
 
 
 def rise_radii(
@@ -61,9 +58,15 @@ def level_radius(landscape: Landscape, directions: Directions, level: float) -> 
 
     NaN where the loss is that high at the minimum already, infinite beyond the limit of the search.
     """
-    along = replace(landscape, directions=landscape.directions[:1])
-    first = replace(directions, vectors=directions.vectors[:1])
-    return float(basin_along(along, first, [level], decades=0.01).radii[0, 0])
+    first = along_vectors(landscape, directions, directions.vectors[:1])
+    return float(basin_along(*first, [level], decades=0.01).radii[0, 0])
+
+
+def along_vectors(
+    landscape: Landscape, directions: Directions, vectors: Float[Tensor, "directions parameters"]
+) -> tuple[Landscape, Directions]:
+    """Both along other vectors in the same units of distance."""
+    return replace(landscape, directions=vectors), replace(directions, vectors=vectors)
 
 
 def resolution(
@@ -120,9 +123,8 @@ def around_each(
     for first in range(0, len(numbers), size):
         indices = numbers[first : first + size]
         units = draw_units(network.layout, kind=kind, seed=seed, indices=indices)
-        for number, minimum in enumerate(minima):
-            scaled = scale(units, minimum)
-            yield number, Landscape(network, minimum, scaled.vectors, inputs, labels), scaled
+        for number, of_one in enumerate(around(network, minima, units, inputs, labels)):
+            yield number, *of_one
 
 
 def basin_along(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 
 Height = Callable[[Float[np.ndarray, "particles n"]], Float[np.ndarray, " particles"]]
@@ -60,7 +60,7 @@ def split(
     moves: int = 10,
     runs: int = 4,
     seed: int = 0,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Splitting:
     """Estimate the probability that ``height(z) < level`` for standard normal z.
 
@@ -77,60 +77,67 @@ def split(
         runs: independent repetitions, which say how sure the estimate is.
         seed: root seed; what run i draws for its move m at level l has the address
             ``(seed, "splitting", i, l, m)``.
-        report: called with (runs done, runs, text).
 
     Raises:
         ValueError: if an argument is out of range, or the region is not reached.
     """
     if not (particles >= 2 and 0 < kept < 1 and moves >= 1 and runs >= 1):
         raise ValueError("splitting takes two particles or more, 0 < kept < 1, moves and runs")
-    plan = _Plan(height, dimension, level, particles, kept, moves)
-    found = []
+    outcomes = []
     for run in range(runs):
-        if report is not None:
-            report(run, runs, "runs of splitting")
-        found.append(_run(plan, seed, run))
-    logs = np.array([log for log, _, _, _ in found])
+        report(run, runs, "runs of splitting")
+        outcome = _run(
+            height,
+            dimension,
+            level,
+            particles=particles,
+            kept=kept,
+            moves=moves,
+            seed=seed,
+            run=run,
+        )
+        outcomes.append(outcome)
+    log, levels, accepted, ended = zip(*outcomes, strict=True)
+    logs = np.array(log)
     mean = math.log10(np.mean(10.0 ** (logs - logs.max()))) + float(logs.max())
     return Splitting(
         log10_probability=mean,
         low=float(logs.min()),
         high=float(logs.max()),
         runs=logs,
-        levels=float(np.mean([levels for _, levels, _, _ in found])),
-        accepted=float(np.mean([accepted for _, _, accepted, _ in found])),
-        particles=found[0][3],
+        levels=float(np.mean(levels)),
+        accepted=float(np.mean(accepted)),
+        particles=ended[0],
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    height: Height
-    dimension: int
-    level: float
-    particles: int
-    kept: float
-    moves: int
-
-
-def _run(plan: _Plan, seed: int, run: int) -> tuple[float, int, float, np.ndarray]:
+def _run(
+    height: Height,
+    dimension: int,
+    level: float,
+    *,
+    particles: int,
+    kept: float,
+    moves: int,
+    seed: int,
+    run: int,
+) -> tuple[float, int, float, np.ndarray]:
     """One run: log10 of the probability, levels, share of accepted moves, and its particles."""
-    height, level, particles = plan.height, plan.level, plan.particles
 
     def normal(*index: int) -> np.random.Generator:
         return generator(seed, "splitting", run, *index)
 
-    places = normal(0, 0).standard_normal((particles, plan.dimension), dtype=np.float32)
+    places = normal(0, 0).standard_normal((particles, dimension), dtype=np.float32)
     heights = _defined(height(places))
     shares: list[float] = []
     log, step = 0.0, 0.5
     for number in range(1, _LEVELS):
         inside = int((heights < level).sum())
         threshold = level
-        if inside < plan.kept * particles:
+        if inside < kept * particles:
             # A level between two particles: those kept lie below it.
             ordered = np.sort(heights)
-            count = min(particles - 1, max(1, round(plan.kept * particles)))
+            count = min(particles - 1, max(1, round(kept * particles)))
             threshold = max((ordered[count - 1] + ordered[count]) / 2, level)
             if not np.isfinite(threshold):
                 threshold = ordered[count - 1]
@@ -146,7 +153,7 @@ def _run(plan: _Plan, seed: int, run: int) -> tuple[float, int, float, np.ndarra
         # As even as can be: every survivor has as many children as any other, or one more.
         parents = np.resize(draw.permutation(chosen), particles)
         places, heights = places[parents], heights[parents]
-        for move in range(1, plan.moves + 1):
+        for move in range(1, moves + 1):
             draw = normal(number, move)
             noise = draw.standard_normal(places.shape, dtype=np.float32)
             proposed = np.float32(math.sqrt(1 - step * step)) * places + np.float32(step) * noise

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.models.network import Network
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.training.losses import correct, negative_log_likelihoods
 
 # Logits of networks at points and the labels of these to a number each, (networks, points).
@@ -85,7 +85,7 @@ class Landscape:
         x: Float[np.ndarray, " columns"],
         y: Float[np.ndarray, " rows"],
         axes: tuple[int, int] = (0, 1),
-        report: Report | None = None,
+        report: Report = silent,
     ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
         """The loss on a plane as from ``plane``, and the share of points that are right, float64.
 
@@ -109,7 +109,7 @@ class Landscape:
         scores: Sequence[Score],
         distances: Float[np.ndarray, "places axes"],
         rays: Int[np.ndarray, "places axes"],
-        report: Report | None = None,
+        report: Report = silent,
     ) -> Float[np.ndarray, "scores places"]:
         """Means over points of what logits and labels give, each in float64."""
         if not len(distances):
@@ -119,16 +119,15 @@ class Landscape:
         chosen = torch.from_numpy(np.array(rays)).to(self.minimum.device)
         points = self.inputs.to(self.minimum.dtype)
         size = self._batch()
-        found: list[Tensor] = []
+        parts: list[Tensor] = []
         done = 0
         for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True):
             logits = self.network.logits(self._displaced(step, ray), points)
             of_points = [score(logits, self.labels) for score in scores]
-            found.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
+            parts.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
             done += len(step)
-            if report is not None:
-                report(done, len(steps), "")
-        means: np.ndarray = torch.cat(found, dim=1).cpu().numpy()
+            report(done, len(steps), "")
+        means: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
         return means
 
     def _height(

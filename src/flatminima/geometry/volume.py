@@ -110,11 +110,16 @@ def estimate_volume(
         ends[:, :, *row] = _bootstrap(powers[row], constant, seed, index, resamples)
     mean_exp, mean_log = _log10_means(powers, constant)
     return Volume(
-        mean_exp, *ends[0], mean_log, *ends[1],
+        log10_volume_mean_exp=mean_exp,
+        log10_volume_mean_exp_low=ends[0, 0],
+        log10_volume_mean_exp_high=ends[0, 1],
+        log10_volume_mean_log=mean_log,
+        log10_volume_mean_log_low=ends[1, 0],
+        log10_volume_mean_log_high=ends[1, 1],
         mean_log_radius=logs.mean(axis=-1),
         effective_sample_size=_effective_sample_size(powers),
         censored_share=censored_share,
-    )  # fmt: skip
+    )
 
 
 def _log10_means(

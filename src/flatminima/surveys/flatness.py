@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.devices import tensors
 from flatminima.flatness_measures import BALLS
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
 from flatminima.formats.minima import Minima
@@ -59,7 +58,8 @@ def survey(
             see ``geometry.measures.partition``, the same for all; ``seed``, the root of partitions
             and eigenvalue iterations; ``report``.
     """
-    (parameters,) = tensors(inputs.device, np.stack([of.parameters for of in minima]))
+    stack = np.stack([ensemble.parameters for ensemble in minima])
+    parameters = torch.from_numpy(stack).to(inputs.device)
     return FlatnessSurvey(
         **_measured(network, parameters, inputs, labels, **options),
         **stacked(minima, ("train_accuracy", "test_accuracy", "train_loss", "converged")),

@@ -8,7 +8,7 @@ kinds count alike, neither moves the biases, and the curvature along any directi
 top eigenvalue.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ from flatminima.formats.perturbations import DIRECTIONS, HELD, Moved, Perturbati
 from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.geometry.directions import Directions, Kind, draw_units
 from flatminima.geometry.planes import class_probability, plane_axis
-from flatminima.geometry.radii import landscapes_around, level_radius, rise_radii
+from flatminima.geometry.radii import along_vectors, around, level_radius, rise_radii
 from flatminima.geometry.surface import Landscape
 from flatminima.models.network import Network
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.storage import Arrays
+from flatminima.surveys.stacking import stacked
 from flatminima.training.losses import correct
 
 # Distances on the line from one step to the next, both ends counted once.
@@ -45,7 +46,7 @@ def perturbations(
     steps: int,
     grid: int,
     seed: int,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Perturbations:
     """Move a good and a bad minimum along a random direction and along the top eigenvector.
 
@@ -67,7 +68,6 @@ def perturbations(
             computed; 3 or more.
         grid: points along each side of the decision boundary's square.
         seed: root seed of the directions and of the eigenvalue iteration.
-        report: called with (steps done, steps, text).
 
     Raises:
         ValueError: if there are fewer than three steps.
@@ -76,32 +76,27 @@ def perturbations(
         raise ValueError(f"{steps} steps leave nothing between the minimum and the end; need 3")
     units = draw_units(network.layout, kind=kind, seed=seed, indices=range(directions))
     axis = plane_axis(train[0].cpu().numpy(), grid)
-    landscapes, scaled = landscapes_around(network, pair, units, *train)
+    both = list(around(network, pair, units, *train))
     moved: dict[str, Moved] = {}
     for number, direction in enumerate(DIRECTIONS):
         if direction == "hessian":
-            scaled = [
-                _steepest(landscape, around, highest, seed)
-                for landscape, around in zip(landscapes, scaled, strict=True)
-            ]
-            landscapes = [
-                replace(landscape, directions=around.vectors)
-                for landscape, around in zip(landscapes, scaled, strict=True)
-            ]
-        distance, step = _distances(landscapes, scaled, highest, steps)
-        rows: list[Arrays] = []
-        for landscape, around in zip(landscapes, scaled, strict=True):
-            one = _along(landscape, distance, test)
-            one |= _at_steps(landscape, around, distance[step], axis, seed)
-            one |= _at_level(landscape, around, highest / 10, seed)
-            failed = one["train_accuracy"][0] < HELD
+            both = [_steepest(*one, highest, seed) for one in both]
+        distance, step = _distances(both, highest, steps)
+        rows: list[dict[str, Any]] = []
+        for landscape, scaled in both:
+            moving = _along(landscape, distance, test)
+            failed = moving["train_accuracy"][0] < HELD
             fails = float(distance[failed.argmax()]) if failed.any() else 0.0
-            one["changed"] = _changed(landscape, fails, axis)
-            rows.append(one)
-        both: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        moved[direction] = Moved(distance=distance, step=step, **both)
-        if report is not None:
-            report(number + 1, len(DIRECTIONS), f"perturbed along the {direction} direction")
+            rows.append(
+                {
+                    **moving,
+                    **_at_steps(landscape, scaled, distance[step], axis, seed),
+                    **_at_level(landscape, scaled, highest / 10, seed),
+                    "changed": _changed(landscape, fails, axis),
+                }
+            )
+        moved[direction] = Moved(distance=distance, step=step, **stacked(rows))
+        report(number + 1, len(DIRECTIONS), f"perturbed along the {direction} direction")
     return Perturbations(
         random=moved["random"],
         hessian=moved["hessian"],
@@ -114,31 +109,25 @@ def perturbations(
     )
 
 
-def _steepest(landscape: Landscape, around: Directions, highest: float, seed: int) -> Directions:
-    """The direction of the top eigenvector, towards the side on which the loss rises sooner."""
+def _steepest(
+    landscape: Landscape, scaled: Directions, highest: float, seed: int
+) -> tuple[Landscape, Directions]:
+    """Along the top eigenvector, towards the side on which the loss rises sooner."""
+    train = (landscape.inputs, landscape.labels)
     _, vector = top_eigenpair(
-        landscape.network,
-        landscape.minimum,
-        landscape.inputs,
-        landscape.labels,
-        seed=seed,
-        scale=around.metric,
+        landscape.network, landscape.minimum, *train, seed=seed, scale=scaled.metric
     )
-    direction = around.metric * torch.from_numpy(vector).to(landscape.minimum)
-    sides = replace(around, vectors=torch.stack([direction, -direction]))
-    along = replace(landscape, directions=sides.vectors)
-    sooner = int(rise_radii(along, sides, [highest])[0].argmin())
-    return replace(around, vectors=sides.vectors[sooner : sooner + 1])
+    direction = scaled.metric * torch.from_numpy(vector).to(landscape.minimum)
+    sides = torch.stack([direction, -direction])
+    sooner = int(rise_radii(*along_vectors(landscape, scaled, sides), [highest])[0].argmin())
+    return along_vectors(landscape, scaled, sides[sooner : sooner + 1])
 
 
 def _distances(
-    landscapes: list[Landscape], scaled: list[Directions], highest: float, steps: int
+    both: Sequence[tuple[Landscape, Directions]], highest: float, steps: int
 ) -> tuple[Float[np.ndarray, " places"], Int[np.ndarray, " steps"]]:
     """Distances common to both minima, and which of them are steps."""
-    radii = [
-        rise_radii(landscape, around, (highest / 10, highest))
-        for landscape, around in zip(landscapes, scaled, strict=True)
-    ]
+    radii = [rise_radii(*one, (highest / 10, highest)) for one in both]
     near = min(float(nearer.min()) for nearer, _ in radii) / 2
     far = 2 * float(np.median(radii[0][-1]))
     outwards = np.geomspace(near, far, _PER_STEP * (steps - 2) + 1)
@@ -167,55 +156,52 @@ def _along(
 
 def _at_steps(
     landscape: Landscape,
-    around: Directions,
+    scaled: Directions,
     distance: Float[np.ndarray, " steps"],
     axis: Float[np.ndarray, " grid"],
     seed: int,
 ) -> Arrays:
     """The decision boundary and the top eigenvalue at each step along the first ray."""
-    network, train = landscape.network, (landscape.inputs, landscape.labels)
     places = _places(landscape, distance, 0)
-    probability = class_probability(network, places, axis, axis)
-    weights = landscape.minimum[around.metric != 0].norm()
-    eigenvalues = [
-        top_eigenvalue(network, place, *train, seed=seed, scale=around.metric) for place in places
-    ]
+    probability = class_probability(landscape.network, places, axis, axis)
+    weights = landscape.minimum[scaled.metric != 0].norm()
     return {
         "probability": probability.astype(np.float16),
-        "eigenvalue": np.array(eigenvalues),
-        "relative_length": (around.vectors.norm(dim=1) / weights).double().cpu().numpy(),
+        "eigenvalue": np.array([_top(landscape, scaled, place, seed) for place in places]),
+        "relative_length": (scaled.vectors.norm(dim=1) / weights).double().cpu().numpy(),
     }
 
 
-def _at_level(landscape: Landscape, around: Directions, level: float, seed: int) -> Arrays:
+def _at_level(
+    landscape: Landscape, scaled: Directions, level: float, seed: int
+) -> dict[str, float]:
     """The top eigenvalue where the loss first reaches a level along the first ray."""
-    distance = np.array([level_radius(landscape, around, level)])
+    distance = level_radius(landscape, scaled, level)
     loss = eigenvalue = np.nan
-    if np.isfinite(distance).all():
-        (place,) = _places(landscape, distance, 0)
-        loss = landscape.line(distance, range(1))[0, 0]
-        train = (landscape.inputs, landscape.labels)
-        eigenvalue = top_eigenvalue(
-            landscape.network, place, *train, seed=seed, scale=around.metric
-        )
-    else:
-        distance[:] = np.nan
+    if np.isfinite(distance):
+        (place,) = _places(landscape, np.array([distance]), 0)
+        loss = landscape.line(np.array([distance]), range(1))[0, 0]
+        eigenvalue = _top(landscape, scaled, place, seed)
     return {
-        "level_distance": distance[0],
-        "level_loss": np.array(loss),
-        "level_eigenvalue": np.array(eigenvalue),
+        "level_distance": distance if np.isfinite(distance) else np.nan,
+        "level_loss": loss,
+        "level_eigenvalue": eigenvalue,
     }
 
 
-def _changed(
-    landscape: Landscape, distance: float, axis: Float[np.ndarray, " grid"]
-) -> Float[np.ndarray, ""]:
+def _top(landscape: Landscape, scaled: Directions, place: Tensor, seed: int) -> float:
+    """The top eigenvalue at a place, in units of distance along the directions."""
+    train = (landscape.inputs, landscape.labels)
+    return top_eigenvalue(landscape.network, place, *train, seed=seed, scale=scaled.metric)
+
+
+def _changed(landscape: Landscape, distance: float, axis: Float[np.ndarray, " grid"]) -> float:
     """The share of the plane that has another class at a distance than at 0; of 0 itself, NaN."""
     if distance == 0:
-        return np.array(np.nan)
+        return np.nan
     places = _places(landscape, np.array([0.0, distance]), 0)
     before, after = class_probability(landscape.network, places, axis, axis) > 0.5
-    return np.array((before != after).mean())
+    return float((before != after).mean())
 
 
 def _places(

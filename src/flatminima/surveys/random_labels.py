@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64
 
 from flatminima.devices import tensors
@@ -48,7 +49,7 @@ def survey(
         shown=shown,
         axis_x=axis,
         axis_y=axis,
-        probability=class_probability(model, *tensors(device, pair), axis, axis),
+        probability=class_probability(model, torch.from_numpy(pair).to(device), axis, axis),
         train_inputs=inputs,
         train_labels=labels,
     )

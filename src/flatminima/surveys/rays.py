@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flatminima.formats.rays import Rays
 from flatminima.geometry.directions import Kind, draw_units
-from flatminima.geometry.radii import landscapes_around, rise_radii
+from flatminima.geometry.radii import around, rise_radii
 from flatminima.models.mlp import MLP
 from flatminima.training.selection import described
 
@@ -38,14 +38,14 @@ def rays(
         points: on each ray.
     """
     unit = draw_units(network.layout, kind=kind, seed=seed, indices=range(1))
-    landscapes, scaled = landscapes_around(network, minima, unit, inputs, labels)
-    reached = float(rise_radii(landscapes[0], scaled[0], [highest]).item())
+    followed = list(around(network, minima, unit, inputs, labels))
+    reached = float(rise_radii(*followed[0], [highest]).item())
     distance = 1.5 * reached * np.linspace(0, 1, points) ** 2
     return Rays(
         parameters=minima.cpu().numpy(),
-        direction=torch.cat([around.vectors for around in scaled]).cpu().numpy(),
+        direction=torch.cat([along.vectors for _, along in followed]).cpu().numpy(),
         distance=distance,
-        loss=np.concatenate([landscape.line(distance) for landscape in landscapes]),
+        loss=np.concatenate([landscape.line(distance) for landscape, _ in followed]),
         widths=np.array(network.widths),
         **described(entries),
         exact=kind == "exact",

@@ -12,19 +12,21 @@ from torch import Tensor
 from flatminima.circles import Rings, even_angles, unit_vectors
 from flatminima.data.dataset import Dataset
 from flatminima.data.rings import INNER, radii, rings
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.formats.rings import Circle, Curvatures, RingsSurvey, SharpCircle, Sharpness
 from flatminima.geometry.circle import FOUND, Decision, follow
 from flatminima.geometry.curvature import top_eigenvalue
 from flatminima.geometry.directions import Kind, draw_units, metric
-from flatminima.geometry.radii import landscapes_around
+from flatminima.geometry.radii import around
 from flatminima.geometry.temperature import with_loss
 from flatminima.models.mlp import MLP
 from flatminima.models.polygon import polygon, roughened
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
 from flatminima.storage import Arrays
 from flatminima.surveys.basins import basins
-from flatminima.training.ensemble import Schedule, train
+from flatminima.surveys.stacking import stacked
+from flatminima.training.ensemble import train
 from flatminima.training.selection import middle
 
 # Points of the plane that one batch may hold: their hidden units stay within some ten megabytes.
@@ -41,7 +43,7 @@ def survey(
     measure: Mapping[str, Any],
     seed: int,
     device: str = "cpu",
-    report: Report | None = None,
+    report: Report = silent,
 ) -> RingsSurvey:
     """Follow the boundary of every network around the rings, and measure its basin.
 
@@ -52,26 +54,20 @@ def survey(
         hidden: widths of their hidden layers.
         angles: at which a boundary is looked at, all round.
         measure: other arguments of ``surveys.basins.basins``.
-        seed: root seed of directions.
-        device: to compute on.
-        report: told of the gaps that are done.
     """
     rows: list[dict[str, Any]] = []
     for number, (gap, dataset, ensemble) in enumerate(zip(gaps, datasets, minima, strict=True)):
         model = MLP.between(dataset.features, hidden, 2)
-        networks, inputs, labels = (
-            torch.from_numpy(array).to(device)
-            for array in (ensemble.parameters, dataset.train_inputs, dataset.train_labels)
+        networks, inputs, labels = tensors(
+            device, ensemble.parameters, dataset.train_inputs, dataset.train_labels
         )
         measured = basins(model, networks, inputs, labels, **measure, seed=seed).arrays()
         followed = boundaries(model, networks, radii(gap), angles=angles)
-        reached = {name: vars(ensemble)[name] for name in ("train_accuracy", "train_loss")}
-        rows.append(measured | followed | reached | {"converged": ensemble.converged})
-        if report is not None:
-            report(number + 1, len(gaps), f"gap {gap}")
-    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    shares = found_shares(stacked["between_share"])
-    return RingsSurvey(gap=np.array(gaps), **stacked, **shares)
+        names = ("train_accuracy", "train_loss", "converged")
+        rows.append(measured | followed | {name: getattr(ensemble, name) for name in names})
+        report(number + 1, len(gaps), f"gap {gap}")
+    table = stacked(rows)
+    return RingsSurvey(gap=np.array(gaps), **table, **found_shares(table["between_share"]))
 
 
 def circle(
@@ -82,10 +78,8 @@ def circle(
     loss: float,
     noise: float,
     points: int,
-    schedule: Schedule,
     seed: int,
-    device: str = "cpu",
-    report: Report | None = None,
+    **training: Any,
 ) -> Circle:
     """Build the circle, and train a rough copy of it on dense rings.
 
@@ -96,10 +90,8 @@ def circle(
         loss: of the circle on those points, nats.
         noise: of the rough copy, see ``roughened``.
         points: on the inner ring and as many on the near one, for the training.
-        schedule: of the training.
         seed: root seed of the noise.
-        device: to train on.
-        report: as of ``train``.
+        training: ``schedule`` and other arguments of ``train``.
 
     Raises:
         RuntimeError: if the circle does not fit into the gap.
@@ -112,14 +104,7 @@ def circle(
     if built is None:
         raise RuntimeError("the polygon does not fit into the gap, though the settings say so")
     rough = roughened(model, built, noise, seed=seed)
-    trained = train(
-        model,
-        rough[None].astype(np.float32),
-        dense,
-        schedule=schedule,
-        device=device,
-        report=report,
-    )
+    trained = train(model, rough[None].astype(np.float32), dense, **training)
     return Circle(built=built, rough=rough, trained=trained.parameters[0])
 
 
@@ -145,19 +130,15 @@ def sharpness(
         dataset: the points at the smallest gap.
         minima: the networks there.
         circle: beside which they are set.
-        hidden: widths of the hidden layers of all.
-        angles: at which a boundary is looked at, all round.
-        measure: other arguments of ``surveys.basins.basins``.
+        hidden, angles, measure: as of ``survey``.
         directions: of the lines that are drawn.
         line_points: on each of them.
         plane_points: along each side of the drawn plane.
-        seed: root seed of directions.
-        device: to compute on.
     """
     model = MLP.between(dataset.features, hidden, 2)
     inputs, labels = map(torch.from_numpy, (dataset.train_inputs, dataset.train_labels))
     points = inputs.to(device), labels.to(device)
-    kind, around = measure["kind"], radii(float(surveyed.gap[0]))
+    kind, rings_there = measure["kind"], radii(float(surveyed.gap[0]))
     shown = middle(minima.train_accuracy, surveyed.between_share[0])
 
     def on_device(vectors: Sequence[np.ndarray]) -> Tensor:
@@ -193,11 +174,13 @@ def sharpness(
         trained=curved(trained),
         circle_built=circles[0],
         circle_trained=circles[1],
-        circles_between_share=boundaries(model, checked, around, angles=angles)["between_share"],
+        circles_between_share=boundaries(model, checked, rings_there, angles=angles)[
+            "between_share"
+        ],
         shown=shown,
         distance=distance,
         loss_1d=lines(model, pair, *points, distance, kind=kind, count=directions, seed=seed),
-        **pictures(model, pair, around, points=plane_points),
+        **pictures(model, pair, rings_there, points=plane_points),
         train_inputs=dataset.train_inputs,
         train_labels=dataset.train_labels,
     )
@@ -227,10 +210,7 @@ def boundaries(
         angles: number of rays, evenly spaced from angle 0.
 
     Returns:
-        Per network, float64: ``between_share``, the share of rays on which the boundary passes
-        between the two rings; ``outside_share``, of rays on which the near ring has its class;
-        ``clearance``, the median over rays of the distance from the inner ring to the boundary,
-        on its nearer side; and the areas ``hole`` and ``excess`` of ``Boundary``.
+        What ``RingsSurvey`` holds of boundaries, per network, float64.
     """
     rows = [follow(decision(model, vector), even_angles(angles), rings) for vector in networks]
     return {
@@ -274,17 +254,16 @@ def curvatures(
 
     Args:
         kind: of the directions along which radii are measured, which sets the unit of distance.
-
-            For ``exact`` it is filter-normalised: each weight is measured by the norm of its
-            filter, and biases stay.
     """
-    rows = []
-    for vector in networks:
-        scales = (None, metric(model.layout, vector, kind))
-        rows.append(
-            [top_eigenvalue(model, vector, inputs, labels, seed=seed, scale=one) for one in scales]
-        )
-    eigenvalue, curvature = np.array(rows).T
+    eigenvalue, curvature = np.array(
+        [
+            [
+                top_eigenvalue(model, vector, inputs, labels, seed=seed, scale=scale)
+                for scale in (None, metric(model.layout, vector, kind))
+            ]
+            for vector in networks
+        ]
+    ).T
     return Curvatures(eigenvalue=eigenvalue, curvature=curvature)
 
 
@@ -301,8 +280,8 @@ def lines(
 ) -> Float[np.ndarray, "networks directions points"]:
     """The loss at signed distances along ``count`` directions, as random around every network."""
     units = draw_units(model.layout, kind=kind, seed=seed, indices=range(count))
-    landscapes, _ = landscapes_around(model, networks, units, inputs, labels)
-    return np.stack([landscape.line(distance) for landscape in landscapes])
+    surroundings = around(model, networks, units, inputs, labels)
+    return np.stack([landscape.line(distance) for landscape, _ in surroundings])
 
 
 def pictures(
@@ -315,26 +294,21 @@ def pictures(
             many steps, for a polygon of many sides to be seen.
 
     Returns:
-        ``axis_x`` and ``axis_y`` (points,), a tenth beyond the outer ring, and ``probability``
-        (networks, points, points), rows along y; ``angle`` (angles,) in degrees from 0 to 360,
-        ``offset`` (offsets,), radii less the inner one, spaced evenly within one gap of it and
-        geometrically beyond, and ``unrolled`` (networks, offsets, angles); float32.
+        What ``Sharpness`` holds of them, float32; offsets are spaced evenly within one gap of the
+        inner ring and geometrically beyond.
     """
     axis = np.linspace(-1.1, 1.1, points) * rings.outer
     plane = np.stack(np.meshgrid(axis, axis), axis=-1)
     turn = np.linspace(0, 360, 4 * (points - 1) + 1)
     offset = _offsets(rings)
-    around = (rings.inner + offset)[:, None, None] * unit_vectors(np.radians(turn))
-    fields = [
-        [_probability(model, vector, grid) for grid in (plane, around)] for vector in networks
-    ]
+    ring = (rings.inner + offset)[:, None, None] * unit_vectors(np.radians(turn))
     drawing = {
         "axis_x": axis,
         "axis_y": axis,
-        "probability": np.stack([field for field, _ in fields]),
+        "probability": np.stack([_probability(model, vector, plane) for vector in networks]),
         "angle": turn,
         "offset": offset,
-        "unrolled": np.stack([field for _, field in fields]),
+        "unrolled": np.stack([_probability(model, vector, ring) for vector in networks]),
     }
     return {name: array.astype(np.float32) for name, array in drawing.items()}
 

@@ -4,8 +4,7 @@ The loss is the clean training loss, without poison.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,19 +35,11 @@ from flatminima.geometry.surface import Landscape
 from flatminima.geometry.volume import LogMean, log_mean, log_unit_ball
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.network import Network
-from flatminima.progress import Report
+from flatminima.progress import Report, silent
+from flatminima.surveys.stacking import stacked
 
 # Standard deviation of ln λ in the known basin.
 _SPREAD = 1.0
-
-
-@dataclass(frozen=True)
-class Particles:
-    """How splitting is done: see ``splitting.split``."""
-
-    particles: int
-    moves: int
-    runs: int
 
 
 def volumes(
@@ -67,10 +58,10 @@ def volumes(
     known_directions: int,
     mass_directions: int,
     widths: Sequence[float],
-    particles: Particles,
+    splitting: Mapping[str, int],
     decades: float,
     seed: int,
-    report: Callable[[str], Report] | None = None,
+    report: Callable[[str], Report],
 ) -> Volumes:
     """Measure the basins of some networks of every poison factor by every estimator.
 
@@ -85,58 +76,43 @@ def volumes(
         cutoff, divergence, directions, pilots, decades, seed: as of ``basin_volume``.
         known_directions: along which the known basin is measured.
         mass_directions: along which masses are.
-        widths: of the Gaussians, see ``beside_splitting``.
-        particles: of splitting.
+        widths, splitting: see ``beside_splitting``.
         report: makes what is told of the progress of a part from its name.
     """
+    options: dict[str, Any] = {"cutoff": cutoff, "pilots": pilots, "decades": decades, "seed": seed}
     chosen = np.concatenate([ensemble.parameters[:networks] for ensemble in minima])
     vectors = torch.from_numpy(chosen).to(inputs.device)
     measured: list[BasinVolume] = []
-    told = report("volumes") if report else None
+    measuring = report("volumes")
     for number, minimum in enumerate(vectors):
-        measured.append(
-            basin_volume(
-                network,
-                minimum,
-                inputs,
-                labels,
-                cutoff=cutoff,
-                divergence=divergence,
-                directions=directions,
-                pilots=pilots,
-                decades=decades,
-                seed=seed,
-            )
-        )
-        if told is not None:
-            told(number + 1, len(vectors), f"loss {measured[-1].minimum_loss:.3g}")
-    shape, lots = (len(minima), networks), len(measured[0].divergence.uniform.curve)
-    accuracies: dict[str, Any] = {
-        name: np.stack([getattr(ensemble, name)[:networks] for ensemble in minima])
-        for name in ("train_accuracy", "test_accuracy", "converged")
-    }
-    dimension = measured[0].dimension
+        volume = basin_volume(
+            network, minimum, inputs, labels,
+            divergence=divergence, directions=directions, **options,
+        )  # fmt: skip
+        measured.append(volume)
+        measuring(number + 1, len(vectors), f"loss {volume.minimum_loss:.3g}")
+    shape, curve_samples = (len(minima), networks), volume.divergence.uniform.curve_samples
+    accuracies = stacked(minima, ("train_accuracy", "test_accuracy", "converged"))
     return Volumes(
-        below_loss=_regions([volume.loss for volume in measured], shape, lots),
-        below_divergence=_regions([volume.divergence for volume in measured], shape, lots),
-        known=known_basin(dimension, cutoff=cutoff, directions=known_directions, seed=seed),
+        below_loss=_regions([of.loss for of in measured], shape, len(curve_samples)),
+        below_divergence=_regions([of.divergence for of in measured], shape, len(curve_samples)),
+        known=known_basin(volume.dimension, cutoff=cutoff, directions=known_directions, seed=seed),
         mass=beside_splitting(
             network, pair, inputs, labels,
-            cutoff=cutoff, widths=widths, directions=mass_directions, pilots=pilots,
-            particles=particles, decades=decades, seed=seed,
-            report=report("splitting") if report else None,
+            widths=widths, directions=mass_directions, splitting=splitting,
+            report=report("splitting"), **options,
         ),
-        curve_samples=measured[0].divergence.uniform.curve_samples,
-        minimum_loss=np.array([volume.minimum_loss for volume in measured]).reshape(shape),
+        curve_samples=curve_samples,
+        minimum_loss=np.array([of.minimum_loss for of in measured]).reshape(shape),
         density=np.array([_density(network, minimum) for minimum in vectors]).reshape(shape),
-        weights=dimension,
+        weights=volume.dimension,
         cutoff=cutoff,
         divergence=divergence,
         directions=directions,
         pilots=pilots,
         tried=np.array(DAMPINGS),
         poison_factor=np.asarray(factors, dtype=np.float64),
-        **accuracies,
+        **{name: values[:, :networks] for name, values in accuracies.items()},
     )  # fmt: skip
 
 
@@ -171,10 +147,10 @@ def beside_splitting(
     widths: Sequence[float],
     directions: int,
     pilots: int,
-    particles: Particles,
+    splitting: Mapping[str, int],
     decades: float,
     seed: int,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Masses:
     """Measure the same Gaussian masses by rays and by splitting, of a good and a bad minimum.
 
@@ -184,9 +160,8 @@ def beside_splitting(
 
     Args:
         widths: of the Gaussian in units of that radius over √n.
-        particles: of splitting.
+        splitting: ``particles``, ``moves`` and ``runs``, see ``splitting.split``.
         decades: tolerance of log10 V along one direction.
-        report: called with (masses done, masses, text).
     """
     network = with_statistics(network)
     rows = []
@@ -213,9 +188,8 @@ def beside_splitting(
             which: list(cross(tried[which], indices=some)) for which in {*best.tolist()} - {0}
         }
         for number, measure in enumerate(measures):
-            if report is not None:
-                report(role * len(widths) + number, 2 * len(widths), "masses beside splitting")
-            split, seen = split_region(landscape, cutoff, measure, seed=seed, **vars(particles))
+            report(role * len(widths) + number, 2 * len(widths), "masses beside splitting")
+            split, seen = split_region(landscape, cutoff, measure, seed=seed, **splitting)
             peak = n / 2 * math.log10(2 * math.pi) + float(measure.deviation.log10().sum())
             row = {
                 "splitting": split.log10_probability,
@@ -229,19 +203,13 @@ def beside_splitting(
             for name, which in (("uniform", 0), ("preconditioned", int(best[number]))):
                 rays = weigh(along[which], measure)
                 mean = log_mean(rays.masses, rays.mass_constant, seed=seed)
-                row[name] = mean.value
-                for key in ("low", "high", "effective_sample_size"):
-                    row[f"{name}_{key}"] = getattr(mean, key)
+                numbers = ("low", "high", "effective_sample_size")
+                row |= {name: mean.value, **{f"{name}_{of}": getattr(mean, of) for of in numbers}}
             rows.append(row)
-    table: dict[str, Any] = {
-        name: np.array([row[name] for row in rows]).reshape(2, len(widths)) for name in rows[0]
-    }
+    table = {name: values.reshape(2, -1) for name, values in stacked(rows).items()}
+    held: dict[str, Any] = {**table, **splitting}
     return Masses(
-        **table,
-        widths=np.asarray(widths, dtype=np.float64),
-        directions=directions,
-        kept=KEPT,
-        **vars(particles),
+        **held, widths=np.asarray(widths, dtype=np.float64), directions=directions, kept=KEPT
     )
 
 

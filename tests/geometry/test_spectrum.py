@@ -151,24 +151,6 @@ def test_the_trace_is_nearer_than_that_of_curvlinops_with_as_many_products():
     assert np.mean(ours) == pytest.approx(truth, rel=0.05)
 
 
-def test_the_density_is_that_of_the_eigenvalues_smoothed():
-    network, minimum = small(1)
-    inputs, labels = points(1)
-    truth = np.linalg.eigvalsh(dense(network, minimum, inputs, labels, "hessian"))
-    width = 0.1 * truth[-1]
-    grid = np.linspace(truth[0] - 6 * width, truth[-1] + 6 * width, 400)
-    found = curvature(network, minimum, inputs, labels, probes=60, steps=len(truth))
-    mean, low, high = found.density(grid, width)
-    steps = (grid[:, None] - truth) / width
-    expected = np.exp(-(steps**2) / 2).mean(axis=1) / (width * np.sqrt(2 * np.pi))
-    assert np.trapezoid(mean, grid) == pytest.approx(1, abs=1e-6)
-    assert ((low <= mean) & (mean <= high)).all()
-    assert np.abs(mean - expected).max() < 0.1 * expected.max()
-    # Errors at neighbouring places go together: within twice the interval, then.
-    there = expected > 0.01 * expected.max()
-    assert (np.abs(expected - mean) <= high - low)[there].all()
-
-
 def test_at_a_level_the_loss_is_that_and_curvature_that_of_scaled_last_layers():
     """In filter units a temperature is the same as a last layer divided by it."""
     network, minimum = small(3)

@@ -37,8 +37,6 @@ class UnitDirections:
     Attributes:
         vectors: float32, zero at the biases. ``paper``: of unit length in every filter;
             ``exact``: of unit length.
-        layout: where the filters lie in a vector.
-        kind: how the vectors were drawn.
     """
 
     vectors: Float[Tensor, "directions parameters"]
@@ -62,7 +60,6 @@ class Directions:
         dimension: n, the number of weights in filters.
         reach: distance at which the displacement is as long as the weights themselves
             (root mean square over directions); a natural unit for search limits and slices.
-        kind: how the vectors were drawn.
     """
 
     vectors: Float[Tensor, "directions parameters"]

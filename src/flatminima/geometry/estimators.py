@@ -167,8 +167,6 @@ def basin_volume(
     cutoff: float = 0.5,
     divergence: float = 0.1,
     directions: int = 256,
-    preconditioner: Preconditioner | None = None,
-    measure: GaussianMeasure | None = None,
     pilots: int = 16,
     decades: float = 0.1,
     seed: int = 0,
@@ -180,15 +178,12 @@ def basin_volume(
         network: any, such as ``ModuleNetwork(module)``; batch norm keeps the statistics of the
             minimum.
         minimum: its parameters, such as ``network.vector(module)``, float32 or float64.
-        inputs: the points on which loss and divergence are taken.
-        labels: their classes.
+        inputs, labels: the points on which loss and divergence are taken.
         cutoff: of the mean loss, nats.
         divergence: bound of the mean of KL(p of the minimum ‖ p there) over points, nats.
         directions: K, for each estimator. The same random numbers serve all minima.
-        preconditioner: what shapes the directions; None: for each region and measure the
-            ``fittest`` of the ``candidates``, along directions beyond the K.
-        measure: the Gaussian; None: ``initial_measure``.
-        pilots: along how many directions that is found out.
+        pilots: along how many directions beyond the K it is found out which of the ``candidates``
+            is the ``fittest`` to shape them, for each region and measure.
         decades: tolerance of log10 V along one direction.
         seed: root seed of directions and bootstraps.
         memory: bytes that directions may take at once, approximately: they are drawn in as many
@@ -201,21 +196,17 @@ def basin_volume(
     loss = Landscape(network, minimum, minimum[None], inputs, labels)
     function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
     options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory}
-    tried = (
-        [preconditioner]
-        if preconditioner is not None
-        else candidates(network, minimum, inputs, memory=memory)
-    )
+    tried = candidates(network, minimum, inputs, memory=memory)
     minimum_loss = loss.at_minimum()
 
     def region(landscape: Landscape, level: float) -> Region:
         apart = range(directions, directions + pilots)
         volume, mass = (
-            fittest(tried, landscape, level, measure, of=of, indices=apart, **options)
+            fittest(tried, landscape, level, of=of, indices=apart, **options)
             for of in get_args(Quantity)
         )
         uniform, shaped, gaussian = rays = [
-            follow(landscape, level, by, measure, indices=range(directions), **options)
+            follow(landscape, level, by, indices=range(directions), **options)
             for by in (identity(), volume, mass)
         ]
         return Region(
@@ -279,7 +270,6 @@ def fittest(
     tried: Sequence[Preconditioner],
     landscape: Landscape,
     level: float,
-    measure: GaussianMeasure | None = None,
     *,
     of: Quantity,
     **options: Any,
@@ -294,7 +284,7 @@ def fittest(
         return tried[0]
 
     def bound(candidate: Preconditioner) -> float:
-        rays = follow(landscape, level, candidate, measure, **options)
+        rays = follow(landscape, level, candidate, **options)
         return float((rays.volumes if of == "volumes" else rays.masses).mean())
 
     return max(tried, key=bound)

@@ -74,12 +74,10 @@ def loss_surface(
     Args:
         network: any; a ``torch.nn.Module`` as ``ModuleNetwork(module)``.
         minimum: the parameters in the middle, such as ``ModuleNetwork(module).vector(module)``.
-        inputs: the points, on the device of the minimum.
-        labels: their classes.
+        inputs, labels: the points, on the device of the minimum.
         reach: half the side of the square, in units of ``LossSurface.axis``.
         grid_points: along each side; odd, so that the minimum itself is one.
-        seed: root seed of the directions.
-        directions: their numbers.
+        seed, directions: as of ``LossSurface``.
         batch_norm: which statistics normalise away from the minimum, see ``models.statistics``.
             None: ``frozen``, or those of the network if it is an ``Evaluator`` already.
         batch: number of points that share statistics, if these are ``batch``.

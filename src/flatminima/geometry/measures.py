@@ -108,8 +108,6 @@ class Linearisation:
 
     Attributes:
         network: as it is, before its logits are divided by the temperature.
-        minimum: its parameters.
-        inputs, labels: the points.
         jacobian: of the logits before they are divided likewise.
         untempered: the logits at the minimum, before that. float64.
         temperature: by which logits are divided.
@@ -363,8 +361,6 @@ def measures(
     """Huszár's measures of one minimum by name, see the head of this module.
 
     Args:
-        network: the architecture.
-        minimum: the parameters at which to measure.
         inputs, labels: the points from which minibatches are taken.
         ball: what counts as a length.
         level: a loss in nats at which to measure, see ``geometry.temperature``; None: as it is.

@@ -33,6 +33,8 @@ Kind = Literal["bezier", "polychain"]
 
 # Numbers that the logits of the networks evaluated together may hold, times a few for activations.
 _NUMBERS = 2**20
+# How far the square of a plane reaches beyond what is on it, as a share of its larger extent.
+_MARGIN = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +186,7 @@ def connect_all(
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
         first, second: the ends of each path.
-        inputs: the points on which the loss is taken.
-        labels: their classes.
-        kind: of the paths.
+        inputs, labels: the points on which the loss is taken.
         bends: how many points between the ends are trained.
         schedule: how long and how fast; gradients are clipped path by path.
         samples: places on a path in each step.
@@ -196,7 +196,6 @@ def connect_all(
         seed: root seed. Places are drawn at ``(seed, "path places", curve)``, the order of points
             at ``(seed, "path order", epoch)``.
         curves: numbers of the paths, by which their places are drawn; None for 0, 1, …
-        report: called with (steps done, steps, text) now and then.
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
@@ -259,10 +258,8 @@ def along(
 
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
-        path: where to go.
-        t: places on it, from 0 to 1.
-        train: inputs and labels of the training points.
-        test: the same of the test points.
+        t: places on the path, from 0 to 1.
+        train, test: points and their classes.
     """
     module = _module(network)
     evaluated = _evaluated(network, "frozen")
@@ -288,32 +285,24 @@ def plane(
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
     *,
-    bend: int = 0,
     points: int = 41,
-    margin: float = 0.25,
     curve_points: int = 101,
 ) -> Plane:
-    """The loss on a square of the plane through the ends of a path and one of its bends.
+    """The loss on a square of the plane through the ends of a path and its first bend.
 
     The axes are û = u/‖u‖ with u = θ₁ − θ₀, and v̂ = v/‖v‖ with v = (θ − θ₀) − ⟨θ − θ₀, û⟩ û
     (Garipov et al. 2018, footnote 1). Running statistics are refreshed at each place.
 
     Args:
-        network: the architecture.
-        path: gives the three points.
-        inputs: the points on which the loss is taken.
-        labels: their classes.
-        bend: which bend.
+        inputs, labels: the points on which the loss is taken.
         points: along each axis.
-        margin: how far a square around the three points and the path reaches beyond them, as a
-            share of the larger of their extents.
         curve_points: how many points of the path ``curve`` holds.
 
     Raises:
         ValueError: if the three points lie on a line.
     """
     origin, moved = path.points[0], path.points[:, : path.trainable].double()
-    to_second, to_bend = moved[-1] - moved[0], moved[1 + bend] - moved[0]
+    to_second, to_bend = moved[-1] - moved[0], moved[1] - moved[0]
     across = to_bend - (to_bend @ to_second) / (to_second @ to_second) * to_second
     if not float(across.norm()) > 1e-6 * float(to_second.norm()):
         raise ValueError("the bend lies on the straight line between the ends: there is no plane")
@@ -321,16 +310,16 @@ def plane(
     corners = ((moved - moved[0]) @ axes.T).cpu().numpy()
     t = np.linspace(0, 1, curve_points)
     curve = point_weights(path.kind, len(corners), t) @ corners
-    shown = np.concatenate([corners[[0, 1 + bend, -1]], curve])
+    shown = np.concatenate([corners[[0, 1, -1]], curve])
     low, high = shown.min(axis=0), shown.max(axis=0)
-    middle, reach = (low + high) / 2, (0.5 + margin) * float((high - low).max())
+    middle, reach = (low + high) / 2, (0.5 + _MARGIN) * float((high - low).max())
     x, y = np.linspace(middle - reach, middle + reach, points).T
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
     loss = Landscape(_evaluated(network, "refreshed"), origin, directions, inputs, labels).plane(
         x, y
     )
-    return Plane(directions, x, y, loss, corners[[0, -1]], corners[1 + bend], curve)
+    return Plane(directions, x, y, loss, corners[[0, -1]], corners[1], curve)
 
 
 def _module(network: Network) -> ModuleNetwork | None:

@@ -69,25 +69,6 @@ class Curvature:
         """How many eigenvalues lie below a threshold, likewise."""
         return mean_of(self.dimension * (self.weights * (self.nodes < threshold)).sum(axis=1))
 
-    def density(
-        self, grid: Float[np.ndarray, " grid"], width: float
-    ) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]:
-        """The spectral density, smoothed by a Gaussian, and the ends of its interval over probes.
-
-        Args:
-            grid: where, in the unit of the eigenvalues.
-            width: standard deviation of the Gaussian, in the same unit.
-
-        Returns:
-            Per unit, of all eigenvalues as one: its integral over the line is 1.
-        """
-        steps = (grid[None, None] - self.nodes[..., None]) / width
-        bumps = np.exp(-(steps**2) / 2) / (width * np.sqrt(2 * np.pi))
-        draws = (self.weights[..., None] * bumps).sum(axis=1)
-        density = [mean_of(column) for column in draws.T]
-        mean, low, high = np.array([(at.value, at.low, at.high) for at in density]).T
-        return mean, low, high
-
 
 def operator(
     network: Network,

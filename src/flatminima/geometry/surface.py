@@ -29,11 +29,9 @@ class Landscape:
     The forward pass runs in the dtype of the minimum (float32); the mean over points is float64.
 
     Attributes:
-        network: the architecture.
         minimum: the parameters in the middle.
         directions: the vectors to move along, in the dtype and on the device of the minimum.
-        inputs: the points on which the loss is taken.
-        labels: their classes.
+        inputs, labels: the points on which the loss is taken.
         memory: bytes that one batch of displaced networks may take, approximately. Losses depend
             on it only by rounding. None: what is fast, 4 MiB on a CPU and 1 GiB elsewhere.
     """
@@ -53,55 +51,45 @@ class Landscape:
         self, distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
     ) -> Float[np.ndarray, " places"]:
         """The loss at each ``minimum + distance * directions[ray]``, float64."""
-        return self._losses(distances[:, None], rays[:, None])
+        losses: np.ndarray = self._means((self._height,), distances[:, None], rays[:, None])[0]
+        return losses
 
     def line(
         self, distances: Float[np.ndarray, " distances"], rays: range | None = None
     ) -> Float[np.ndarray, "rays distances"]:
-        """One-dimensional slices, float64.
-
-        The loss at signed distances along some of the directions, or along all of them.
-        """
+        """The loss at signed distances along some of the directions, or along all, float64."""
         rows = range(len(self.directions)) if rays is None else rays
         along, across = np.meshgrid(distances, rows)
         return self.along(along.ravel(), across.ravel()).reshape(along.shape)
 
     def plane(
-        self,
-        x: Float[np.ndarray, " columns"],
-        y: Float[np.ndarray, " rows"],
-        axes: tuple[int, int] = (0, 1),
+        self, x: Float[np.ndarray, " columns"], y: Float[np.ndarray, " rows"]
     ) -> Float[np.ndarray, "rows columns"]:
-        """A two-dimensional slice, float64.
+        """The loss at each ``minimum + x * directions[0] + y * directions[1]``, float64.
 
-        The loss at each ``minimum + x * directions[axes[0]] + y * directions[axes[1]]``; the two
-        need not be orthogonal.
+        The two directions need not be orthogonal.
         """
-        places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        return self._losses(places, np.tile(axes, (len(places), 1))).reshape(len(y), len(x))
+        plane: np.ndarray = self._plane((self._height,), x, y)[0]
+        return plane
 
     def plane_scores(
         self,
         x: Float[np.ndarray, " columns"],
         y: Float[np.ndarray, " rows"],
-        axes: tuple[int, int] = (0, 1),
         report: Report = silent,
-    ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
+    ) -> Float[np.ndarray, "2 rows columns"]:
         """The loss on a plane as from ``plane``, and the share of points that are right, float64.
 
         Both come from one evaluation of the networks; ``report`` is told how many are done.
         """
-        places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        rays = np.tile(axes, (len(places), 1))
-        scores = self._means((negative_log_likelihoods, correct), places, rays, report)
-        loss, accuracy = scores.reshape(2, len(y), len(x))
-        return loss, accuracy
+        return self._plane((negative_log_likelihoods, correct), x, y, report)
 
-    def _losses(
-        self, distances: Float[np.ndarray, "places axes"], rays: Int[np.ndarray, "places axes"]
-    ) -> Float[np.ndarray, " places"]:
-        losses: np.ndarray = self._means((self._height,), distances, rays)[0]
-        return losses
+    def _plane(
+        self, scores: Sequence[Score], x: np.ndarray, y: np.ndarray, report: Report = silent
+    ) -> Float[np.ndarray, "scores rows columns"]:
+        places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        rays = np.tile((0, 1), (len(places), 1))
+        return self._means(scores, places, rays, report).reshape(-1, len(y), len(x))
 
     @torch.inference_mode()
     def _means(

@@ -31,12 +31,7 @@ _COLDEST, _WARMEST = 1e-300, 2.0**60
 
 @dataclass(frozen=True, eq=False)
 class Tempered:
-    """A network whose logits are divided by a temperature.
-
-    Attributes:
-        network: the network as it is.
-        temperature: positive; above 1 predictions are less certain.
-    """
+    """A network whose logits are divided by a temperature; above 1 they are less certain."""
 
     network: Network
     temperature: float

@@ -49,7 +49,6 @@ def basins(
     Args:
         decades: tolerance of log10 V along one direction, which sets that of the radii. Where it is
             finer than ``resolution``, it is that which counts.
-        report: called with (directions done, of all minima together, and text).
         memory: bytes that directions may take at once, approximately: they are drawn and measured
             in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
             on a CPU and 16 GiB elsewhere.

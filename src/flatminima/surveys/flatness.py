@@ -52,7 +52,6 @@ def survey(
 
     Args:
         minima: the networks of each poison factor.
-        inputs, labels: the points on which the loss is taken.
         factors: the poison factors.
         options: ``level``, the common loss in nats; ``batch`` and ``partitions`` of minibatches,
             see ``geometry.measures.partition``, the same for all; ``seed``, the root of partitions
@@ -82,8 +81,6 @@ def spectra(
     """The spectrum of the Hessian around a good and a bad minimum, and of the Gauss-Newton matrix.
 
     Args:
-        pair: the good minimum and the bad one.
-        inputs, labels: the points on which the loss is taken.
         level: the common loss in nats.
         probes, steps: see ``geometry.spectrum.curvature``.
         options: its ``top`` and ``seed``; and ``thresholds``, the number of values, geometric,
@@ -121,9 +118,7 @@ def reparametrisation(
     """Every measure of a good and a bad minimum, as trained and after either rescaling.
 
     Args:
-        network: the architecture, of fully connected layers.
-        pair: the good minimum and the bad one.
-        inputs, labels: the points on which the loss is taken.
+        network: of fully connected layers.
         layer: hidden layer that is multiplied by ``factor``, the next one divided by it.
         factor: of the layers; single units are multiplied by between its inverse and itself.
         excess: basins reach to the loss at the minimum plus this, in nats.

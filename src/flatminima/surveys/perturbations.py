@@ -58,16 +58,13 @@ def perturbations(
     each minimum is moved to the side on which its loss rises by ``highest`` sooner.
 
     Args:
-        network: the architecture, with two inputs and one logit.
-        pair: the good minimum and the bad one.
+        network: of two inputs and one logit.
         train, test: points and their classes.
         highest: rise of the loss in nats that sets how far to go.
         kind: how random directions are drawn and distances counted.
-        directions: number of random directions.
         steps: distances, 0 among them, at which the decision boundary and the top eigenvalue are
             computed; 3 or more.
         grid: points along each side of the decision boundary's square.
-        seed: root seed of the directions and of the eigenvalue iteration.
 
     Raises:
         ValueError: if there are fewer than three steps.

@@ -70,7 +70,6 @@ def volumes(
 
     Args:
         minima: at every poison factor.
-        pair: the good minimum and the bad one.
         factors: the poison factors, rising.
         networks: how many at each factor, the first ones.
         cutoff, divergence, directions, pilots, decades, seed: as of ``basin_volume``.

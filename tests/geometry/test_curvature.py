@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from flatminima.geometry import curvature
 from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
@@ -31,7 +32,9 @@ def test_the_top_eigenpair_is_that_of_the_dense_hessian(outputs, scaled):
     network, parameters, inputs, labels = some_network(outputs)
     scale = torch.rand(network.layout.size) if scaled else None
 
-    value, vector = top_eigenpair(network, parameters[0], inputs, labels, seed=0, scale=scale)
+    value, vector = top_eigenpair(
+        curvature.hessian(network, parameters[0], inputs, labels).scaled(scale), seed=0
+    )
 
     hessian = dense_hessian(network, parameters[0], inputs, labels)
     if scaled:
@@ -55,18 +58,16 @@ def test_the_largest_eigenvalue_is_meant_and_not_the_largest_magnitude():
             quadratic = (parameters**2 * torch.tensor([-5.0, 2.0, 1.0])).sum(dim=1) / 2
             return (-1000 - quadratic)[:, None, None].expand(-1, len(inputs), 1)
 
-    value, vector = top_eigenpair(
-        Saddle(), torch.tensor([0.1, 0.2, -0.3]), torch.zeros(4, 1), torch.ones(4).long(), seed=0
-    )
+    there = (torch.tensor([0.1, 0.2, -0.3]), torch.zeros(4, 1), torch.ones(4).long())
+    value, vector = top_eigenpair(curvature.hessian(Saddle(), *there), seed=0)
     assert value == pytest.approx(2, rel=1e-12)
     np.testing.assert_allclose(vector, [0, 1, 0], atol=1e-9)
 
 
 def test_the_pair_does_not_depend_on_where_the_iteration_starts():
     network, parameters, inputs, labels = some_network(2)
-    first, second = (
-        top_eigenpair(network, parameters[0], inputs, labels, seed=seed) for seed in (0, 1)
-    )
+    matrix = curvature.hessian(network, parameters[0], inputs, labels)
+    first, second = (top_eigenpair(matrix, seed=seed) for seed in (0, 1))
     assert first[0] == pytest.approx(second[0], rel=1e-12)
     np.testing.assert_allclose(first[1], second[1], atol=1e-7)
 
@@ -103,7 +104,9 @@ def test_a_linear_logistic_model_bends_as_the_textbook_says():
     p = 1 / (1 + np.exp(-extended @ places.T))
     expected = (p * (1 - p) * (extended @ directions.T) ** 2).mean(axis=0)
     np.testing.assert_allclose(curvatures, expected, rtol=1e-12)
-    value, vector = top_eigenpair(network, tensors[0][0], tensors[2], labels, seed=0)
+    value, vector = top_eigenpair(
+        curvature.hessian(network, tensors[0][0], tensors[2], labels), seed=0
+    )
     weights = (p * (1 - p))[:, 0] / 50
     values, vectors = np.linalg.eigh(extended.T @ (weights[:, None] * extended))
     assert value == pytest.approx(values[-1], rel=1e-12)
@@ -112,7 +115,7 @@ def test_a_linear_logistic_model_bends_as_the_textbook_says():
 
 def test_the_top_eigenvector_is_the_direction_of_largest_second_derivative():
     network, parameters, inputs, labels = some_network(2)
-    value, vector = top_eigenpair(network, parameters[0], inputs, labels, seed=0)
+    value, vector = top_eigenpair(curvature.hessian(network, parameters[0], inputs, labels), seed=0)
     random = np.random.default_rng(0).normal(size=(100, len(vector)))
     directions = np.concatenate([vector[None], random / np.linalg.norm(random, axis=1)[:, None]])
     places = parameters.expand(101, -1)
@@ -125,9 +128,9 @@ def test_the_top_eigenvector_is_the_direction_of_largest_second_derivative():
 def test_the_eigenvalue_alone_is_that_of_the_pair(scaled):
     network, parameters, inputs, labels = some_network(2)
     scale = torch.rand(network.layout.size) if scaled else None
-    arguments = (network, parameters[0], inputs, labels)
-    value, _ = top_eigenpair(*arguments, seed=0, scale=scale)
-    assert top_eigenvalue(*arguments, seed=0, scale=scale) == value
+    matrix = curvature.hessian(network, parameters[0], inputs, labels).scaled(scale)
+    value, _ = top_eigenpair(matrix, seed=0)
+    assert top_eigenvalue(matrix, seed=0) == value
 
 
 def test_a_dead_network_has_no_top_eigenvector_but_the_eigenvalue_zero():
@@ -141,17 +144,19 @@ def test_a_dead_network_has_no_top_eigenvector_but_the_eigenvalue_zero():
     hessian = dense_hessian(*arguments)
     assert not hessian[weights.numpy() == 1].any()
 
+    matrix = curvature.hessian(*arguments)
     with pytest.raises(ValueError, match="zero"):
-        top_eigenpair(*arguments, seed=0, scale=weights)
-    assert top_eigenvalue(*arguments, seed=0, scale=weights) == 0
-    assert top_eigenvalue(*arguments, seed=0) == pytest.approx(hessian[-1, -1], rel=1e-12)
+        top_eigenpair(matrix.scaled(weights), seed=0)
+    assert top_eigenvalue(matrix.scaled(weights), seed=0) == 0
+    assert top_eigenvalue(matrix, seed=0) == pytest.approx(hessian[-1, -1], rel=1e-12)
 
 
 def test_a_loss_that_is_not_finite_has_no_eigenvalue():
     network, parameters, inputs, labels = some_network(1)
+    matrix = curvature.hessian(network, parameters[0] * torch.nan, inputs, labels)
     for function in (top_eigenpair, top_eigenvalue):
         with pytest.raises(ValueError, match="finite"):
-            function(network, parameters[0] * torch.nan, inputs, labels, seed=0)
+            function(matrix, seed=0)
 
 
 def test_no_places_have_no_derivatives():

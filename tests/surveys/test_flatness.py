@@ -6,7 +6,7 @@ import torch
 
 from flatminima.flatness_measures import SPACES, rescaling_factors, set_against_rescaling
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
-from flatminima.geometry.curvature import top_eigenvalue
+from flatminima.geometry.curvature import hessian, top_eigenvalue
 from flatminima.geometry.measures import measures
 from flatminima.geometry.reparametrisation import layer_factors, rescale_units
 from flatminima.models.mlp import MLP
@@ -47,7 +47,7 @@ def test_a_survey_holds_what_single_calls_give():
         assert values["filter.regret_low"][0, 0] == pytest.approx(one["regret"].low)
         assert values["filter.fisher_trace"][0, 0] == pytest.approx(one["fisher_trace"])
         assert values["filter.hessian_top"][0, 0] == pytest.approx(one["hessian_top"])
-    top = top_eigenvalue(NETWORK, PAIR[0], INPUTS, LABELS, seed=0)
+    top = top_eigenvalue(hessian(NETWORK, PAIR[0], INPUTS, LABELS), seed=0)
     assert held.own["raw.hessian_top"][0, 0] == pytest.approx(top)
 
 

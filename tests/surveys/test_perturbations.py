@@ -4,6 +4,7 @@ import torch
 
 from flatminima.data.spirals import swiss_roll
 from flatminima.formats.perturbations import HELD
+from flatminima.geometry import curvature
 from flatminima.geometry.curvature import top_eigenpair
 from flatminima.geometry.directions import draw
 from flatminima.geometry.planes import class_probability
@@ -165,7 +166,7 @@ def test_eigenvalues_belong_to_their_places(pair, moved):
     kind, found = moved
     scaled = draw(MODEL.layout, pair[1], kind=kind, seed=4, indices=range(1))
     place = pair[1] + float(found["random_distance"][found["random_step"][3]]) * scaled.vectors[0]
-    value, _ = top_eigenpair(MODEL, place, *TRAIN, seed=9, scale=scaled.metric)
+    value, _ = top_eigenpair(curvature.hessian(MODEL, place, *TRAIN).scaled(scaled.metric), seed=9)
     assert found["random_eigenvalue"][1, 3] == pytest.approx(value, rel=1e-4)
 
 
@@ -185,7 +186,8 @@ def test_both_level_curvatures_belong_to_one_and_the_same_loss(pair, moved, way)
         earlier = found[f"{way}_distance"] < distance * (1 - 1e-3)
         assert (found[f"{way}_loss"][i][earlier] < 0.1).all()
         metric = draw(MODEL.layout, minimum, kind=kind, seed=4, indices=range(1)).metric
-        value, _ = top_eigenpair(MODEL, sides[side].float(), *TRAIN, seed=9, scale=metric)
+        bends = curvature.hessian(MODEL, sides[side].float(), *TRAIN).scaled(metric)
+        value, _ = top_eigenpair(bends, seed=9)
         assert found[f"{way}_level_eigenvalue"][i] == pytest.approx(value, rel=1e-2)
 
 

@@ -67,62 +67,41 @@ class Operator:
         return replace(self, product=lambda vector: entries * self.product(entries * vector))
 
 
-def top_eigenpair(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points features"],
-    labels: Int[Tensor, " points"],
-    *,
-    seed: int,
-    scale: Float[Tensor, " parameters"] | None = None,
-) -> tuple[float, Float[np.ndarray, " parameters"]]:
-    """The largest (algebraic) eigenvalue of the Hessian of the mean loss, and its eigenvector.
+def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarray, " parameters"]]:
+    """The largest (algebraic) eigenvalue and its eigenvector, by Lanczos iteration (ARPACK).
 
-    Lanczos iteration (ARPACK) on products of the Hessian H with vectors (Pearlmutter 1994); H is
-    never formed.
+    Of the Hessian H of a loss the eigenvalue is in nats per squared unit of distance. If S in S H S
+    holds the norm of each weight's filter, that unit is filter-normalised, and S times the
+    eigenvector is the direction in weight space.
 
     Args:
-        minimum: the parameters at which to differentiate; need not be a minimum.
+        matrix: such as :func:`hessian`, or that scaled.
         seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
-        scale: with it, of S H S in place of H, where S = diag(scale). If S holds the norm of each
-            weight's filter, this is the curvature of the loss in filter-normalised units, and
-            ``scale * eigenvector`` is the direction in weight space.
 
     Returns:
-        The eigenvalue, in nats per squared unit of distance, and the eigenvector, float64, of unit
-        length, its entry of largest magnitude positive.
+        The eigenvalue, and the eigenvector, float64, of unit length, its entry of largest magnitude
+        positive.
 
     Raises:
-        ValueError: if the loss is not finite, or so flat that its Hessian is zero in float64.
+        ValueError: if products are not finite, or the loss is so flat that its Hessian is zero in
+            float64.
     """
-    matrix = hessian(network, minimum, inputs, labels).scaled(scale)
     values, vectors = largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)
     if not vectors.any():
         raise ValueError("the Hessian of the loss is zero here, so it has no top eigenvector")
-    # Nothing is differentiated by running statistics.
-    vector = np.pad(vectors[:, 0], (0, len(minimum) - matrix.size))
-    vector = vector / np.linalg.norm(vector)
+    vector = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
     return float(values[0]), vector * np.sign(vector[np.abs(vector).argmax()])
 
 
-def top_eigenvalue(
-    network: Network,
-    minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points features"],
-    labels: Int[Tensor, " points"],
-    *,
-    seed: int,
-    scale: Float[Tensor, " parameters"] | None = None,
-) -> float:
-    """The largest eigenvalue alone; arguments and unit are those of ``top_eigenpair``.
+def top_eigenvalue(matrix: Operator, *, seed: int) -> float:
+    """The largest eigenvalue alone.
 
     A network far from its minimum may be dead, its logits the same for all points and parameters
     around: its Hessian is zero, which has no top eigenvector, but the eigenvalue 0.
 
     Raises:
-        ValueError: if the loss is not finite.
+        ValueError: if products are not finite.
     """
-    matrix = hessian(network, minimum, inputs, labels).scaled(scale)
     return float(largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)[0][0])
 
 

@@ -67,7 +67,6 @@ class Directions:
     log_determinant: float
     dimension: int
     reach: float
-    kind: Kind
 
 
 def draw(
@@ -146,7 +145,7 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
 
     vectors = units.vectors.to(minimum) * of_weights(diagonal)
     metric = of_weights(1.0 if units.kind == "paper" else diagonal)
-    return Directions(vectors, metric, log_determinant, len(weights), reach, units.kind)
+    return Directions(vectors, metric, log_determinant, len(weights), reach)
 
 
 def filter_norms(

@@ -36,15 +36,15 @@ def margins(
     )
     level = probability.astype(np.float64) - 0.5
     crossings = []
-    for axis, values, nodes in ((1, axis_x, level), (0, axis_y, level)):
-        a = nodes[:, :-1] if axis else nodes[:-1]
-        b = nodes[:, 1:] if axis else nodes[1:]
+    for along_axis, across_axis, nodes, order in (
+        (axis_x, axis_y, level, 1),
+        (axis_y, axis_x, level.T, -1),
+    ):
+        a, b = nodes[:, :-1], nodes[:, 1:]
         row, column = np.nonzero((a > 0) != (b > 0))
         share = a[row, column] / (a[row, column] - b[row, column])
-        start = column if axis else row
-        along = values[start] + share * (values[start + 1] - values[start])
-        across = axis_y[row] if axis else axis_x[column]
-        crossings.append(np.stack([along, across] if axis else [across, along], axis=1))
+        along = along_axis[column] + share * (along_axis[column + 1] - along_axis[column])
+        crossings.append(np.stack([along, across_axis[row]], axis=1)[:, ::order])
     boundary = np.concatenate(crossings)
     if not len(boundary):
         return np.full(len(points), np.nan)

@@ -47,7 +47,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.flatness_measures import BALLS, Ball
-from flatminima.geometry.curvature import logit_jacobian, square_root_factors, top_eigenvalue
+from flatminima.geometry.curvature import (
+    hessian,
+    logit_jacobian,
+    square_root_factors,
+    top_eigenvalue,
+)
 from flatminima.geometry.directions import filter_norms
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import Tempered, at_loss, temperature_at
@@ -287,14 +292,10 @@ def fisher_top(around: Surroundings) -> float:
 def hessian_top(around: Surroundings) -> float:
     """Largest eigenvalue of the Hessian of the mean loss, nats per squared length."""
     linear = around.linear
-    return top_eigenvalue(
-        Tempered(linear.network, linear.temperature),
-        linear.minimum,
-        linear.inputs,
-        linear.labels,
-        seed=around.seed,
-        scale=linear.jacobian.scale if around.ball == "filter" else None,
-    )
+    network = Tempered(linear.network, linear.temperature)
+    matrix = hessian(network, linear.minimum, linear.inputs, linear.labels)
+    scale = linear.jacobian.scale if around.ball == "filter" else None
+    return top_eigenvalue(matrix.scaled(scale), seed=around.seed)
 
 
 _IN_ANY_BALL: tuple[Quantity, ...] = (

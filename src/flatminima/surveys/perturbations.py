@@ -17,7 +17,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.formats.perturbations import DIRECTIONS, HELD, Moved, Perturbations
-from flatminima.geometry.curvature import second_derivatives, top_eigenpair, top_eigenvalue
+from flatminima.geometry.curvature import (
+    Operator,
+    hessian,
+    second_derivatives,
+    top_eigenpair,
+    top_eigenvalue,
+)
 from flatminima.geometry.directions import Directions, Kind, draw_units
 from flatminima.geometry.planes import class_probability, plane_axis
 from flatminima.geometry.radii import along_vectors, around, level_radius, rise_radii
@@ -110,10 +116,7 @@ def _steepest(
     landscape: Landscape, scaled: Directions, highest: float, seed: int
 ) -> tuple[Landscape, Directions]:
     """Along the top eigenvector, towards the side on which the loss rises sooner."""
-    train = (landscape.inputs, landscape.labels)
-    _, vector = top_eigenpair(
-        landscape.network, landscape.minimum, *train, seed=seed, scale=scaled.metric
-    )
+    _, vector = top_eigenpair(_bends(landscape, scaled, landscape.minimum), seed=seed)
     direction = scaled.metric * torch.from_numpy(vector).to(landscape.minimum)
     sides = torch.stack([direction, -direction])
     sooner = int(rise_radii(*along_vectors(landscape, scaled, sides), [highest])[0].argmin())
@@ -162,9 +165,10 @@ def _at_steps(
     places = _places(landscape, distance, 0)
     probability = class_probability(landscape.network, places, axis, axis)
     weights = landscape.minimum[scaled.metric != 0].norm()
+    eigenvalues = [top_eigenvalue(_bends(landscape, scaled, place), seed=seed) for place in places]
     return {
         "probability": probability.astype(np.float16),
-        "eigenvalue": np.array([_top(landscape, scaled, place, seed) for place in places]),
+        "eigenvalue": np.array(eigenvalues),
         "relative_length": (scaled.vectors.norm(dim=1) / weights).double().cpu().numpy(),
     }
 
@@ -178,7 +182,7 @@ def _at_level(
     if np.isfinite(distance):
         (place,) = _places(landscape, np.array([distance]), 0)
         loss = landscape.line(np.array([distance]), range(1))[0, 0]
-        eigenvalue = _top(landscape, scaled, place, seed)
+        eigenvalue = top_eigenvalue(_bends(landscape, scaled, place), seed=seed)
     return {
         "level_distance": distance if np.isfinite(distance) else np.nan,
         "level_loss": loss,
@@ -186,10 +190,10 @@ def _at_level(
     }
 
 
-def _top(landscape: Landscape, scaled: Directions, place: Tensor, seed: int) -> float:
-    """The top eigenvalue at a place, in units of distance along the directions."""
-    train = (landscape.inputs, landscape.labels)
-    return top_eigenvalue(landscape.network, place, *train, seed=seed, scale=scaled.metric)
+def _bends(landscape: Landscape, scaled: Directions, place: Tensor) -> Operator:
+    """The Hessian at a place, in units of distance along the directions."""
+    matrix = hessian(landscape.network, place, landscape.inputs, landscape.labels)
+    return matrix.scaled(scaled.metric)
 
 
 def _changed(landscape: Landscape, distance: float, axis: Float[np.ndarray, " grid"]) -> float:

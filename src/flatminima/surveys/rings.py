@@ -16,7 +16,7 @@ from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.formats.rings import Circle, Curvatures, RingsSurvey, SharpCircle, Sharpness
 from flatminima.geometry.circle import FOUND, Decision, follow
-from flatminima.geometry.curvature import top_eigenvalue
+from flatminima.geometry.curvature import hessian, top_eigenvalue
 from flatminima.geometry.directions import Kind, draw_units, metric
 from flatminima.geometry.radii import around
 from flatminima.geometry.temperature import with_loss
@@ -255,15 +255,12 @@ def curvatures(
     Args:
         kind: of the directions along which radii are measured, which sets the unit of distance.
     """
-    eigenvalue, curvature = np.array(
-        [
-            [
-                top_eigenvalue(model, vector, inputs, labels, seed=seed, scale=scale)
-                for scale in (None, metric(model.layout, vector, kind))
-            ]
-            for vector in networks
-        ]
-    ).T
+    rows = []
+    for vector in networks:
+        matrix = hessian(model, vector, inputs, labels)
+        scaled = matrix.scaled(metric(model.layout, vector, kind))
+        rows.append([top_eigenvalue(bends, seed=seed) for bends in (matrix, scaled)])
+    eigenvalue, curvature = np.array(rows).T
     return Curvatures(eigenvalue=eigenvalue, curvature=curvature)
 
 

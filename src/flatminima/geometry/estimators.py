@@ -52,7 +52,7 @@ _PER_NUMBER = 24
 _LOOKS = 33
 
 DAMPINGS = (1.0, 0.1, 0.01, 0.001, 0.0001)
-"""Of the diagonal of a preconditioner: those that are tried by default."""
+"""Of the diagonal of a preconditioner: those that are tried."""
 
 Quantity = Literal["volumes", "masses"]
 
@@ -242,11 +242,10 @@ def candidates(
     network: Network,
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
-    dampings: Sequence[float] = DAMPINGS,
     *,
     memory: int = _MEMORY,
 ) -> list[Preconditioner]:
-    """None, and those of the Jacobian of the logits with some dampings; see ``from_jacobian``.
+    """None, and those of the Jacobian of the logits with all ``DAMPINGS``; see ``from_jacobian``.
 
     It has a row for each point and logit. Of more points than fit into ``memory``, some four times
     over, as many are taken at even distances, which leaves the estimates what they are.
@@ -263,7 +262,7 @@ def candidates(
     rows = jacobian(network, minimum, inputs)
     if not float(rows.abs().max()) > 0:
         return [identity()]
-    return [identity(), *(from_jacobian(rows, damping=damping) for damping in dampings)]
+    return [identity(), *(from_jacobian(rows, damping=damping) for damping in DAMPINGS)]
 
 
 def fittest(

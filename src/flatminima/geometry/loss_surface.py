@@ -31,19 +31,13 @@ class LossSurface:
         loss: mean negative log-likelihood in nats, float64; rows along the second direction. Not
             finite where the logits leave the range of their dtype.
         accuracy: share of points that are right, float64; NaN where the loss is not finite.
-        seed: root seed of the directions.
-        directions: their numbers: direction k is drawn at the address (seed, "direction", k).
         batch_norm: which statistics normalise away from the minimum; None without batch norm.
-        points: number of points on which the loss was taken.
     """
 
     axis: Float[np.ndarray, " grid"]
     loss: Float[np.ndarray, "grid grid"]
     accuracy: Float[np.ndarray, "grid grid"]
-    seed: int
-    directions: tuple[int, int]
     batch_norm: Statistics | None
-    points: int
 
     @property
     def roughness(self) -> Roughness:
@@ -77,7 +71,8 @@ def loss_surface(
         inputs, labels: the points, on the device of the minimum.
         reach: half the side of the square, in units of ``LossSurface.axis``.
         grid_points: along each side; odd, so that the minimum itself is one.
-        seed, directions: as of ``LossSurface``.
+        seed: root seed of the directions.
+        directions: their numbers: direction k is drawn at the address (seed, "direction", k).
         batch_norm: which statistics normalise away from the minimum, see ``models.statistics``.
             None: ``frozen``, or those of the network if it is an ``Evaluator`` already.
         batch: number of points that share statistics, if these are ``batch``.
@@ -111,8 +106,5 @@ def loss_surface(
         axis=axis,
         loss=loss,
         accuracy=np.where(np.isfinite(loss), accuracy, np.nan),
-        seed=seed,
-        directions=directions,
         batch_norm=used or None,
-        points=len(labels),
     )

@@ -206,20 +206,14 @@ class LogMean:
 
 
 def log_mean(
-    logs: Float[np.ndarray, " directions"],
-    constant: float,
-    *,
-    seed: int,
-    index: tuple[int, ...] = (),
-    resamples: int = 1000,
+    logs: Float[np.ndarray, " directions"], constant: float, *, seed: int, resamples: int = 1000
 ) -> LogMean:
     """log10 of e^constant times the mean of e^logs over directions.
 
     Args:
         logs: natural logarithms, one for each direction; −inf for zero.
         constant: natural logarithm of what they are multiplied by.
-        seed: root seed; the bootstrap draws at the address ``(seed, "bootstrap", *index)``.
-        index: which bootstrap this is.
+        seed: root seed; the bootstrap draws at the address ``(seed, "bootstrap")``.
         resamples: number of bootstrap resamples.
 
     Raises:
@@ -231,7 +225,7 @@ def log_mean(
         raise ValueError("a mean over directions takes at least one direction")
 
     value, bound = _log10_means(logs, constant)
-    (low, high), (bound_low, bound_high) = _bootstrap(logs, constant, seed, index, resamples)
+    (low, high), (bound_low, bound_high) = _bootstrap(logs, constant, seed, (), resamples)
     samples = float(_effective_sample_size(logs))
     if not samples >= ENOUGH_SAMPLES:
         low, high = value - math.log10(_MARKOV), math.inf

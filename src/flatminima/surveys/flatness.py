@@ -34,7 +34,7 @@ from flatminima.models.network import Network
 from flatminima.progress import Report, silent
 from flatminima.storage import Arrays
 from flatminima.surveys.basins import basins
-from flatminima.surveys.stacking import stacked
+from flatminima.surveys.stacking import in_table, stacked
 
 KINDS: tuple[Kind, ...] = ("exact", "paper")
 
@@ -196,10 +196,7 @@ def _measured(
     return {
         **{name: float(value) for name, value in settings.items()},
         "temperature": np.array(temperatures).reshape(rows, columns),
-        **{
-            loss: {name: of.reshape(rows, columns) for name, of in stacked(table).items()}
-            for loss, table in tables.items()
-        },
+        **{loss: in_table(numbers, (rows, columns)) for loss, numbers in tables.items()},
     }
 
 

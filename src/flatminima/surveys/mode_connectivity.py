@@ -20,7 +20,7 @@ from flatminima.geometry.mode_connectivity import Path, along, connect_all, plan
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import STATISTICS
-from flatminima.surveys.stacking import stacked
+from flatminima.surveys.stacking import in_table, stacked
 
 QUANTITIES = ("loss", "accuracy", "test_loss", "test_accuracy")
 
@@ -62,12 +62,10 @@ def connections(
         rows = np.stack(values)
         return rows.reshape(*chosen.shape[:2], *rows.shape[1:])
 
-    def profiles(paths: Sequence[Path]) -> dict[str, np.ndarray]:
-        followed = stacked([along(network, path, t, train, test) for path in paths], QUANTITIES)
-        return {
-            **{name: shaped(values) for name, values in followed.items()},
-            "length": shaped([path.length() for path in paths]),
-        }
+    def measured(paths: Sequence[Path]) -> dict[str, np.ndarray]:
+        followed = [along(network, path, t, train, test) for path in paths]
+        profiles = in_table(followed, chosen.shape[:2], QUANTITIES)
+        return {**profiles, "length": shaped([path.length() for path in paths])}
 
     planes = None
     if plane_points is not None:
@@ -82,9 +80,9 @@ def connections(
         pair=chosen,
         t=t,
         curve=Curves(
-            **profiles(paths), way=shaped([[path.length(until) for until in t] for path in paths])
+            **measured(paths), way=shaped([[path.length(until) for until in t] for path in paths])
         ),
-        line=Lines(**profiles([path.straight for path in paths])),
+        line=Lines(**measured([path.straight for path in paths])),
         bends=shaped([path.bends.cpu().numpy() for path in paths]),
         polychain=options.get("kind") == "polychain",
         plane=planes,

@@ -138,7 +138,7 @@ def sharpness(
     model = MLP.between(dataset.features, hidden, 2)
     inputs, labels = map(torch.from_numpy, (dataset.train_inputs, dataset.train_labels))
     points = inputs.to(device), labels.to(device)
-    kind, rings_there = measure["kind"], radii(float(surveyed.gap[0]))
+    kind, here = measure["kind"], radii(float(surveyed.gap[0]))
     shown = middle(minima.train_accuracy, surveyed.between_share[0])
 
     def on_device(vectors: Sequence[np.ndarray]) -> Tensor:
@@ -174,13 +174,11 @@ def sharpness(
         trained=curved(trained),
         circle_built=circles[0],
         circle_trained=circles[1],
-        circles_between_share=boundaries(model, checked, rings_there, angles=angles)[
-            "between_share"
-        ],
+        circles_between_share=boundaries(model, checked, here, angles=angles)["between_share"],
         shown=shown,
         distance=distance,
         loss_1d=lines(model, pair, *points, distance, kind=kind, count=directions, seed=seed),
-        **pictures(model, pair, rings_there, points=plane_points),
+        **pictures(model, pair, here, points=plane_points),
         train_inputs=dataset.train_inputs,
         train_labels=dataset.train_labels,
     )

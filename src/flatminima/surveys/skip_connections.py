@@ -1,8 +1,7 @@
 """The loss around residual networks of several depths, with skip connections or without."""
 
 import itertools
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +13,7 @@ from flatminima.models.evaluation import with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import SURFACES_BY
 from flatminima.progress import Report, silent
-from flatminima.surveys.stacking import stacked
+from flatminima.surveys.stacking import in_table
 
 
 def loss_surfaces(
@@ -59,11 +58,14 @@ def loss_surfaces(
         reach=reach, grid_points=grid_points, seed=seed, report=report,
     )  # fmt: skip
 
-    def table(values: Iterable[Any]) -> np.ndarray:
-        rows = np.array(list(values), dtype=float)
-        return rows.reshape(len(networks), -1, len(SURFACES_BY), *rows.shape[1:])
-
-    roughness = stacked([surface.roughness for surface in coarse])
+    rows = [
+        {
+            "coarse_loss": surface.loss,
+            "highest_loss": np.nanmax(surface.loss[np.isfinite(surface.loss)]),
+            **{name: float(value) for name, value in vars(surface.roughness).items()},
+        }
+        for surface in coarse
+    ]
     return LossSurfaces(
         depth=np.array(list(networks), dtype=np.int64),
         shown=shown,
@@ -71,8 +73,6 @@ def loss_surfaces(
         loss=drawn.loss,
         accuracy=drawn.accuracy,
         coarse_axis=np.linspace(-reach, reach, coarse_grid_points),
-        coarse_loss=table(surface.loss for surface in coarse),
-        **{name: table(values) for name, values in roughness.items()},
-        highest_loss=table(np.nanmax(of.loss[np.isfinite(of.loss)]) for of in coarse),
+        **in_table(rows, (len(networks), -1, len(SURFACES_BY))),
         surface_points=len(labels),
     )

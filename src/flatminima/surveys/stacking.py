@@ -18,3 +18,11 @@ def stacked(
     """
     rows = [part if isinstance(part, Mapping) else vars(part) for part in parts]
     return {name: np.stack([row[name] for row in rows], axis) for name in names or rows[0]}
+
+
+def in_table(
+    parts: Sequence[Any], shape: tuple[int, ...], names: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """As ``stacked``, but the parts along several new axes of this shape."""
+    table = stacked(parts, names)
+    return {name: values.reshape(*shape, *values.shape[1:]) for name, values in table.items()}

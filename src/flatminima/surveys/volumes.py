@@ -36,7 +36,8 @@ from flatminima.geometry.volume import LogMean, log_mean, log_unit_ball
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.network import Network
 from flatminima.progress import Report, silent
-from flatminima.surveys.stacking import stacked
+from flatminima.storage import Arrays
+from flatminima.surveys.stacking import in_table, stacked
 
 # Standard deviation of ln λ in the known basin.
 _SPREAD = 1.0
@@ -90,18 +91,18 @@ def volumes(
         )  # fmt: skip
         measured.append(volume)
         measuring(number + 1, len(vectors), f"loss {volume.minimum_loss:.3g}")
-    shape, curve_samples = (len(minima), networks), volume.divergence.uniform.curve_samples
+    shape = (len(minima), networks)
     accuracies = stacked(minima, ("train_accuracy", "test_accuracy", "converged"))
     return Volumes(
-        below_loss=_regions([of.loss for of in measured], shape, len(curve_samples)),
-        below_divergence=_regions([of.divergence for of in measured], shape, len(curve_samples)),
+        below_loss=_regions([of.loss for of in measured], volume.divergence, shape),
+        below_divergence=_regions([of.divergence for of in measured], volume.divergence, shape),
         known=known_basin(volume.dimension, cutoff=cutoff, directions=known_directions, seed=seed),
         mass=beside_splitting(
             network, pair, inputs, labels,
             widths=widths, directions=mass_directions, splitting=splitting,
             report=report("splitting"), **options,
         ),
-        curve_samples=curve_samples,
+        curve_samples=volume.divergence.uniform.curve_samples,
         minimum_loss=np.array([of.minimum_loss for of in measured]).reshape(shape),
         density=np.array([_density(network, minimum) for minimum in vectors]).reshape(shape),
         weights=volume.dimension,
@@ -131,8 +132,8 @@ def known_basin(dimension: int, *, cutoff: float, directions: int, seed: int) ->
         shortfall=shortfall(values) / math.log(10),
         directions=directions,
         samples=uniform.curve_samples,
-        uniform=_of_one(uniform),
-        preconditioned=_of_one(preconditioned),
+        uniform=_estimates(uniform, 1),
+        preconditioned=_estimates(preconditioned, 1),
     )
 
 
@@ -205,8 +206,7 @@ def beside_splitting(
                 numbers = ("low", "high", "effective_sample_size")
                 row |= {name: mean.value, **{f"{name}_{of}": getattr(mean, of) for of in numbers}}
             rows.append(row)
-    table = {name: values.reshape(2, -1) for name, values in stacked(rows).items()}
-    held: dict[str, Any] = {**table, **splitting}
+    held: dict[str, Any] = {**in_table(rows, (2, len(widths))), **splitting}
     return Masses(
         **held, widths=np.asarray(widths, dtype=np.float64), directions=directions, kept=KEPT
     )
@@ -219,38 +219,29 @@ def _density(network: Network, minimum: Float[Tensor, " parameters"]) -> float:
     return -float(squares) / (2 * math.log(10))
 
 
-def _regions(regions: Sequence[Region | None], shape: tuple[int, int], lots: int) -> Regions:
-    estimates: dict[str, Any] = {
-        name: _estimates(
-            [None if region is None else getattr(region, name) for region in regions], shape, lots
-        )
-        for name in ("uniform", "preconditioned", "gaussian", "gaussian_uniform")
-    }
+def _regions(regions: Sequence[Region | None], like: Region, shape: tuple[int, int]) -> Regions:
+    """The numbers of all regions, as many as ``like`` has, NaN of none."""
+    none = {name: np.full_like(array, np.nan) for name, array in _numbers(like).items()}
+    numbers = [none if region is None else _numbers(region) for region in regions]
+    return Regions.of(in_table(numbers, shape), "volumes")
 
-    def table(value: Callable[[Region], Sequence[float]], size: int) -> np.ndarray:
-        rows = [np.full(size, np.nan) if region is None else value(region) for region in regions]
-        return np.array(rows, dtype=np.float64).reshape(*shape, size)
 
+def _numbers(region: Region) -> Arrays:
+    """What the file holds of one region."""
     return Regions(
-        **estimates,
-        recrossing_shares=table(lambda region: region.recrossing_shares, 3),
-        censored_shares=table(lambda region: region.censored_shares, 3),
-        dampings=table(lambda region: [by.damping for by in region.preconditioners], 2),
+        uniform=_estimates(region.uniform),
+        preconditioned=_estimates(region.preconditioned),
+        gaussian=_estimates(region.gaussian),
+        gaussian_uniform=_estimates(region.gaussian_uniform),
+        recrossing_shares=np.array(region.recrossing_shares),
+        censored_shares=np.array(region.censored_shares),
+        dampings=np.array([by.damping for by in region.preconditioners]),
+    ).arrays()
+
+
+def _estimates(mean: LogMean, dimensions: int = 0) -> Estimates:
+    """What the file holds of one estimate, in arrays of at least so many dimensions."""
+    numbers = {name: getattr(mean, name) for name in Estimates.__annotations__}
+    return Estimates(
+        **{name: np.array(of, np.float64, ndmin=dimensions) for name, of in numbers.items()}
     )
-
-
-def _of_one(mean: LogMean) -> Estimates:
-    names = Estimates.__annotations__
-    return Estimates(**{name: np.atleast_1d(np.float64(getattr(mean, name))) for name in names})
-
-
-def _estimates(means: Sequence[LogMean | None], shape: tuple[int, int], lots: int) -> Estimates:
-    """Each number of all means, NaN of none; the curve has ``lots`` numbers of directions."""
-
-    def table(name: str) -> np.ndarray:
-        none = np.full(lots if name == "curve" else (), np.nan)
-        rows = [none if mean is None else getattr(mean, name) for mean in means]
-        stacked = np.array(rows, dtype=np.float64)
-        return stacked.reshape(*shape, *stacked.shape[1:])
-
-    return Estimates(**{name: table(name) for name in Estimates.__annotations__})

@@ -85,7 +85,6 @@ def first_crossings(
 
     Args:
         loss: the loss at distances along rays, vectorised; infinite or NaN counts as above.
-        rays: number of rays.
         cutoffs: absolute levels of the loss.
         start: a distance well inside the basin.
         limit: the largest distance to search.

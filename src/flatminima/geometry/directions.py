@@ -34,9 +34,7 @@ Kind = Literal["paper", "exact"]
 class UnitDirections:
     """Directions before scaling, u: drawn once, the same for every minimum.
 
-    Attributes:
-        vectors: float32, zero at the biases. ``paper``: of unit length in every filter;
-            ``exact``: of unit length.
+    Vectors are float32, zero at the biases, and of unit length: ``paper`` ones in every filter.
     """
 
     vectors: Float[Tensor, "directions parameters"]
@@ -70,18 +68,9 @@ class Directions:
 
 
 def draw(
-    layout: Layout,
-    minimum: Float[Tensor, " parameters"],
-    *,
-    kind: Kind,
-    seed: int,
-    indices: range,
+    layout: Layout, minimum: Float[Tensor, " parameters"], *, kind: Kind, seed: int, indices: range
 ) -> Directions:
-    """Draw the directions numbered ``indices`` around one minimum.
-
-    Raises:
-        ValueError: if ``kind`` is unknown or a filter of the minimum has norm zero.
-    """
+    """Draw the directions numbered ``indices`` around one minimum; errors as of both halves."""
     return scale(draw_units(layout, kind=kind, seed=seed, indices=indices), minimum)
 
 

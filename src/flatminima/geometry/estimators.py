@@ -33,12 +33,7 @@ from flatminima.geometry.preconditioning import (
 from flatminima.geometry.radii import basin_along
 from flatminima.geometry.splitting import Splitting, split
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
-from flatminima.geometry.volume import (
-    LogMean,
-    log_gaussian_integrals,
-    log_mean,
-    log_unit_ball,
-)
+from flatminima.geometry.volume import LogMean, log_gaussian_integrals, log_mean, log_unit_ball
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
@@ -146,8 +141,7 @@ class Rays:
         masses: ln ∫₀^r s^(n−1) exp(−…) ds of each ray, likewise for the Gaussian mass.
         volume_constant: ln V_n + ln |det S P|.
         mass_constant: the same, with n and the peak of the Gaussian.
-        recrossing_share: fraction of the rays that come back into the region.
-        censored_share: fraction that do not leave it within the limit, which stands in for r.
+        recrossing_share, censored_share: as of ``Region``.
     """
 
     volumes: Float[np.ndarray, " rays"]
@@ -315,7 +309,7 @@ class Crossings:
         dimension: n.
         radii: along each direction; the limit of the search where a ray does not leave.
         constant: ln V_n + ln |det S P|.
-        recrossing_share, censored_share: as of ``Rays``.
+        recrossing_share, censored_share: as of ``Region``.
     """
 
     place: Float[Tensor, " weights"]
@@ -413,8 +407,7 @@ def split_region(
     """The Gaussian mass of a region by multilevel splitting, without rays.
 
     Args:
-        landscape: the loss or the divergence around a minimum; its directions are not looked at.
-        level: below which the region lies.
+        landscape, level: as of ``crossings``.
         measure: the Gaussian; it need not be centred at the minimum.
         options: of ``splitting.split``.
 
@@ -440,7 +433,7 @@ def split_region(
         count = len(coordinates)
         return displaced(coordinates).along(np.ones(count), np.arange(count))
 
-    found = split(height, len(moving), level, **options)
+    mass = split(height, len(moving), level, **options)
     on_the_way = np.arange(1, _LOOKS) / _LOOKS
-    seen = (displaced(found.particles).line(on_the_way) < level).all(axis=1)
-    return found, float(seen.mean())
+    seen = (displaced(mass.particles).line(on_the_way) < level).all(axis=1)
+    return mass, float(seen.mean())

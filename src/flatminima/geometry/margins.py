@@ -25,7 +25,6 @@ def margins(
     Args:
         axis_x, axis_y: rising coordinates of the grid.
         probability: of class 1 at every node.
-        points: where to measure.
         right: which of them lie in the region of their own class; the others have the margin 0.
 
     Returns:
@@ -36,10 +35,8 @@ def margins(
     )
     level = probability.astype(np.float64) - 0.5
     crossings = []
-    for along_axis, across_axis, nodes, order in (
-        (axis_x, axis_y, level, 1),
-        (axis_y, axis_x, level.T, -1),
-    ):
+    axes = ((axis_x, axis_y, level, 1), (axis_y, axis_x, level.T, -1))
+    for along_axis, across_axis, nodes, order in axes:
         a, b = nodes[:, :-1], nodes[:, 1:]
         row, column = np.nonzero((a > 0) != (b > 0))
         share = a[row, column] / (a[row, column] - b[row, column])

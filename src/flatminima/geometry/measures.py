@@ -72,8 +72,6 @@ Partition = list[Int[np.ndarray, " batch"]]
 class Jacobian:
     """Derivatives of a network's logits on some points by its trainable parameters, float64.
 
-    Of N points with C outputs by n parameters they take 8·N·C·n bytes.
-
     Attributes:
         values: the derivatives.
         scale: one filter-normalised unit for each parameter, 0 for those in no filter.
@@ -173,13 +171,7 @@ class Linearisation:
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """Gradients of disjoint minibatches, by one idea of length.
-
-    Attributes:
-        lengths: of each, in nats per length.
-        second: of the second gradient of each ordered pair of two.
-        cosines: of the angle between the two of each pair.
-    """
+    """Lengths of the gradients of disjoint minibatches, nats per length; of pairs, the second's."""
 
     lengths: Float[Tensor, " batches"]
     second: Float[Tensor, " pairs"]

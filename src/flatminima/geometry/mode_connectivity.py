@@ -88,14 +88,7 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """What networks along a path are like, a number per place; losses are means in nats.
-
-    Attributes:
-        t: where they stand on the path, from 0 to 1.
-        loss: of the training points.
-        accuracy: share of the training points that are right.
-        test_loss, test_accuracy: the same of the test points.
-    """
+    """What networks are like at places t of a path: mean losses in nats, shares that are right."""
 
     t: Float64[np.ndarray, " places"]
     loss: Float64[np.ndarray, " places"]

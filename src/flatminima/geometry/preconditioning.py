@@ -69,11 +69,7 @@ def identity() -> Preconditioner:
 
 
 def from_diagonal(curvatures: Float[Tensor, " weights"], *, damping: float) -> Preconditioner:
-    """P ∝ (d + δ·mean d)^(-1/2), exact for a quadratic whose Hessian is diag(d).
-
-    Args:
-        curvatures: d, at least 0.
-        damping: δ, relative to the mean of d.
+    """P ∝ (d + δ·mean d)^(-1/2), exact for a quadratic whose Hessian is diag(d), with damping δ.
 
     Raises:
         ValueError: if an entry is negative, or all are zero, or damping is not positive where
@@ -126,9 +122,7 @@ def from_jacobian(rows: Float[Tensor, "rows weights"], *, damping: float) -> Pre
     The diagonal holds what there is of full rank: how much each weight matters. The spectrum adds
     the few directions, fewer than points times logits, in which weights act together.
 
-    Args:
-        rows: R, of ``jacobian``.
-        damping: of the diagonal, as in ``from_diagonal``.
+    Rows are R, of ``jacobian``; ``damping`` is of the diagonal, as in ``from_diagonal``.
     """
     diagonal = from_diagonal(rows.square().sum(dim=0), damping=damping).diagonal
     inner = from_spectrum(*spectrum(rows * diagonal), damping=_SPECTRUM_DAMPING)

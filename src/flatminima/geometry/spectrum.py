@@ -5,7 +5,6 @@ Nothing is formed: all rests on products of the Hessian or the Gauss-Newton matr
 are iterated until they are found, have bounds of their residuals instead.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,10 +24,7 @@ from flatminima.seeding import generator
 Matrix = Literal["hessian", "gauss_newton"]
 Units = Literal["raw", "filter"]
 
-_MATRICES: dict[Matrix, Callable[..., Operator]] = {
-    "hessian": hessian,
-    "gauss_newton": gauss_newton,
-}
+_MATRICES = {"hessian": hessian, "gauss_newton": gauss_newton}
 
 _TOLERANCE = 1e-10
 
@@ -108,8 +104,7 @@ def curvature(
 
     Args:
         minimum: the parameters at which to differentiate; need not be a minimum.
-        matrix: ``hessian`` or ``gauss_newton``.
-        units: ``raw`` or ``filter``, see :func:`operator`.
+        matrix, units: as of :func:`operator`.
         level: a loss in nats at which to take it all, see ``geometry.temperature``; None: as it is.
         top: number of eigenvalues to find.
         probes: random vectors behind each interval.

@@ -116,11 +116,7 @@ def at_loss(
     labels: Int[Tensor, " points"],
     level: float,
 ) -> Tempered:
-    """The network at the temperature at which its loss is ``level`` nats.
-
-    Raises:
-        ValueError: if there is no such temperature.
-    """
+    """The network at the temperature at which its loss is ``level`` nats, or a ValueError."""
     network = underlying(network)
     temperature = temperature_at(network, minimum, inputs, labels, level)
     if math.isnan(temperature):

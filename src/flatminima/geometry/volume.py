@@ -91,7 +91,6 @@ def estimate_volume(
         seed: root seed; the bootstrap draws at the address ``(seed, "bootstrap", *index)``.
         log_determinant: ``Directions.log_determinant``.
         index: which bootstrap this is, such as the number of the network.
-        resamples: number of bootstrap resamples.
 
     Raises:
         ValueError: if there are no radii, or one is zero or negative.
@@ -214,7 +213,6 @@ def log_mean(
         logs: natural logarithms, one for each direction; −inf for zero.
         constant: natural logarithm of what they are multiplied by.
         seed: root seed; the bootstrap draws at the address ``(seed, "bootstrap")``.
-        resamples: number of bootstrap resamples.
 
     Raises:
         ValueError: if there are no directions.

@@ -245,11 +245,8 @@ def _spectrum(
 
 def _bounded(name: str, sampled: Sequence[Sampled], shape: tuple[int, ...]) -> Arrays:
     """Values and ends of intervals of sampled numbers as three arrays of that shape."""
-    ends = [_ends(number) for number in sampled]
-    return {
-        f"{name}{suffix}": np.array([end[suffix] for end in ends]).reshape(shape)
-        for suffix in ends[0]
-    }
+    table = in_table([_ends(number) for number in sampled], shape)
+    return {f"{name}{suffix}": values for suffix, values in table.items()}
 
 
 def _alike(

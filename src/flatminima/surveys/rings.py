@@ -29,6 +29,9 @@ from flatminima.surveys.stacking import stacked
 from flatminima.training.ensemble import train
 from flatminima.training.selection import middle
 
+OF_BASINS = ("median_radius", "log10_volume_mean_log", "log_determinant")
+"""What is kept of the basins of circles."""
+
 # Points of the plane that one batch may hold: their hidden units stay within some ten megabytes.
 _BATCH = 2**14
 
@@ -49,8 +52,7 @@ def survey(
 
     Args:
         gaps: between the rings, rising.
-        datasets: the points of each gap.
-        minima: the networks of each gap.
+        datasets, minima: of each gap.
         hidden: widths of their hidden layers.
         angles: at which a boundary is looked at, all round.
         measure: other arguments of ``surveys.basins.basins``.
@@ -127,9 +129,7 @@ def sharpness(
 
     Args:
         surveyed: every network at every gap.
-        dataset: the points at the smallest gap.
-        minima: the networks there.
-        circle: beside which they are set.
+        dataset, minima: of the smallest gap.
         hidden, angles, measure: as of ``survey``.
         directions: of the lines that are drawn.
         line_points: on each of them.
@@ -158,9 +158,7 @@ def sharpness(
         circles.append(
             SharpCircle(
                 **vars(curved(networks)),
-                median_radius=basin.median_radius,
-                log10_volume_mean_log=basin.log10_volume_mean_log,
-                log_determinant=basin.log_determinant,
+                **{name: getattr(basin, name) for name in OF_BASINS},
                 matched=np.array([vector is not None for vector in scaled]),
             )
         )

@@ -36,11 +36,7 @@ class Basin:
 
 
 def concatenate(parts: Sequence[Basin]) -> Basin:
-    """The basin along all rays, from those along some of them each, around the same minimum.
-
-    Raises:
-        ValueError: if there are no parts.
-    """
+    """The basin along all rays, from parts around one minimum; a ValueError if there are none."""
     if not parts:
         raise ValueError("a basin is made of at least one part")
     rays = [part.radii.shape[1] for part in parts]
@@ -197,8 +193,7 @@ def _crossings(
         values = np.where(log_distance == low, at_low, at_high)
         new = (log_distance != low) & (log_distance != high)
         values[new] = loss(np.exp(log_distance[new]), ray[new])
-        excess: np.ndarray = values - cutoff
-        return excess
+        return np.asarray(values - cutoff)
 
     low, high = np.log(distances[step - 1, ray]), np.log(distances[step, ray])
     ends = (low, losses[step - 1, ray], high, losses[step, ray])

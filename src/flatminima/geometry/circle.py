@@ -52,14 +52,12 @@ class Boundary:
     @property
     def between(self) -> Bool[np.ndarray, " angles"]:
         """Whether the boundary passes between the two rings."""
-        both: np.ndarray = self.inside & self.outside
-        return both
+        return np.asarray(self.inside & self.outside)
 
     @property
     def clearance(self) -> Float[np.ndarray, " angles"]:
         """Distance along the ray from the inner ring to the boundary, on its nearer side."""
-        nearer: np.ndarray = np.minimum(self.outwards, self.inwards)
-        return nearer
+        return np.asarray(np.minimum(self.outwards, self.inwards))
 
 
 def follow(decision: Decision, angles: Float[np.ndarray, " angles"], rings: Rings) -> Boundary:
@@ -106,8 +104,7 @@ def _first_exit(
         over = decision(middle[:, None] * unit_vectors(angles)) > 0
         before, after = np.where(over, before, middle), np.where(over, middle, after)
     exits = np.where(class_1.any(axis=1), (before + after) / 2, radius[-1])
-    distance: np.ndarray = np.abs(np.where(class_1[:, 0], radius[0], exits) - radius[0])
-    return distance
+    return np.asarray(np.abs(np.where(class_1[:, 0], radius[0], exits) - radius[0]))
 
 
 def _class_1(

@@ -56,8 +56,7 @@ class Operator:
     def of_array(self, vector: np.ndarray) -> np.ndarray:
         """The product with one vector, as arrays."""
         image = self.product(torch.from_numpy(np.array(vector).reshape(-1)).to(self.device))
-        values: np.ndarray = image.cpu().numpy()
-        return values
+        return np.asarray(image.cpu().numpy())
 
     def scaled(self, scale: Float[Tensor, " parameters"] | None) -> "Operator":
         """S A S with S = diag(scale), of which entries beyond A count for nothing; None: A."""
@@ -74,13 +73,8 @@ def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarr
     holds the norm of each weight's filter, that unit is filter-normalised, and S times the
     eigenvector is the direction in weight space.
 
-    Args:
-        matrix: such as :func:`hessian`, or that scaled.
-        seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
-
-    Returns:
-        The eigenvalue, and the eigenvector, float64, of unit length, its entry of largest magnitude
-        positive.
+    The iteration starts at the address ``(seed, "lanczos")``. The eigenvector is float64, of unit
+    length, and its entry of largest magnitude is positive.
 
     Raises:
         ValueError: if products are not finite, or the loss is so flat that its Hessian is zero in
@@ -94,13 +88,10 @@ def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarr
 
 
 def top_eigenvalue(matrix: Operator, *, seed: int) -> float:
-    """The largest eigenvalue alone.
+    """The largest eigenvalue alone, or a ValueError if products are not finite.
 
     A network far from its minimum may be dead, its logits the same for all points and parameters
     around: its Hessian is zero, which has no top eigenvector, but the eigenvalue 0.
-
-    Raises:
-        ValueError: if products are not finite.
     """
     return float(largest_eigenpairs(matrix, seed=seed, tolerance=_TOLERANCE)[0][0])
 
@@ -110,16 +101,8 @@ def largest_eigenpairs(
 ) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, "parameters count"]]:
     """The largest (algebraic) eigenvalues, falling, and their eigenvectors, by ARPACK.
 
-    All are zero for a matrix that is zero, from which the iteration cannot start.
-
-    Args:
-        matrix: known by its products.
-        seed: root seed; the iteration starts at the address ``(seed, "lanczos")``.
-        count: how many.
-        tolerance: of eigenvectors; eigenvalues are then right to about its square.
-
-    Raises:
-        ValueError: if products are not finite.
+    All are zero for a matrix that is zero, from which the iteration cannot start. ``tolerance`` is
+    of eigenvectors; eigenvalues are then right to about its square. Else as ``top_eigenpair``.
     """
     start = generator(seed, "lanczos").standard_normal(matrix.size)
     image = matrix.of_array(start)
@@ -203,9 +186,9 @@ def gauss_newton(
     """G = Σ JᵀΛJ / points (Schraudolph 2002) by its products; it has no negative part.
 
     J are the derivatives of a point's logits by the parameters and Λ the second derivatives of its
-    loss by its logits, diag p − ppᵀ. G is what is left of the Hessian if the logits are taken as
-    linear; for cross-entropy it is the Fisher information of the predictions, and labels do not
-    enter (they are taken to stand in for :func:`hessian`). Vectors as there.
+    loss by its logits, diag p − ppᵀ (p (1 − p) of one output, which means two classes). G is what
+    is left of the Hessian if the logits are taken as linear; for cross-entropy it is the Fisher
+    information of the predictions, and labels do not enter (they stand in for :func:`hessian`).
     """
     parameters, vector = _differentiable(network, minimum)
     logits = underlying(network).logits(vector[None], inputs.double())[0]
@@ -213,33 +196,24 @@ def gauss_newton(
     weights = torch.zeros_like(logits, requires_grad=True)
     (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
     settled = logits.detach()
+    p = torch.softmax(settled, dim=-1)
 
     def product(vector: Tensor) -> Tensor:
         (moved,) = torch.autograd.grad(pulled, weights, vector, retain_graph=True)
-        bent = _output_hessian_product(settled, moved) / len(settled)
-        (image,) = torch.autograd.grad(logits, parameters, bent, retain_graph=True)
+        if settled.shape[-1] == 1:
+            bent = torch.sigmoid(settled) * torch.sigmoid(-settled) * moved
+        else:
+            bent = p * (moved - (p * moved).sum(dim=-1, keepdim=True))
+        (image,) = torch.autograd.grad(logits, parameters, bent / len(p), retain_graph=True)
         return image
 
     return Operator(product, network.trainable, minimum.device)
 
 
-def _output_hessian_product(
-    logits: Float[Tensor, "points outputs"], vectors: Float[Tensor, "points outputs"]
-) -> Float[Tensor, "points outputs"]:
-    """Λ times a vector for each point, Λ the second derivatives of its loss by its logits.
-
-    One output means two classes, of which Λ is p (1 − p).
-    """
-    if logits.shape[-1] == 1:
-        return torch.sigmoid(logits) * torch.sigmoid(-logits) * vectors
-    p = torch.softmax(logits, dim=-1)
-    return p * (vectors - (p * vectors).sum(dim=-1, keepdim=True))
-
-
 def square_root_factors(
     logits: Float[Tensor, "points outputs"],
 ) -> Float[Tensor, "points outputs factors"]:
-    """R with R Rᵀ = Λ for each point, Λ as above; one factor for one output."""
+    """R with R Rᵀ = Λ for each point, Λ as of ``gauss_newton``; one factor for one output."""
     if logits.shape[-1] == 1:
         # By the logarithm, so that a network sure of a point keeps its digits.
         logs = functional.logsigmoid(logits) + functional.logsigmoid(-logits)

@@ -127,13 +127,8 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
         log_determinant = float(np.log(per_weight).sum())
         reach = length / math.sqrt(np.square(per_weight).mean())
 
-    def of_weights(values: np.ndarray | float) -> Tensor:
-        full = np.zeros(layout.size)
-        full[weights] = values
-        return torch.from_numpy(full).to(minimum)
-
-    vectors = units.vectors.to(minimum) * of_weights(diagonal)
-    metric = of_weights(1.0 if units.kind == "paper" else diagonal)
+    vectors = units.vectors.to(minimum) * _at_weights(layout, diagonal, minimum)
+    metric = _at_weights(layout, 1.0 if units.kind == "paper" else diagonal, minimum)
     return Directions(vectors, metric, log_determinant, len(weights), reach)
 
 
@@ -145,10 +140,8 @@ def filter_norms(
     In the dtype of the minimum. A filter of norm zero is no error: it is one that nothing scaled by
     it moves.
     """
-    weights, sizes = weights_of_filters(layout)
-    full = np.zeros(layout.size)
-    full[weights] = np.repeat(_norms(layout, minimum), sizes)
-    return torch.from_numpy(full).to(minimum)
+    _, sizes = weights_of_filters(layout)
+    return _at_weights(layout, np.repeat(_norms(layout, minimum), sizes), minimum)
 
 
 def metric(
@@ -171,12 +164,18 @@ def weights_of_filters(
     return positions, np.array([stop - start for start, stop in spans])
 
 
+def _at_weights(layout: Layout, values: np.ndarray | float, like: Tensor) -> Tensor:
+    """A vector of these values at the weights in filters, and zero elsewhere."""
+    full = np.zeros(layout.size)
+    full[weights_of_filters(layout)[0]] = values
+    return torch.from_numpy(full).to(like)
+
+
 def _norms(layout: Layout, minimum: Tensor) -> Float[np.ndarray, " filters"]:
     """Euclidean norm of each filter, float64."""
     weights, sizes = weights_of_filters(layout)
     values = minimum.detach().cpu().double().numpy()[weights]
-    norms: np.ndarray = np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes))
-    return norms
+    return np.asarray(np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes)))
 
 
 def _filter_name(layout: Layout, number: int) -> str:

@@ -121,11 +121,9 @@ class BasinVolume:
 
 @dataclass(frozen=True, eq=False)
 class GaussianMeasure:
-    """A Gaussian measure under which the weights in filters are independent.
+    """A Gaussian measure under which the weights in filters are independent, filter after filter.
 
-    Attributes:
-        deviation: standard deviation of each weight, filter after filter, float64.
-        centre: mean of each weight; None for zero.
+    Float64 deviations, and means, which are zero without a centre.
     """
 
     deviation: Float[Tensor, " weights"]
@@ -290,10 +288,9 @@ def follow(
     measure: GaussianMeasure | None = None,
     **options: Any,
 ) -> Rays:
-    """Follow rays as ``crossings`` does, and weigh them; without a measure by ``initial_measure``.
+    """Follow rays as ``crossings`` does, errors too, and weigh them by a measure.
 
-    Raises:
-        ValueError: as of ``crossings``.
+    Without one it is ``initial_measure``.
     """
     crossed = crossings(landscape, level, preconditioner, **options)
     return weigh(crossed, measure or initial_measure(landscape.network.layout))

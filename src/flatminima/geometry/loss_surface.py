@@ -67,7 +67,7 @@ def loss_surface(
 
     Args:
         network: any; a ``torch.nn.Module`` as ``ModuleNetwork(module)``.
-        minimum: the parameters in the middle, such as ``ModuleNetwork(module).vector(module)``.
+        minimum: the parameters in the middle, such as ``network.vector(module)``.
         inputs, labels: the points, on the device of the minimum.
         reach: half the side of the square, in units of ``LossSurface.axis``.
         grid_points: along each side; odd, so that the minimum itself is one.
@@ -77,7 +77,6 @@ def loss_surface(
             None: ``frozen``, or those of the network if it is an ``Evaluator`` already.
         batch: number of points that share statistics, if these are ``batch``.
         memory: bytes that displaced networks may take at once, see ``Landscape``.
-        report: told of the grid points that are done.
 
     Raises:
         ValueError: if grid points are even in number or below three, both directions are the same,

@@ -63,5 +63,4 @@ def resolved(
     """
     column = np.abs(axis_x[None, :] - points[:, :1]).argmin(axis=1)
     row = np.abs(axis_y[None, :] - points[:, 1:]).argmin(axis=1)
-    side: np.ndarray = (probability[row, column] > 0.5) == (labels == 1)
-    return side
+    return np.asarray((probability[row, column] > 0.5) == (labels == 1))

@@ -37,7 +37,7 @@ ReLU network without normalisation) it is the trace of the Hessian, too.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -182,11 +182,7 @@ class Gradients:
 class Surroundings:
     """What every measure of one minimum by one idea of length is computed from.
 
-    Attributes:
-        linear: the network around the minimum.
-        ball: what counts as a length.
-        partitions: of the points into minibatches.
-        seed: root seed of eigenvalue iterations.
+    Partitions are of the points into minibatches, and the seed is of eigenvalue iterations.
     """
 
     linear: Linearisation
@@ -198,11 +194,6 @@ class Surroundings:
     def kernel(self) -> Float[Tensor, "rows rows"]:
         """As :meth:`Linearisation.kernel`."""
         return self.linear.kernel(self.ball)
-
-    @cached_property
-    def top(self) -> float:
-        """The largest eigenvalue of the kernel, which is that of the Fisher information."""
-        return float(torch.linalg.eigvalsh(self.kernel)[-1])
 
     @cached_property
     def gradients(self) -> list[Gradients]:
@@ -232,12 +223,12 @@ Quantity = Callable[[Surroundings], Sampled | float]
 
 def regret(around: Surroundings) -> Sampled:
     """Mean of ‖g₂‖ (1 − cos(g₁, g₂)) over pairs of disjoint minibatches, nats per length."""
-    return _mean(float((of.second * (1 - of.cosines)).mean()) for of in around.gradients)
+    return mean_of([float((of.second * (1 - of.cosines)).mean()) for of in around.gradients])
 
 
 def gradient_norm(around: Surroundings) -> Sampled:
     """E√tr(ggᵀ) over minibatches, nats per length."""
-    return _mean(float(of.lengths.mean()) for of in around.gradients)
+    return mean_of([float(of.lengths.mean()) for of in around.gradients])
 
 
 def empirical_fisher(around: Surroundings) -> float:
@@ -254,7 +245,7 @@ def cosine(around: Surroundings) -> float:
 def contrast(around: Surroundings) -> Sampled:
     """Mean top Gauss-Newton eigenvalue of single minibatches over that of all points."""
     points, factors = around.linear.residuals.shape
-    whole = around.top
+    whole = fisher_top(around)
 
     def top_of(batch: Int[np.ndarray, " batch"]) -> float:
         rows = torch.from_numpy(batch).to(around.kernel.device)
@@ -262,10 +253,8 @@ def contrast(around: Surroundings) -> Sampled:
         block = around.kernel[chosen[:, None], chosen]
         return points / len(batch) * float(torch.linalg.eigvalsh(block)[-1])
 
-    return _mean(
-        float(np.mean([top_of(batch) for batch in batches])) / whole if whole > 0 else math.nan
-        for batches in around.partitions
-    )
+    tops = [float(np.mean([top_of(batch) for batch in of])) for of in around.partitions]
+    return mean_of([top / whole if whole > 0 else math.nan for top in tops])
 
 
 def fisher_trace(around: Surroundings) -> float:
@@ -278,7 +267,7 @@ def fisher_trace(around: Surroundings) -> float:
 
 def fisher_top(around: Surroundings) -> float:
     """Largest eigenvalue of the true Fisher information; 1 by ``kl``, for every network."""
-    return around.top
+    return float(torch.linalg.eigvalsh(around.kernel)[-1])
 
 
 def hessian_top(around: Surroundings) -> float:
@@ -372,10 +361,6 @@ def measures(
         linear = replace(linear, temperature=temperature)
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
     return measure(Surroundings(linear, ball, drawn, seed))
-
-
-def _mean(draws: Iterable[float]) -> Sampled:
-    return mean_of(np.array(list(draws)))
 
 
 def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:

@@ -134,11 +134,9 @@ def point_weights(
         raise ValueError(f"a path of {points} points has no ends")
     t, numbers, degree = np.asarray(t, np.float64)[:, None], np.arange(points), points - 1
     if kind == "polychain":
-        hat: np.ndarray = np.clip(1 - np.abs(degree * t - numbers), 0, 1)
-        return hat
+        return np.asarray(np.clip(1 - np.abs(degree * t - numbers), 0, 1))
     choose = np.array([math.comb(degree, int(i)) for i in numbers])
-    bernstein: np.ndarray = choose * t**numbers * (1 - t) ** (degree - numbers)
-    return bernstein
+    return np.asarray(choose * t**numbers * (1 - t) ** (degree - numbers))
 
 
 def connect(
@@ -230,7 +228,12 @@ def connect_all(
         stepper.param_groups[0]["lr"] = schedule.rate(step)
         stepper.step()
         if (step + 1) % every == 0 or step + 1 == schedule.steps:
-            _check_finite(losses, step + 1)
+            bad = (~losses.isfinite()).any(dim=1).nonzero().flatten().tolist()
+            if bad:
+                raise DivergedError(
+                    f"the loss of path {bad[0]} is not finite at step {step + 1} ({len(bad)} of "
+                    f"{len(losses)} paths); lower the learning rate or the gradient clip"
+                )
             mean = float(losses.detach().mean())
             report(step + 1, schedule.steps, f"mean loss on the paths {mean:.3g}")
     return [Path(kind, path, moving) for path in points().detach()]
@@ -338,12 +341,3 @@ def _batches(
         order = torch.from_numpy(generator(seed, "path order", epoch).permutation(points))
         # Of that many points or a few more, but never so many that an evaluator would cut them.
         yield from torch.tensor_split(order.to(device), points // (batch or points))
-
-
-def _check_finite(losses: Tensor, step: int) -> None:
-    bad = (~losses.isfinite()).any(dim=1).nonzero().flatten().tolist()
-    if bad:
-        raise DivergedError(
-            f"the loss of path {bad[0]} is not finite at step {step} ({len(bad)} of {len(losses)} "
-            "paths); lower the learning rate or the gradient clip"
-        )

@@ -27,11 +27,9 @@ def class_probability(
         torch.cat([network.logits(one[None], part) for part in parts], 1) for one in parameters
     ]
     probability = torch.sigmoid(torch.cat(logits)[..., 0]).reshape(-1, len(axis_y), len(axis_x))
-    values: np.ndarray = probability.cpu().numpy()
-    return values
+    return np.asarray(probability.cpu().numpy())
 
 
 def plane_axis(inputs: Float[np.ndarray, "others 2"], points: int) -> Float[np.ndarray, " points"]:
     """Either axis, float32, of a square that holds the inputs with a margin of a tenth."""
-    axis: np.ndarray = np.linspace(-1.1, 1.1, points, dtype=np.float32) * np.abs(inputs).max()
-    return axis
+    return np.asarray(np.linspace(-1.1, 1.1, points, dtype=np.float32) * np.abs(inputs).max())

@@ -91,10 +91,8 @@ def from_spectrum(
 ) -> Preconditioner:
     """P ∝ (H + δλ)^(-1/2), exact for a quadratic with this Hessian H = U diag(λ) Uᵀ.
 
-    Args:
-        eigenvalues: λ; of negative ones the magnitude counts. The Hessian is zero off the basis.
-        basis: U, orthonormal columns.
-        damping: δ, relative to the largest magnitude of an eigenvalue.
+    Of negative eigenvalues the magnitude counts, and damping is relative to the largest. The basis
+    has orthonormal columns; off it the Hessian is zero.
 
     Raises:
         ValueError: if the Hessian is zero, or damping is not positive where it is singular.

@@ -48,16 +48,11 @@ def log_radii(
     """
     logs = np.log(eigenvalues)
     shaped = np.exp(logs - 2 * power * (logs - logs.mean()))
-    found = []
+    radii = []
     size = max(1, _NUMBERS // len(eigenvalues))
     for first in range(0, len(directions), size):
-        drawn = np.stack(
-            [
-                generator(seed, "ellipsoid", number).standard_normal(len(eigenvalues))
-                for number in directions[first : first + size]
-            ]
-        )
-        squares = np.square(drawn)
+        draws = [generator(seed, "ellipsoid", number) for number in directions[first:][:size]]
+        squares = np.square([draw.standard_normal(len(eigenvalues)) for draw in draws])
         bend = squares @ shaped / squares.sum(axis=1)
-        found.append((math.log(2 * cutoff) - np.log(bend)) / 2)
-    return np.concatenate(found)
+        radii.append((math.log(2 * cutoff) - np.log(bend)) / 2)
+    return np.concatenate(radii)

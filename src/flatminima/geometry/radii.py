@@ -49,8 +49,7 @@ def rise_radii(
     """
     loss = landscape.at_minimum()
     basin = basin_along(landscape, directions, [loss + rise for rise in rises], decades=1.0)
-    radii: np.ndarray = np.minimum(basin.radii, basin.limit)
-    return radii
+    return np.asarray(np.minimum(basin.radii, basin.limit))
 
 
 def level_radius(landscape: Landscape, directions: Directions, level: float) -> float:
@@ -135,12 +134,10 @@ def basin_along(
     *,
     limit: float = 100.0,
 ) -> Basin:
-    """The basin along directions.
+    """The basin along directions, each with a tolerance of log10 V in decades.
 
-    Args:
-        decades: tolerance of log10 V along one direction.
-        limit: of the search, in units of the distance at which a displacement is as long as the
-            weights.
+    The limit of the search is in units of the distance at which a displacement is as long as the
+    weights.
     """
     return first_crossings(
         landscape.along,

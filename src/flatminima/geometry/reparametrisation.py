@@ -25,9 +25,10 @@ def rescale_units(
 ) -> Float[Tensor, "networks parameters"]:
     """Multiply what enters each hidden unit by its factor, and divide what leaves it by the same.
 
+    The networks that are returned compute the same functions.
+
     Args:
         layout: of an MLP: weights ``(out, in)`` and biases of each layer in turn.
-        vectors: parameters of networks; those returned compute the same functions.
         factors: for each hidden layer one positive factor per unit.
 
     Raises:
@@ -96,11 +97,7 @@ def log_weight_jacobian(layout: Layout, factors: Sequence[Float[Tensor, " units"
 
 
 def _layers(layout: Layout) -> list[tuple[int, int]]:
-    """Shapes ``(out, in)`` of the weights of each layer.
-
-    Raises:
-        ValueError: if the layout is no MLP's.
-    """
+    """Shapes ``(out, in)`` of the weights of each layer of an MLP."""
     shapes = [shape for _, shape in layout.shapes]
     weights, biases = shapes[::2], shapes[1::2]
     chained = all(

@@ -49,8 +49,7 @@ def roughness(
     """Measure a surface from its values on an even grid, by differences of neighbours.
 
     Args:
-        x: rising in equal steps; rays start where x and y are 0.
-        y: the same of the rows.
+        x, y: rising in equal steps; rays start where both are 0.
         values: float64; those that are not finite are left out.
         rounding: relative error of the values, see ``ROUNDING``: a slope or curvature that the
             values' own errors could make counts as none.

@@ -1,6 +1,7 @@
 """A number estimated from independent draws, with its interval."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ class Sampled:
     high: float
 
 
-def mean_of(draws: Float[np.ndarray, " draws"]) -> Sampled:
+def mean_of(draws: Sequence[float] | Float[np.ndarray, " draws"]) -> Sampled:
     """The mean of independent draws with its interval.
 
     Raises:

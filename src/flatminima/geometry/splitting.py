@@ -67,9 +67,7 @@ def split(
     For a Gaussian N(θ, σ²M²) hand over h(z) = loss(θ + σ M z).
 
     Args:
-        height: a function of many points at once.
-        dimension: n.
-        level: of the region.
+        dimension: n, of the points that ``height`` takes, many at once.
         particles: in each run.
         kept: share of the particles below the next level.
         moves: of each particle between levels. Too few leave particles near their parents: the

@@ -51,8 +51,7 @@ class Landscape:
         self, distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
     ) -> Float[np.ndarray, " places"]:
         """The loss at each ``minimum + distance * directions[ray]``, float64."""
-        losses: np.ndarray = self._means((self._height,), distances[:, None], rays[:, None])[0]
-        return losses
+        return np.asarray(self._means((self._height,), distances[:, None], rays[:, None])[0])
 
     def line(
         self, distances: Float[np.ndarray, " distances"], rays: range | None = None
@@ -69,27 +68,23 @@ class Landscape:
 
         The two directions need not be orthogonal.
         """
-        plane: np.ndarray = self._plane((self._height,), x, y)[0]
-        return plane
+        return self.plane_scores(x, y)[0]
 
     def plane_scores(
         self,
         x: Float[np.ndarray, " columns"],
         y: Float[np.ndarray, " rows"],
         report: Report = silent,
-    ) -> Float[np.ndarray, "2 rows columns"]:
+    ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
         """The loss on a plane as from ``plane``, and the share of points that are right, float64.
 
         Both come from one evaluation of the networks; ``report`` is told how many are done.
         """
-        return self._plane((negative_log_likelihoods, correct), x, y, report)
-
-    def _plane(
-        self, scores: Sequence[Score], x: np.ndarray, y: np.ndarray, report: Report = silent
-    ) -> Float[np.ndarray, "scores rows columns"]:
         places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         rays = np.tile((0, 1), (len(places), 1))
-        return self._means(scores, places, rays, report).reshape(-1, len(y), len(x))
+        scores = self._means((self._height, correct), places, rays, report)
+        loss, accuracy = scores.reshape(2, len(y), len(x))
+        return loss, accuracy
 
     @torch.inference_mode()
     def _means(
@@ -115,8 +110,7 @@ class Landscape:
             parts.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
             done += len(step)
             report(done, len(steps), "")
-        means: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
-        return means
+        return np.asarray(torch.cat(parts, dim=1).cpu().numpy())
 
     def _height(
         self, logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]

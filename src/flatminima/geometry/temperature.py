@@ -55,9 +55,7 @@ class Tempered:
         return self.network.activations(points)
 
     def logits(
-        self,
-        parameters: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        self, parameters: Float[Tensor, "networks parameters"], inputs: Float[Tensor, "points ..."]
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point."""
         return self.network.logits(parameters, inputs) / self.temperature
@@ -134,9 +132,8 @@ def with_loss(
 ) -> Float64[np.ndarray, " parameters"] | None:
     """Parameters of the same decision boundary, with logits so steep that the loss is ``loss``.
 
-    Returns:
-        None if a point lies on the wrong side, where a gentle slope may have that loss and make no
-        minimum, or if no slope has it: it is not between 0 and the loss of guessing.
+    None if a point lies on the wrong side, where a gentle slope may have that loss and make no
+    minimum, or if no slope has it: it is not between 0 and the loss of guessing.
     """
     exact = torch.from_numpy(np.asarray(vector, dtype=np.float64)).to(inputs.device)
     logits = model.logits(exact[None], inputs.double())

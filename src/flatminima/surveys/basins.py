@@ -111,7 +111,7 @@ def basins_at_common_loss(
     Args:
         loss: mean training loss that every network is brought to, nats.
         excess: of the one cutoff over that loss, nats.
-        measure: other arguments of ``basins`` except cutoffs.
+        measure: other arguments of ``basins``.
     """
     scaled = [with_loss(model, minimum.cpu().numpy(), inputs, labels, loss) for minimum in minima]
     there = np.array([vector is not None for vector in scaled])

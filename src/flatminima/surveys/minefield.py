@@ -35,13 +35,11 @@ def embedding(
     """Measure the distances, embed all points together, and say how faithful each embedding is.
 
     Args:
-        iterates: parameters along the way, in order.
-        minima: the bad minimum found from each iterate.
+        minima: the bad minimum found from each iterate, these in order.
         layers: half-open span of each layer's weights in a parameter vector.
         components: principal components that t-SNE is given.
         perplexities: each below the number of points, twice that of the iterates.
-        runs: of t-SNE per perplexity. Run number k draws its start at the address
-            ``(seed, "t-SNE", k)`` whatever the perplexity.
+        runs: of t-SNE per perplexity, with the same starts for each.
     """
     columns = np.concatenate([np.arange(start, stop) for start, stop in layers])
     good, bad = (vectors[:, columns].astype(np.float64) for vectors in (iterates, minima))

@@ -41,8 +41,7 @@ def connections(
     Args:
         minima: the good ones and the bad ones.
         chosen: numbers of the networks of each pair, by kind in the order of ``PAIRS``.
-        train: inputs and labels of the points on which paths are trained.
-        test: those of points that have no part in it.
+        train, test: points and their classes; on the former paths are trained.
         curve_points: on each path at which networks are evaluated, evenly spaced in t, the ends
             included.
         plane_points: along each side of the plane through the first pair of each kind and its bend;

@@ -65,7 +65,6 @@ def perturbations(
 
     Args:
         network: of two inputs and one logit.
-        train, test: points and their classes.
         highest: rise of the loss in nats that sets how far to go.
         kind: how random directions are drawn and distances counted.
         steps: distances, 0 among them, at which the decision boundary and the top eigenvalue are
@@ -220,5 +219,4 @@ def _accuracies(
         correct(network.logits(some, inputs), labels).double().mean(dim=1)
         for some in torch.split(places, _BATCH)
     ]
-    values: np.ndarray = torch.cat(shares).cpu().numpy()
-    return values
+    return np.asarray(torch.cat(shares).cpu().numpy())

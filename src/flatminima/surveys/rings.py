@@ -29,9 +29,6 @@ from flatminima.surveys.stacking import stacked
 from flatminima.training.ensemble import train
 from flatminima.training.selection import middle
 
-OF_BASINS = ("median_radius", "log10_volume_mean_log", "log_determinant")
-"""What is kept of the basins of circles."""
-
 # Points of the plane that one batch may hold: their hidden units stay within some ten megabytes.
 _BATCH = 2**14
 
@@ -86,13 +83,10 @@ def circle(
     """Build the circle, and train a rough copy of it on dense rings.
 
     Args:
-        hidden: widths of the hidden layers.
         data: numbers of points on the rings, as ``data.rings.rings`` takes them.
-        gap: between the inner ring and the one near it.
         loss: of the circle on those points, nats.
         noise: of the rough copy, see ``roughened``.
         points: on the inner ring and as many on the near one, for the training.
-        seed: root seed of the noise.
         training: ``schedule`` and other arguments of ``train``.
 
     Raises:
@@ -158,7 +152,9 @@ def sharpness(
         circles.append(
             SharpCircle(
                 **vars(curved(networks)),
-                **{name: getattr(basin, name) for name in OF_BASINS},
+                median_radius=basin.median_radius,
+                log10_volume_mean_log=basin.log10_volume_mean_log,
+                log_determinant=basin.log_determinant,
                 matched=np.array([vector is not None for vector in scaled]),
             )
         )
@@ -191,8 +187,7 @@ def decision(model: MLP, vector: Float[Tensor, " parameters"]) -> Decision:
         for part in torch.split(torch.from_numpy(points).to(vector), _BATCH):
             logits = model.logits(vector[None], part)[0]
             margins.append(logits[:, 1] - logits[:, 0])
-        values: np.ndarray = torch.cat(margins).double().cpu().numpy()
-        return values
+        return np.asarray(torch.cat(margins).double().cpu().numpy())
 
     return margin
 
@@ -200,30 +195,23 @@ def decision(model: MLP, vector: Float[Tensor, " parameters"]) -> Decision:
 def boundaries(
     model: MLP, networks: Float[Tensor, "networks parameters"], rings: Rings, *, angles: int
 ) -> Arrays:
-    """Follow the decision boundary of every network around the inner ring.
+    """What ``RingsSurvey`` holds of the decision boundary of every network, float64.
 
-    Args:
-        angles: number of rays, evenly spaced from angle 0.
-
-    Returns:
-        What ``RingsSurvey`` holds of boundaries, per network, float64.
+    Boundaries are followed around the inner ring along as many rays as ``angles``, evenly spaced.
     """
     rows = [follow(decision(model, vector), even_angles(angles), rings) for vector in networks]
     return {
         "between_share": np.array([row.between.mean() for row in rows]),
         "outside_share": np.array([row.outside.mean() for row in rows]),
         "clearance": np.array([np.median(row.clearance) for row in rows]),
-        "hole": np.array([row.hole for row in rows]),
-        "excess": np.array([row.excess for row in rows]),
+        **stacked(rows, ("hole", "excess")),
     }
 
 
 def found_shares(between_share: Float[np.ndarray, "gaps networks"]) -> Arrays:
     """How many networks have found the circle: a share of ``FOUND`` or more of the rays.
 
-    Returns:
-        Per gap, float64: ``found_share`` and the ends ``found_low`` and ``found_high`` of its 95%
-        interval (Clopper and Pearson 1934).
+    Per gap, float64, with the ends of the 95% interval (Clopper and Pearson 1934).
     """
     networks = between_share.shape[1]
     counts = (between_share >= FOUND).sum(axis=1)
@@ -246,11 +234,7 @@ def curvatures(
     kind: Kind,
     seed: int,
 ) -> Curvatures:
-    """The largest eigenvalue of the Hessian of the mean loss, two ways.
-
-    Args:
-        kind: of the directions along which radii are measured, which sets the unit of distance.
-    """
+    """The largest eigenvalue of the Hessian, by length and in the unit of directions of a kind."""
     rows = []
     for vector in networks:
         matrix = hessian(model, vector, inputs, labels)
@@ -282,13 +266,9 @@ def pictures(
 ) -> dict[str, Any]:
     """The probability of class 1 over the plane, and over angle and distance from the inner ring.
 
-    Args:
-        points: along each side of the plane's square; along the angle there are four times as
-            many steps, for a polygon of many sides to be seen.
-
-    Returns:
-        What ``Sharpness`` holds of them, float32; offsets are spaced evenly within one gap of the
-        inner ring and geometrically beyond.
+    What ``Sharpness`` holds of them, float32. Of ``points`` along each side of the plane there are
+    four times as many steps along the angle, for a polygon of many sides to be seen. Offsets are
+    spaced evenly within one gap of the inner ring and geometrically beyond.
     """
     axis = np.linspace(-1.1, 1.1, points) * rings.outer
     plane = np.stack(np.meshgrid(axis, axis), axis=-1)
@@ -317,5 +297,4 @@ def _probability(
     model: MLP, vector: Float[Tensor, " parameters"], grid: Float[np.ndarray, "rows columns 2"]
 ) -> Float[np.ndarray, "rows columns"]:
     margin = decision(model, vector)(grid.reshape(-1, 2)).reshape(grid.shape[:-1])
-    probability: np.ndarray = 1 / (1 + np.exp(-np.clip(margin, -500, 500)))
-    return probability
+    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -500, 500))))

@@ -126,8 +126,7 @@ def _log10_means(
 ) -> Float[np.ndarray, "2 ..."]:
     """log10 of e^constant times the mean of e^logs, and of it times e to the mean of logs."""
     mean_exp = logsumexp(logs, axis=-1) - math.log(logs.shape[-1])
-    means: np.ndarray = (np.stack([mean_exp, logs.mean(axis=-1)]) + constant) / math.log(10)
-    return means
+    return np.asarray((np.stack([mean_exp, logs.mean(axis=-1)]) + constant) / math.log(10))
 
 
 def _bootstrap(
@@ -140,8 +139,7 @@ def _bootstrap(
     """The ends of the 95% intervals of both means, a row for each mean."""
     shape = (resamples, logs.size)
     resampled = logs[generator(seed, "bootstrap", *index).integers(logs.size, size=shape)]
-    ends: np.ndarray = np.quantile(_log10_means(resampled, constant), (0.025, 0.975), axis=1).T
-    return ends
+    return np.asarray(np.quantile(_log10_means(resampled, constant), (0.025, 0.975), axis=1).T)
 
 
 def _effective_sample_size(
@@ -273,8 +271,7 @@ def log_gaussian_integrals(
     def log_integrand(s: np.ndarray, b: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             logs = power * np.log(s) if power else np.zeros_like(s)
-        values: np.ndarray = logs - b * s - s * s / 2
-        return values
+        return np.asarray(logs - b * s - s * s / 2)
 
     root = np.sqrt(b * b + 4 * power)
     # The larger root of power/s = b + s, written so that nothing cancels.

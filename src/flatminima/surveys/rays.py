@@ -33,9 +33,7 @@ def rays(
     the first minimum. Points on them lie as the squares of equal steps, densest near the minimum,
     where sharp minima change.
 
-    Args:
-        entries: what the selection says of each minimum.
-        points: on each ray.
+    Entries are what the selection says of each minimum.
     """
     unit = draw_units(network.layout, kind=kind, seed=seed, indices=range(1))
     followed = list(around(network, minima, unit, inputs, labels))

@@ -32,10 +32,8 @@ def slices(
 
     Both are drawn on the same axes: out to twice the median radius at which the loss has risen by
     ``highest`` from the good minimum, and, on logarithmic axes, from a tenth of the smallest radius
-    at a rise of a tenth of ``highest`` to ten times the largest at a rise of ``highest``.
-
-    Args:
-        memory: as of ``surveys.basins.basins``.
+    at a rise of a tenth of ``highest`` to ten times the largest at a rise of ``highest``. The
+    memory is as of ``surveys.basins.basins``.
     """
 
     def around(count: int) -> Iterator[tuple[int, Landscape, Directions]]:

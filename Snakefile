@@ -18,8 +18,11 @@ for experiment in EXPERIMENTS:
     include: f"workflow/rules/{experiment}.smk"
 
 
-include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+
+
+# A figure has several files.
+STEMS = list(dict.fromkeys(declared.stem for declared in FIGURES))
 
 
 onerror:

@@ -1,4 +1,5 @@
 import os
+import re
 from collections import namedtuple
 from pathlib import Path
 
@@ -75,25 +76,14 @@ wildcard_constraints:
 container: "docker://python:3.11"
 
 
-def recipe(name, *files):
-    """The input function of a rule's recipe: what its job is made from besides its other inputs.
+def written_recipe(name, wildcards, settings, script, files=(), modules=()):
+    """The path of the recipe of one job: what it is made from besides its other inputs.
 
-    The recipe file is rewritten only when its content changes, so its time says what is stale.
+    It is rewritten only when its content changes, so its time says what is stale.
     """
-
-    def recipe_of(wildcards):
-        wildcards = dict(wildcards)
-        settings = configuration.block(config, name, wildcards)
-        return written_recipe(name, wildcards, settings, files)
-
-    return recipe_of
-
-
-def written_recipe(name, wildcards, settings, files=(), modules=()):
-    """The path of the recipe of one job, which is brought up to date."""
-    script = f"workflow/scripts/{name}.py"
+    path = f"workflow/scripts/{script}.py"
     try:
-        return LEDGER.recipe(name, wildcards, settings, script, files, modules=modules)
+        return LEDGER.recipe(name, wildcards, settings, path, files, modules=modules)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
@@ -104,6 +94,56 @@ def recorded(**outputs):
         f"{name}_manifest": f"{path}.manifest.json" for name, path in outputs.items()
     }
     return {**outputs, **manifests}
+
+
+def declare(name, script, message, place, inputs, outputs, gpu=0, constraints=None):
+    """Declare a rule; ``place`` is that of its logs and benchmarks."""
+
+    rule:
+        name:
+            name
+        input:
+            **inputs,
+        output:
+            **recorded(**outputs),
+        log:
+            f"{RESULTS}/logs/{place}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{place}.tsv"
+        wildcard_constraints:
+            **(constraints or {}),
+        resources:
+            gpu=gpu,
+        message:
+            message
+        script:
+            f"../scripts/{script}.py"
+
+
+def job(name, message, outputs, gpu=True, constraints=None, source_files=(), **inputs):
+    """Declare a rule whose jobs ``workflow/scripts/<name>.py`` does.
+
+    Outputs are named paths below the results. ``gpu`` says whether jobs use one where there is one,
+    ``constraints`` what wildcards may be, and source files count by their content.
+    """
+    outputs = {key: f"{RESULTS}/{path}" for key, path in outputs.items()}
+    named = re.findall(r"{\w+}", next(iter(outputs.values())))
+
+    def recipe(wildcards):
+        wildcards = dict(wildcards)
+        settings = configuration.block(config, name, wildcards)
+        return written_recipe(name, wildcards, settings, name, source_files)
+
+    declare(
+        name,
+        name,
+        message,
+        Path(name, *named),
+        {"recipe": recipe, **inputs},
+        outputs,
+        GPU if gpu else 0,
+        constraints,
+    )
 
 
 def all_factors(pattern):
@@ -122,7 +162,7 @@ def every_factor(pattern, dataset):
 # Every figure of this run, in the order in which they are declared.
 FIGURES = []
 
-Figure = namedtuple("Figure", "name stem files drawn_by title settings inputs")
+Figure = namedtuple("Figure", "stem files")
 
 
 def figure(stem, drawn_by=None, suffixes=SUFFIXES, title=None, settings=None, **inputs):
@@ -137,20 +177,22 @@ def figure(stem, drawn_by=None, suffixes=SUFFIXES, title=None, settings=None, **
         suffix.replace(".", "_"): f"{RESULTS}/report/figures/{stem}.{suffix}"
         for suffix in suffixes
     }
+    FIGURES.append(Figure(stem, files))
     drawn_by = drawn_by or stem.replace("-", "_")
-    FIGURES.append(Figure(name, stem, files, drawn_by, title, settings or {}, inputs))
+    told = {"module": drawn_by, "title": title, "settings": settings or {}}
 
+    def recipe(_wildcards):
+        # The module is code of the job too.
+        modules = [f"flatminima.figures.{drawn_by}"]
+        return written_recipe(FIGURE, {"figure": name}, told, FIGURE, modules=modules)
 
-def figure_recipe(declared):
-    """The input function of a figure's recipe; its module is code of the job too."""
-    modules = [f"flatminima.figures.{declared.drawn_by}"]
-    settings = {
-        "module": declared.drawn_by,
-        "title": declared.title,
-        "settings": declared.settings,
-    }
-    return lambda _: written_recipe(
-        FIGURE, {"figure": declared.name}, settings, modules=modules
+    declare(
+        f"{FIGURE}_{name}",
+        FIGURE,
+        f"Drawing the figure {name}",
+        Path(FIGURE, name),
+        {"recipe": recipe, **inputs},
+        files,
     )
 
 
@@ -162,17 +204,6 @@ def of_dataset(pattern, dataset):
 def extreme_factors(pattern):
     """An input function: the files of the smallest and the largest poison factor."""
     return lambda wildcards: [all_factors(pattern)(wildcards)[i] for i in (0, -1)]
-
-
-def all_gaps(pattern):
-    """One file per gap between the rings, in rising order."""
-    gaps = config["experiments"]["rings"]["training"]["gaps"]
-    return expand(pattern, gap=map(factor_name, gaps))
-
-
-def pinched(pattern):
-    """The one file of a pattern that belongs to the smallest gap between the rings."""
-    return all_gaps(pattern)[0]
 
 
 def image_files(wildcards):

@@ -22,19 +22,11 @@ for source in IMAGE_SOURCES.values():
                 "../scripts/download.py"
 
 
-rule dataset:
-    input:
-        recipe=recipe("dataset"),
-        files=image_files,
-    output:
-        **recorded(dataset=f"{RESULTS}/datasets/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/dataset/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/dataset/{{dataset}}.tsv"
-    wildcard_constraints:
-        dataset=one_of([*DATASETS, "minefield"]),
-    message:
-        "Drawing and splitting {wildcards.dataset}"
-    script:
-        "../scripts/dataset.py"
+job(
+    "dataset",
+    "Drawing and splitting {wildcards.dataset}",
+    outputs={"dataset": "datasets/{dataset}.safetensors"},
+    gpu=False,
+    constraints={"dataset": one_of([*DATASETS, "minefield"])},
+    files=image_files,
+)

@@ -1,48 +1,33 @@
-rule flatness:
-    input:
-        recipe=recipe("flatness"),
-        dataset=rules.dataset.output.dataset,
-        selection=rules.selection.output.selection,
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(
-            measures=f"{RESULTS}/measures/{{dataset}}.safetensors",
-            spectra=f"{RESULTS}/spectra/{{dataset}}.safetensors",
-            reparametrisation=f"{RESULTS}/reparametrisation/{{dataset}}.safetensors",
-        ),
-    log:
-        f"{RESULTS}/logs/measures/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/measures/{{dataset}}.tsv"
-    wildcard_constraints:
-        dataset=PLANAR,
-    resources:
-        gpu=GPU,
-    message:
-        "Measuring the flatness of every network of {wildcards.dataset}"
-    script:
-        "../scripts/flatness.py"
+job(
+    "flatness",
+    "Measuring the flatness of every network of {wildcards.dataset}",
+    outputs={
+        "measures": "measures/{dataset}.safetensors",
+        "spectra": "spectra/{dataset}.safetensors",
+        "reparametrisation": "reparametrisation/{dataset}.safetensors",
+    },
+    constraints={"dataset": PLANAR},
+    **SHOWN_MINIMA,
+)
 
+MEASURES = of_dataset(rules.flatness.output.measures, PLANAR)
+SPECTRA = of_dataset(rules.flatness.output.spectra, PLANAR)
+RESCALED = of_dataset(rules.flatness.output.reparametrisation, PLANAR)
+SUMMARY = of_dataset(rules.summary.output.summary, PLANAR)
 
 measured(
     "flatness",
-    measures=of_dataset(rules.flatness.output.measures, PLANAR),
-    spectra=of_dataset(rules.flatness.output.spectra, PLANAR),
-    reparametrisation=of_dataset(rules.flatness.output.reparametrisation, PLANAR),
-    summary=of_dataset(rules.summary.output.summary, PLANAR),
+    measures=MEASURES,
+    spectra=SPECTRA,
+    reparametrisation=RESCALED,
+    summary=SUMMARY,
 )
 
-figure(
-    "spectrum",
-    spectra=of_dataset(rules.flatness.output.spectra, PLANAR),
-)
+figure("spectrum", spectra=SPECTRA)
 figure(
     "flatness",  # Its correlations are those of the text, resample by resample.
     settings={"dataset": PLANAR, "seed": config["seed"]},
-    measures=of_dataset(rules.flatness.output.measures, PLANAR),
-    summary=of_dataset(rules.summary.output.summary, PLANAR),
+    measures=MEASURES,
+    summary=SUMMARY,
 )
-figure(
-    "reparametrisation",
-    reparametrisation=of_dataset(rules.flatness.output.reparametrisation, PLANAR),
-)
+figure("reparametrisation", reparametrisation=RESCALED)

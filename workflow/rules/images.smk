@@ -1,44 +1,18 @@
-rule images_train:
-    input:
-        recipe=recipe("images_train"),
-        dataset=of_dataset(rules.dataset.output.dataset, IMAGES),
-    output:
-        **recorded(minima=f"{RESULTS}/minima/{{dataset}}/{{poison}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/train/{{dataset}}/{{poison}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
-    wildcard_constraints:
-        dataset=IMAGES,
-    resources:
-        gpu=GPU,
-    message:
-        "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
-    script:
-        "../scripts/images_train.py"
+job(
+    "images_train",
+    "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
+    outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
+    constraints={"dataset": IMAGES},
+    dataset=rules.dataset.output.dataset,
+)
 
-
-rule subsets:
-    input:
-        recipe=recipe("subsets"),
-        dataset=of_dataset(rules.dataset.output.dataset, IMAGES),
-        selection=of_dataset(rules.selection.output.selection, IMAGES),
-        minima=extreme_factors(rules.images_train.output.minima),
-    output:
-        **recorded(subsets=f"{RESULTS}/subsets/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/subsets/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/subsets/{{dataset}}.tsv"
-    wildcard_constraints:
-        dataset=IMAGES,
-    resources:
-        gpu=GPU,
-    message:
-        "Measuring basins of {wildcards.dataset} on halves of the points"
-    script:
-        "../scripts/subsets.py"
-
+job(
+    "subsets",
+    "Measuring basins of {wildcards.dataset} on halves of the points",
+    outputs={"subsets": "subsets/{dataset}.safetensors"},
+    constraints={"dataset": IMAGES},
+    **PAIR,
+)
 
 measured(
     IMAGES,

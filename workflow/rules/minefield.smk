@@ -1,54 +1,26 @@
-rule minefield_descent:
-    input:
-        recipe=recipe("minefield_descent"),
-        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
-    output:
-        **recorded(iterates=f"{RESULTS}/minefield/iterates.safetensors"),
-    log:
-        f"{RESULTS}/logs/minefield_descent.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/minefield_descent.tsv"
-    message:
-        "Training the network whose way leads through the minefield"
-    script:
-        "../scripts/minefield_descent.py"
+job(
+    "minefield_descent",
+    "Training the network whose way leads through the minefield",
+    outputs={"iterates": "minefield/iterates.safetensors"},
+    dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+)
 
+job(
+    "minefield_search",
+    "Searching a bad minimum from every iterate",
+    outputs={"minima": "minefield/bad_minima.safetensors"},
+    dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
+    iterates=rules.minefield_descent.output.iterates,
+)
 
-rule minefield_search:
-    input:
-        recipe=recipe("minefield_search"),
-        dataset=of_dataset(rules.dataset.output.dataset, "minefield"),
-        iterates=rules.minefield_descent.output.iterates,
-    output:
-        **recorded(minima=f"{RESULTS}/minefield/bad_minima.safetensors"),
-    log:
-        f"{RESULTS}/logs/minefield_search.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/minefield_search.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Searching a bad minimum from every iterate"
-    script:
-        "../scripts/minefield_search.py"
-
-
-rule minefield_embedding:
-    input:
-        recipe=recipe("minefield_embedding"),
-        iterates=rules.minefield_descent.output.iterates,
-        minima=rules.minefield_search.output.minima,
-    output:
-        **recorded(embedding=f"{RESULTS}/minefield/embedding.safetensors"),
-    log:
-        f"{RESULTS}/logs/minefield_embedding.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/minefield_embedding.tsv"
-    message:
-        "Embedding iterates and bad minima in the plane"
-    script:
-        "../scripts/minefield_embedding.py"
-
+job(
+    "minefield_embedding",
+    "Embedding iterates and bad minima in the plane",
+    outputs={"embedding": "minefield/embedding.safetensors"},
+    gpu=False,
+    iterates=rules.minefield_descent.output.iterates,
+    minima=rules.minefield_search.output.minima,
+)
 
 measured(
     "minefield",

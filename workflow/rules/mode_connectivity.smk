@@ -1,27 +1,14 @@
 # The data sets whose minima are connected.
 CONNECTED = mode_connectivity.connected(config)
 
-
-rule mode_connectivity:
-    input:
-        recipe=recipe("mode_connectivity"),
-        dataset=rules.dataset.output.dataset,
-        minima=extreme_factors(rules.train.output.minima),
-    output:
-        **recorded(paths=f"{RESULTS}/paths/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/mode_connectivity/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/mode_connectivity/{{dataset}}.tsv"
-    wildcard_constraints:
-        dataset=one_of(CONNECTED),
-    resources:
-        gpu=GPU,
-    message:
-        "Connecting minima of {wildcards.dataset} by curves of low loss"
-    script:
-        "../scripts/mode_connectivity.py"
-
+job(
+    "mode_connectivity",
+    "Connecting minima of {wildcards.dataset} by curves of low loss",
+    outputs={"paths": "paths/{dataset}.safetensors"},
+    constraints={"dataset": one_of(CONNECTED)},
+    dataset=rules.dataset.output.dataset,
+    minima=extreme_factors(rules.train.output.minima),
+)
 
 measured(
     "mode_connectivity",

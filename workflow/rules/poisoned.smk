@@ -1,97 +1,52 @@
 # What the experiments share that train networks at a row of poison factors.
 
+job(
+    "train",
+    "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
+    outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
+    constraints={"dataset": one_of(name for name in DATASETS if name != IMAGES)},
+    dataset=rules.dataset.output.dataset,
+)
 
-rule train:
-    input:
-        recipe=recipe("train"),
-        dataset=rules.dataset.output.dataset,
-    output:
-        **recorded(minima=f"{RESULTS}/minima/{{dataset}}/{{poison}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/train/{{dataset}}/{{poison}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{dataset}}/{{poison}}.tsv"
-    wildcard_constraints:
-        dataset=one_of(name for name in DATASETS if name != IMAGES),
-    resources:
-        gpu=GPU,
-    message:
-        "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}"
-    script:
-        "../scripts/train.py"
+job(
+    "selection",
+    "Choosing the minima of {wildcards.dataset} to show",
+    outputs={"selection": "selection/{dataset}.json"},
+    gpu=False,
+    minima=all_factors(rules.train.output.minima),
+)
 
+# What jobs read that look around the minima that are shown: one of each poison factor, and a pair.
+SHOWN_MINIMA = {
+    "dataset": rules.dataset.output.dataset,
+    "selection": rules.selection.output.selection,
+    "minima": all_factors(rules.train.output.minima),
+}
+PAIR = {**SHOWN_MINIMA, "minima": extreme_factors(rules.train.output.minima)}
 
-rule selection:
-    input:
-        recipe=recipe("selection"),
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(selection=f"{RESULTS}/selection/{{dataset}}.json"),
-    log:
-        f"{RESULTS}/logs/selection/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/selection/{{dataset}}.tsv"
-    message:
-        "Choosing the minima of {wildcards.dataset} to show"
-    script:
-        "../scripts/selection.py"
+job(
+    "basins",
+    "Measuring basins of {wildcards.dataset} at poison factor {wildcards.poison}",
+    outputs={"basins": "basins/{dataset}/{poison}.safetensors"},
+    dataset=rules.dataset.output.dataset,
+    minima=rules.train.output.minima,
+)
 
+job(
+    "slices",
+    "Slicing the loss around a good and a bad minimum of {wildcards.dataset}",
+    outputs={"slices": "slices/{dataset}.safetensors"},
+    **SHOWN_MINIMA,
+)
 
-rule basins:
-    input:
-        recipe=recipe("basins"),
-        dataset=rules.dataset.output.dataset,
-        minima=rules.train.output.minima,
-    output:
-        **recorded(basins=f"{RESULTS}/basins/{{dataset}}/{{poison}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/basins/{{dataset}}/{{poison}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/basins/{{dataset}}/{{poison}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Measuring basins of {wildcards.dataset} at poison factor {wildcards.poison}"
-    script:
-        "../scripts/basins.py"
-
-
-rule slices:
-    input:
-        recipe=recipe("slices"),
-        dataset=rules.dataset.output.dataset,
-        selection=rules.selection.output.selection,
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(slices=f"{RESULTS}/slices/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/slices/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/slices/{{dataset}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Slicing the loss around a good and a bad minimum of {wildcards.dataset}"
-    script:
-        "../scripts/slices.py"
-
-
-rule summary:
-    input:
-        recipe=recipe("summary"),
-        minima=all_factors(rules.train.output.minima),
-        basins=all_factors(rules.basins.output.basins),
-    output:
-        **recorded(summary=f"{RESULTS}/summaries/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/summary/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/summary/{{dataset}}.tsv"
-    message:
-        "Summing up every network of {wildcards.dataset}"
-    script:
-        "../scripts/summary.py"
-
+job(
+    "summary",
+    "Summing up every network of {wildcards.dataset}",
+    outputs={"summary": "summaries/{dataset}.safetensors"},
+    gpu=False,
+    minima=all_factors(rules.train.output.minima),
+    basins=all_factors(rules.basins.output.basins),
+)
 
 for dataset in DATASETS:
     source = {"source": source_of(config, dataset)}

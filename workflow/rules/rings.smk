@@ -1,92 +1,47 @@
-rule rings_dataset:
-    input:
-        recipe=recipe("rings_dataset"),
-    output:
-        **recorded(dataset=f"{RESULTS}/datasets/rings/{{gap}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/rings_dataset/{{gap}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rings_dataset/{{gap}}.tsv"
-    message:
-        "Placing rings {wildcards.gap} apart"
-    script:
-        "../scripts/rings_dataset.py"
+job(
+    "rings_dataset",
+    "Placing rings {wildcards.gap} apart",
+    outputs={"dataset": "datasets/rings/{gap}.safetensors"},
+    gpu=False,
+)
+
+job(
+    "rings_train",
+    "Training all networks on rings {wildcards.gap} apart",
+    outputs={"minima": "minima/rings/{gap}.safetensors"},
+    dataset=rules.rings_dataset.output.dataset,
+)
+
+job(
+    "rings_circle",
+    "Building the circle between the rings, and training a rough copy of it",
+    outputs={"circle": "circles/rings.safetensors"},
+)
 
 
-rule rings_train:
-    input:
-        recipe=recipe("rings_train"),
-        dataset=rules.rings_dataset.output.dataset,
-    output:
-        **recorded(minima=f"{RESULTS}/minima/rings/{{gap}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/rings_train/{{gap}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rings_train/{{gap}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Training all networks on rings {wildcards.gap} apart"
-    script:
-        "../scripts/rings_train.py"
+def all_gaps(pattern):
+    """One file per gap between the rings, in rising order."""
+    gaps = config["experiments"]["rings"]["training"]["gaps"]
+    return expand(pattern, gap=map(factor_name, gaps))
 
 
-rule rings_circle:
-    input:
-        recipe=recipe("rings_circle"),
-    output:
-        **recorded(circle=f"{RESULTS}/circles/rings.safetensors"),
-    log:
-        f"{RESULTS}/logs/rings_circle.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rings_circle.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Building the circle between the rings, and training a rough copy of it"
-    script:
-        "../scripts/rings_circle.py"
+job(
+    "rings_survey",
+    "Following the boundaries of all networks around the rings, and measuring their basins",
+    outputs={"survey": "surveys/rings.safetensors"},
+    datasets=all_gaps(rules.rings_dataset.output.dataset),
+    minima=all_gaps(rules.rings_train.output.minima),
+)
 
-
-rule rings_survey:
-    input:
-        recipe=recipe("rings_survey"),
-        datasets=all_gaps(rules.rings_dataset.output.dataset),
-        minima=all_gaps(rules.rings_train.output.minima),
-    output:
-        **recorded(survey=f"{RESULTS}/surveys/rings.safetensors"),
-    log:
-        f"{RESULTS}/logs/rings_survey.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rings_survey.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Following the boundaries of all networks around the rings, and measuring their basins"
-    script:
-        "../scripts/rings_survey.py"
-
-
-rule rings_sharpness:
-    input:
-        recipe=recipe("rings_sharpness"),
-        dataset=pinched(rules.rings_dataset.output.dataset),
-        minima=pinched(rules.rings_train.output.minima),
-        survey=rules.rings_survey.output.survey,
-        circle=rules.rings_circle.output.circle,
-    output:
-        **recorded(sharpness=f"{RESULTS}/sharpness/rings.safetensors"),
-    log:
-        f"{RESULTS}/logs/rings_sharpness.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rings_sharpness.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Measuring how sharp the circle is, and what training finds in its place"
-    script:
-        "../scripts/rings_sharpness.py"
-
+job(
+    "rings_sharpness",
+    "Measuring how sharp the circle is, and what training finds in its place",
+    outputs={"sharpness": "sharpness/rings.safetensors"},
+    dataset=all_gaps(rules.rings_dataset.output.dataset)[0],
+    minima=all_gaps(rules.rings_train.output.minima)[0],
+    survey=rules.rings_survey.output.survey,
+    circle=rules.rings_circle.output.circle,
+)
 
 measured(
     "rings",

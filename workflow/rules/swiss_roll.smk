@@ -1,81 +1,31 @@
-rule rays:
-    input:
-        recipe=recipe("rays"),
-        dataset=rules.dataset.output.dataset,
-        selection=rules.selection.output.selection,
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(rays=f"{RESULTS}/rays/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/rays/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rays/{{dataset}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Following one direction away from minima of {wildcards.dataset}"
-    script:
-        "../scripts/rays.py"
+job(
+    "rays",
+    "Following one direction away from minima of {wildcards.dataset}",
+    outputs={"rays": "rays/{dataset}.safetensors"},
+    **SHOWN_MINIMA,
+)
 
+job(
+    "boundaries",
+    "Evaluating decision boundaries of {wildcards.dataset}",
+    outputs={"boundaries": "boundaries/{dataset}.safetensors"},
+    **SHOWN_MINIMA,
+)
 
-rule boundaries:
-    input:
-        recipe=recipe("boundaries"),
-        dataset=rules.dataset.output.dataset,
-        selection=rules.selection.output.selection,
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(boundaries=f"{RESULTS}/boundaries/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/boundaries/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/boundaries/{{dataset}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Evaluating decision boundaries of {wildcards.dataset}"
-    script:
-        "../scripts/boundaries.py"
+job(
+    "perturbations",
+    "Perturbing a good and a bad minimum of {wildcards.dataset}",
+    outputs={"perturbations": "perturbations/{dataset}.safetensors"},
+    **PAIR,
+)
 
-
-rule perturbations:
-    input:
-        recipe=recipe("perturbations"),
-        dataset=rules.dataset.output.dataset,
-        selection=rules.selection.output.selection,
-        minima=extreme_factors(rules.train.output.minima),
-    output:
-        **recorded(perturbations=f"{RESULTS}/perturbations/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/perturbations/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/perturbations/{{dataset}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Perturbing a good and a bad minimum of {wildcards.dataset}"
-    script:
-        "../scripts/perturbations.py"
-
-
-rule margins:
-    input:
-        recipe=recipe("margins"),
-        dataset=rules.dataset.output.dataset,
-        minima=all_factors(rules.train.output.minima),
-    output:
-        **recorded(margins=f"{RESULTS}/margins/{{dataset}}.safetensors"),
-    log:
-        f"{RESULTS}/logs/margins/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/margins/{{dataset}}.tsv"
-    resources:
-        gpu=GPU,
-    message:
-        "Finding the margins of every network of {wildcards.dataset}"
-    script:
-        "../scripts/margins.py"
-
+job(
+    "margins",
+    "Finding the margins of every network of {wildcards.dataset}",
+    outputs={"margins": "margins/{dataset}.safetensors"},
+    dataset=rules.dataset.output.dataset,
+    minima=all_factors(rules.train.output.minima),
+)
 
 measured(
     PLANAR,
@@ -114,10 +64,7 @@ for way, title in {
         settings={"way": way},
         perturbations=PERTURBATIONS,
     )
-figure(
-    "margin-widths",
-    margins=of_dataset(rules.margins.output.margins, PLANAR),
-)
+figure("margin-widths", margins=of_dataset(rules.margins.output.margins, PLANAR))
 figure("boundaries", boundaries=BOUNDARIES)
 figure(
     "living",

@@ -234,6 +234,17 @@ def test_a_failed_or_interrupted_job_leaves_nothing(finished, error):
     assert (finished.root / "results/tiny/points.safetensors").exists()
 
 
+def test_a_record_that_is_returned_is_written_and_checkpoints_are_gone_then(project):
+    def main(job):
+        write_bytes(project.root / job.checkpoints / "half", b"x")
+        return SimpleNamespace(write=lambda path: write_bytes(path, b"whole"))
+
+    project.plan()
+    project.make("data", main)
+    assert (project.root / "results/tiny/points.safetensors").read_bytes() == b"whole"
+    assert list((project.root / "results/tiny").rglob("half")) == []
+
+
 def test_a_job_that_forgets_an_output_fails(finished):
     with pytest.raises(RuntimeError, match=r"script of fit did not write \S+notes\.json"):
         finished.make("fit", lambda job: write_bytes(job.outputs["minima"], b"x"))

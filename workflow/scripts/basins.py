@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.evaluation import strategies_of, with_statistics
 from flatminima.models.load import build
@@ -7,9 +7,8 @@ from flatminima.provenance.job import Job, run
 from flatminima.surveys.basins import basins
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = with_statistics(
         build(config["network"], dataset.shape, dataset.logits), **config.get("evaluation", {})
@@ -23,7 +22,7 @@ def main(job: Job) -> None:
         report=job.progress("basins"),
     )
     job.note(**strategies_of(network))
-    measured.write(job.outputs["basins"])
+    return measured
 
 
 run(snakemake, main)

@@ -1,16 +1,14 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.boundaries import boundaries
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    drawn = boundaries(
+    return boundaries(
         build(config["network"], dataset.shape, dataset.logits),
         job.record("selection"),
         [Minima.read(path).parameters for path in job.inputs["minima"]],
@@ -19,7 +17,6 @@ def main(job: Job) -> None:
         points=config["boundary_points"],
         device=job.device,
     )
-    drawn.write(job.outputs["boundaries"])
 
 
 run(snakemake, main)

@@ -1,7 +1,5 @@
-import torch
-
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -16,19 +14,11 @@ TOP = 5
 
 def main(job: Job) -> None:
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
     minima = [Minima.read(path) for path in job.inputs["minima"]]
-    parameters = [ensemble.parameters for ensemble in minima]
-    pair, *points = (
-        torch.from_numpy(array).to(job.device)
-        for array in (
-            shown_pair(job.record("selection"), parameters),
-            dataset.train_inputs,
-            dataset.train_labels,
-        )
-    )
+    chosen = shown_pair(job.record("selection"), [ensemble.parameters for ensemble in minima])
+    pair, *points = tensors(job.device, chosen, dataset.train_inputs, dataset.train_labels)
     settings, seed = config["flatness"], config["seed"]
     common = {
         "level": settings["common_loss"],

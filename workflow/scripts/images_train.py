@@ -1,7 +1,6 @@
 from functools import partial
 
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.models.load import build_module
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
@@ -9,13 +8,11 @@ from flatminima.training.epochs import sgd, train_as
 from flatminima.training.poison import poison_points_of_share
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build_module(config["network"], dataset.shape, dataset.logits)
-    checkpoints = Checkpoints(job.checkpoints, job.digest)
-    minima = train_as(
+    return train_as(
         config,
         network,
         dataset,
@@ -24,11 +21,9 @@ def main(job: Job) -> None:
         ),
         optimizer=partial(sgd, momentum=config["momentum"]),
         device=job.device,
-        checkpoints=checkpoints,
+        checkpoints=Checkpoints(job.checkpoints, job.digest),
         report=job.progress("training"),
     )
-    minima.write(job.outputs["minima"])
-    checkpoints.clear()
 
 
 run(snakemake, main)

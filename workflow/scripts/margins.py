@@ -1,16 +1,14 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.margins import margins
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    measured = margins(
+    return margins(
         build(config["network"], dataset.shape, dataset.logits),
         [Minima.read(path) for path in job.inputs["minima"]],
         dataset.train_inputs,
@@ -20,7 +18,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("margins"),
     )
-    measured.write(job.outputs["margins"])
 
 
 run(snakemake, main)

@@ -3,10 +3,10 @@ from flatminima.provenance.job import Job, run
 from flatminima.surveys.minefield import embedding
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
     iterates = Iterates.read(job.inputs["iterates"])
-    embedded = embedding(
+    return embedding(
         iterates.parameters,
         BadMinima.read(job.inputs["minima"]).parameters,
         iterates.layers,
@@ -16,7 +16,6 @@ def main(job: Job) -> None:
         seed=config["seed"],
         report=job.progress("embedding"),
     )
-    embedded.write(job.outputs["embedding"])
 
 
 run(snakemake, main)

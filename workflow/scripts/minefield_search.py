@@ -1,5 +1,4 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minefield import Iterates
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
@@ -7,11 +6,10 @@ from flatminima.training.ensemble import Schedule
 from flatminima.training.search import bad_minima
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    minima = bad_minima(
+    return bad_minima(
         MLP.between(dataset.features, config["hidden"], dataset.logits),
         Iterates.read(job.inputs["iterates"]).parameters,
         dataset,
@@ -24,7 +22,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress,
     )
-    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -7,12 +7,11 @@ from flatminima.surveys.mode_connectivity import connections, pairs
 from flatminima.training.ensemble import Schedule
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     good, bad = map(Minima.read, job.inputs["minima"])
-    curves = connections(
+    return connections(
         build(config["network"], dataset.shape, dataset.logits),
         tensors(job.device, good.parameters, bad.parameters),
         pairs(good.train_accuracy, bad.train_accuracy, config["pairs"]),
@@ -24,7 +23,6 @@ def main(job: Job) -> None:
         schedule=Schedule.of(config),
         report=job.progress("paths"),
     )
-    curves.write(job.outputs["paths"])
 
 
 run(snakemake, main)

@@ -1,24 +1,19 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.learning_curves import follow
 from flatminima.training.load import optimizer_of
 
 
-def main(job: Job) -> None:
-    prepare(job.threads)
-    checkpoints = Checkpoints(job.checkpoints, job.digest)
-    curves = follow(
+def main(job: Job):
+    return follow(
         job.config,
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),
         optimizer=optimizer_of(job.config["optimizer"]),
         device=job.device,
-        checkpoints=checkpoints,
+        checkpoints=Checkpoints(job.checkpoints, job.digest),
         report=job.progress("training"),
     )
-    curves.write(job.outputs["course"])
-    checkpoints.clear()
 
 
 run(snakemake, main)

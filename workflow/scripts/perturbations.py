@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -7,13 +7,12 @@ from flatminima.surveys.perturbations import perturbations
 from flatminima.training.selection import shown_pair
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     (pair,) = tensors(job.device, shown_pair(job.record("selection"), minima))
-    moved = perturbations(
+    return perturbations(
         build(config["network"], dataset.shape, dataset.logits),
         pair,
         tensors(job.device, dataset.train_inputs, dataset.train_labels),
@@ -26,7 +25,6 @@ def main(job: Job) -> None:
         seed=config["seed"],
         report=job.progress("perturbations"),
     )
-    moved.write(job.outputs["perturbations"])
 
 
 run(snakemake, main)

@@ -1,16 +1,14 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.random_labels import TwoStageMinima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.random_labels import survey
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    surveyed = survey(
+    return survey(
         build(config["network"], dataset.shape, dataset.logits),
         TwoStageMinima.read(job.inputs["minima"]),
         dataset.train_inputs,
@@ -22,7 +20,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("basins"),
     )
-    surveyed.write(job.outputs["survey"])
 
 
 run(snakemake, main)

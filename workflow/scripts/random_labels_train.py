@@ -1,5 +1,4 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -7,12 +6,11 @@ from flatminima.training.ensemble import Schedule
 from flatminima.training.random_labels import two_stages
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     poisoned = [Minima.read(path).parameters for path in job.inputs["poisoned"]]
-    minima = two_stages(
+    return two_stages(
         build(config["network"], dataset.shape, dataset.logits),
         dataset,
         seed=config["seed"],
@@ -29,7 +27,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress,
     )
-    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

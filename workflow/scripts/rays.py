@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -7,16 +7,15 @@ from flatminima.surveys.rays import rays
 from flatminima.training.selection import shown_along
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     entries, shown = shown_along(job.record("selection"), minima)
     parameters, inputs, labels = tensors(
         job.device, shown, dataset.train_inputs, dataset.train_labels
     )
-    followed = rays(
+    return rays(
         build(config["network"], dataset.shape, dataset.logits),
         parameters,
         entries,
@@ -27,7 +26,6 @@ def main(job: Job) -> None:
         points=config["slice_points"],
         seed=config["seed"],
     )
-    followed.write(job.outputs["rays"])
 
 
 run(snakemake, main)

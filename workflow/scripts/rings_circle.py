@@ -1,13 +1,11 @@
-from flatminima.devices import prepare
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.rings import circle
 from flatminima.training.ensemble import Schedule
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
-    circles = circle(
+    return circle(
         config["hidden"],
         config["data"],
         gap=config["gap"],
@@ -19,7 +17,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("training the circle"),
     )
-    circles.write(job.outputs["circle"])
 
 
 run(snakemake, main)

@@ -1,15 +1,13 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minima import Minima
 from flatminima.formats.rings import Circle, RingsSurvey
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.rings import sharpness
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
-    measured = sharpness(
+    return sharpness(
         RingsSurvey.read(job.inputs["survey"]),
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),
         Minima.read(job.inputs["minima"]),
@@ -23,7 +21,6 @@ def main(job: Job) -> None:
         seed=config["seed"],
         device=job.device,
     )
-    measured.write(job.outputs["sharpness"])
 
 
 run(snakemake, main)

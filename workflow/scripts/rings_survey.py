@@ -1,15 +1,13 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.formats.minima import Minima
 from flatminima.provenance.job import Job, run
 from flatminima.storage import read_arrays
 from flatminima.surveys.rings import survey
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
-    surveyed = survey(
+    return survey(
         # All three lists are in the order of the gaps.
         config["gaps"],
         [from_arrays(read_arrays(path), path) for path in job.inputs["datasets"]],
@@ -21,7 +19,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("survey"),
     )
-    surveyed.write(job.outputs["survey"])
 
 
 run(snakemake, main)

@@ -1,17 +1,15 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.training.ensemble import Schedule, train
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     # Two logits, as in the paper, though two classes would do with one.
     model = MLP.between(dataset.features, config["hidden"], 2)
-    minima = train(
+    return train(
         model,
         model.initialise(config["seed"], range(config["seeds"])),
         dataset,
@@ -19,7 +17,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("training"),
     )
-    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

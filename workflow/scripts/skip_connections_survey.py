@@ -1,19 +1,18 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.skip_connections import DepthMinima
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.skip_connections import loss_surfaces
 from flatminima.training.depths import networks
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = DepthMinima.read(job.inputs["minima"])
     built = networks(config, dataset)
     parameters = tensors(job.device, *(minima.parameters[str(depth)] for depth in built))
-    surfaces = loss_surfaces(
+    return loss_surfaces(
         built,
         dict(zip(built, parameters, strict=True)),
         *tensors(job.device, *dataset.train_part(config["points"])),
@@ -25,7 +24,6 @@ def main(job: Job) -> None:
         seed=config["seed"],
         report=job.progress("surfaces"),
     )
-    surfaces.write(job.outputs["surfaces"])
 
 
 run(snakemake, main)

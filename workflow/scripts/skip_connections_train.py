@@ -1,16 +1,14 @@
 from functools import partial
 
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.depths import train_depths
 from flatminima.training.epochs import sgd
 
 
-def main(job: Job) -> None:
-    prepare(job.threads)
-    minima = train_depths(
+def main(job: Job):
+    return train_depths(
         job.config,
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),
         optimizer=partial(sgd, momentum=job.config["momentum"]),
@@ -18,8 +16,6 @@ def main(job: Job) -> None:
         checkpoints=lambda depth: Checkpoints(job.checkpoints / str(depth), job.digest),
         report=job.progress("training"),
     )
-    minima.write(job.outputs["minima"])
-    Checkpoints(job.checkpoints, job.digest).clear()
 
 
 run(snakemake, main)

@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.evaluation import strategies_of, with_statistics
 from flatminima.models.load import build
@@ -8,9 +8,8 @@ from flatminima.surveys.slices import slices
 from flatminima.training.selection import shown_pair
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config = job.config
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
@@ -28,7 +27,7 @@ def main(job: Job) -> None:
         seed=config["seed"],
     )
     job.note(**strategies_of(network))
-    cut.write(job.outputs["slices"])
+    return cut
 
 
 run(snakemake, main)

@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.load import build
@@ -9,14 +9,13 @@ from flatminima.surveys.basins import subsets
 from flatminima.training.selection import shown_pair
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config, evaluation = job.config, job.config["evaluation"]
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build(config["network"], dataset.shape, dataset.logits)
     minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     pair = shown_pair(job.record("selection"), minima)
-    measured = subsets(
+    return subsets(
         {name: with_statistics(network, name, evaluation["batch"]) for name in STATISTICS},
         evaluation["batch_norm"],
         *tensors(job.device, pair, *dataset.train_part(config.get("points"))),
@@ -25,7 +24,6 @@ def main(job: Job) -> None:
         **config["basins"],
         seed=config["seed"],
     )
-    measured.write(job.outputs["subsets"])
 
 
 run(snakemake, main)

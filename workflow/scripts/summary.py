@@ -4,13 +4,12 @@ from flatminima.provenance.job import Job, run
 from flatminima.surveys.summary import summarise
 
 
-def main(job: Job) -> None:
-    summary = summarise(
+def main(job: Job):
+    return summarise(
         job.config["poison_factors"],
         [Minima.read(path) for path in job.inputs["minima"]],
         [Basins.read(path) for path in job.inputs["basins"]],
     )
-    summary.write(job.outputs["summary"])
 
 
 run(snakemake, main)

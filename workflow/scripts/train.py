@@ -1,20 +1,18 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.training.ensemble import Schedule, train
 from flatminima.training.poison import poison_points_of_share
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     config, factor = job.config, job.config["poison_factor"]
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     model = build(config["network"], dataset.shape, dataset.logits)
     poison_points = dataset.poison_labels.shape[1]
     if config["poison_batch"] == "share":
         poison_points = poison_points_of_share(factor, len(dataset.train_labels), poison_points)
-    minima = train(
+    return train(
         model,
         model.initialise(config["seed"], range(config["seeds"])),
         dataset,
@@ -24,7 +22,6 @@ def main(job: Job) -> None:
         device=job.device,
         report=job.progress("training"),
     )
-    minima.write(job.outputs["minima"])
 
 
 run(snakemake, main)

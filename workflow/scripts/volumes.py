@@ -1,5 +1,5 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.devices import prepare, tensors
+from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
@@ -9,14 +9,13 @@ from flatminima.training.selection import shown_pair
 SPLITTING = ("particles", "moves", "runs")
 
 
-def main(job: Job) -> None:
+def main(job: Job):
     settings = dict(job.config)
-    prepare(job.threads)
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [Minima.read(path) for path in job.inputs["minima"]]
     vectors = [ensemble.parameters for ensemble in minima]
     pair = shown_pair(job.record("selection"), vectors)
-    measured = volumes(
+    return volumes(
         build(settings.pop("network"), dataset.shape, dataset.logits),
         minima,
         *tensors(job.device, pair, dataset.train_inputs, dataset.train_labels),
@@ -25,7 +24,6 @@ def main(job: Job) -> None:
         **settings,
         report=job.progress,
     )
-    measured.write(job.outputs["volumes"])
 
 
 run(snakemake, main)

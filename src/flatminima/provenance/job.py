@@ -5,6 +5,7 @@ This is the one module of the library that meets Snakemake, by the attributes of
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from flatminima.devices import prepare
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.progress import Progress
 from flatminima.provenance import environment
@@ -40,6 +42,7 @@ from flatminima.provenance.recipe import (
     results_of,
     settings_digest,
 )
+from flatminima.records import Record
 from flatminima.storage import Arrays, canonical_json, read_arrays, read_json
 
 CHECKPOINTS = "checkpoints"
@@ -72,7 +75,9 @@ class Job:
     digest: str
     """Of the recipe: the settings, code and source files that the job is made from."""
     checkpoints: Path
-    """A folder of this job alone for what is to outlive it when it is killed: no output."""
+    """A folder of this job alone for what is to outlive it when it is killed: no output.
+
+    It is gone once the outputs are written."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What the script found out that the manifests of its outputs are to say, see ``note``."""
 
@@ -100,12 +105,19 @@ class Job:
         return Progress(" ".join([*told, *words]) or self.rule)
 
 
-def run(snakemake: Any, main: Callable[[Job], None]) -> None:
+Main = Callable[[Job], Record | None]
+"""The work of a script."""
+
+
+def run(snakemake: Any, main: Main) -> None:
     """Run ``main`` as the job that Snakemake describes, and leave with its exit status.
 
-    What is printed goes to the terminal and to the job's log. A ``UserError`` ends the job with its
-    message alone, anything else with a traceback; either way no output is left behind.
+    PyTorch, where the script has loaded it, is made to compute alike every time. What is printed
+    goes to the terminal and to the job's log. A ``UserError`` ends the job with its message alone,
+    anything else with a traceback; either way no output is left behind.
     """
+    if "torch" in sys.modules:
+        prepare(int(snakemake.threads))
     root = Path.cwd()
     left = "nothing of this job is left behind"
     _session(snakemake, lambda: execute(snakemake, main, root, guard=True), left)
@@ -135,12 +147,11 @@ def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
     sys.exit(status)
 
 
-def execute(
-    snakemake: Any, main: Callable[[Job], None], root: Path, *, guard: bool = False
-) -> None:
+def execute(snakemake: Any, main: Main, root: Path, *, guard: bool = False) -> None:
     """Check the inputs, run ``main`` and write the manifests; on any failure remove the outputs.
 
     Args:
+        main: the script's work; a record that it returns is written as the one output.
         root: the project; relative paths start here and it is the working directory.
         guard: make sure that all first-party code this process loaded is in the job's recipe.
 
@@ -161,7 +172,9 @@ def execute(
             _check_loaded(root, recipe)
         # What an earlier run left must not pass for what this one writes.
         _discard(root / output for output in _outputs(snakemake))
-        main(job)
+        if (result := main(job)) is not None:
+            (output,) = job.outputs.values()
+            result.write(output)
         if guard:
             _check_loaded(root, recipe)
         _finish(root, job, record, started)
@@ -338,6 +351,7 @@ def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> No
             "mtime_ns": now,
         }
         write_manifest(root, cast(Manifest, {**common, "output": output}))
+    shutil.rmtree(root / job.checkpoints, ignore_errors=True)
 
 
 def timestamp(time_ns: int) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,10 +79,6 @@ class Checkpoints:
             print(f"{file}: of other settings, data or code; network {number} starts again")
         file.unlink()
         return None
-
-    def clear(self) -> None:
-        """Take all of them away, once what they lead to is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _file(self, number: int) -> Path:
         return self.folder / f"network-{number}.safetensors"

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/flatminima"
 
 ORDER = (
-    ("errors", "progress", "devices", "circles"),
+    ("errors", "progress", "devices", "circles", "schemas"),
     ("storage", "seeding"),
     ("ranks", "records", "figure_record"),
     ("formats",),

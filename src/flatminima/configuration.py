@@ -25,6 +25,7 @@ from flatminima.experiments.experiment import (
     check_rising,
 )
 from flatminima.models import architectures
+from flatminima.schemas import make_strict
 from flatminima.storage import read_bytes
 from flatminima.training import optimizers
 
@@ -99,8 +100,8 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Config:
 def read_schema(path: Path | str) -> Config:
     """Read the schema of a configuration; that of each experiment is a file of its own beside it.
 
-    What holds of every mapping is not written there: all of its keys are needed and there are no
-    others, and an experiment may be null.
+    What holds of every mapping is not written there (see ``make_strict``), nor that an experiment
+    may be null.
     """
     schema = read_mapping(path)
     experiments = {
@@ -114,30 +115,13 @@ def read_schema(path: Path | str) -> Config:
         "enum": list(EXPERIMENTS),
         "description": f"the experiments are {', '.join(EXPERIMENTS)}",
     }
-    _make_strict(schema)
+    make_strict(schema)
     schema["$defs"] |= {
         "image_source": sources.schema(),
         "architecture": architectures.schema(),
         "optimizers": optimizers.schema(),
     }
-    schema["required"].remove("only")
     return schema
-
-
-def _make_strict(schema: Any) -> None:
-    """Require every known key, and no other, wherever a schema does not say otherwise."""
-    if isinstance(schema, list):
-        for part in schema:
-            _make_strict(part)
-    if not isinstance(schema, dict):
-        return
-    for part in schema.values():
-        _make_strict(part)
-    properties = schema.get("properties")
-    if isinstance(properties, dict) and schema.get("type") in ("object", ["object", "null"]):
-        schema.setdefault("additionalProperties", False)
-        schema.setdefault("required", list(properties))
-        schema.setdefault("description", f"the keys here are {', '.join(properties)}")
 
 
 def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> Config:

@@ -96,8 +96,8 @@ def recorded(**outputs):
     return {**outputs, **manifests}
 
 
-def declare(name, script, message, place, inputs, outputs, gpu=0, constraints=None):
-    """Declare a rule; ``place`` is that of its logs and benchmarks."""
+def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=None):
+    """Declare a rule; ``place`` is that of its logs and benchmarks, ``done_by`` names the script."""
 
     rule:
         name:
@@ -117,7 +117,7 @@ def declare(name, script, message, place, inputs, outputs, gpu=0, constraints=No
         message:
             message
         script:
-            f"../scripts/{script}.py"
+            f"../scripts/{done_by}.py"
 
 
 def job(name, message, outputs, gpu=True, constraints=None, source_files=(), **inputs):

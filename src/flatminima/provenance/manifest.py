@@ -16,6 +16,7 @@ from typing import Any, NotRequired, TypedDict, cast
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.environment import Git
 from flatminima.provenance.recipe import Recipe, record_digest
+from flatminima.schemas import make_strict
 from flatminima.storage import canonical_json, read_bytes, read_json, write_bytes
 
 SCHEMA = 1
@@ -220,4 +221,5 @@ def _validator() -> Any:
             f"{_SCHEMA_FILE}: the schema of manifests is missing or damaged; restore it, and "
             "install the package from its checkout (pip install --editable .)"
         ) from error
+    make_strict(schema)
     return jsonschema.Draft202012Validator(schema)

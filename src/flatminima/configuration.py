@@ -22,7 +22,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     KeyPath,
     WrongSettingError,
-    check_rising,
+    require,
 )
 from flatminima.models import architectures
 from flatminima.schemas import make_strict
@@ -155,7 +155,7 @@ def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> 
     try:
         _check(config)
     except WrongSettingError as wrong:
-        raise _wrong(wrong.path, wrong.value, wrong.cure, parts) from None
+        raise _wrong(wrong.path, _value(config, wrong.path), wrong.cure, parts) from None
     if len(parts) > 1 and config["scale"] == parts[0][1]["scale"]:
         cure = (
             "an overlay names a scale of its own, so that results of different settings stay apart"
@@ -166,16 +166,15 @@ def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> 
 
 def _check(config: Config) -> None:
     """Check what no schema can see: what one setting asks of another."""
-    if not experiments(config):
-        cure = "leave at least one experiment in, or there is nothing to do"
-        raise WrongSettingError(("experiments",), config["experiments"], cure)
+    require(experiments(config), "leave at least one experiment in, or there is nothing to do")
     for record in records(config):
         for needed in record.needs:
-            if config["experiments"][needed] is None:
-                cure = f"{record.name} rests on it; leave {record.name} out too"
-                raise WrongSettingError(("experiments", needed), None, cure)
+            cure = f"{record.name} rests on it; leave {record.name} out too"
+            require(config["experiments"][needed] is not None, cure, needed)
         record.check(config)
-    check_rising(("geometry", "cutoffs"), config["geometry"]["cutoffs"], "cutoffs")
+    cutoffs = config["geometry"]["cutoffs"]
+    if cutoffs != sorted(cutoffs):
+        raise WrongSettingError(("geometry", "cutoffs"), "list the cutoffs in rising order")
 
 
 def experiments(config: Config) -> list[str]:

@@ -7,7 +7,6 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    seed_of,
     settings_of,
     source_of,
     without,
@@ -20,7 +19,7 @@ NAME = "architectures"
 def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings = settings_of(config, NAME)
     model: Config = settings["models"][wildcards["model"]]
-    return {**seed_of(config), **without(settings, "models"), **model}
+    return {"seed": config["seed"], **without(settings, "models"), **model}
 
 
 def _measured_with(config: Config) -> Config:

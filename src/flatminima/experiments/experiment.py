@@ -21,10 +21,20 @@ Kind = TypeVar("Kind", bound=Record)
 class WrongSettingError(Exception):
     """A setting that the schema allows and an experiment cannot work with."""
 
-    def __init__(self, path: KeyPath, value: object, cure: str) -> None:
-        """Name the setting by its keys from the top, its value, and what to do."""
-        super().__init__(path, value, cure)
-        self.path, self.value, self.cure = path, value, cure
+    def __init__(self, path: KeyPath, cure: str) -> None:
+        """Name the setting by its keys from the top, and say what to do."""
+        super().__init__(path, cure)
+        self.path, self.cure = path, cure
+
+
+def require(right: object, cure: str, *path: str | int) -> None:
+    """Refuse a setting that is not right; ``path`` are its keys below ``experiments``.
+
+    Raises:
+        WrongSettingError: if it is not.
+    """
+    if not right:
+        raise WrongSettingError(("experiments", *path), cure)
 
 
 @dataclass(frozen=True)
@@ -91,10 +101,6 @@ Raises ``KeyError`` or ``StopIteration`` where there is no such job.
 """
 
 
-def always_right(_config: Config) -> None:
-    """Accept whatever the schema accepts."""
-
-
 @dataclass(frozen=True)
 class Experiment:
     """All that must be said of an experiment in one place.
@@ -102,8 +108,8 @@ class Experiment:
     Attributes:
         name: its key in ``config.yaml``; names of its measurements begin with it.
         jobs: by rule, the settings that a job of this experiment reads, and no others.
-        measured_with: what :attr:`measure` is told of the settings.
         measure: what measures it.
+        measured_with: what :attr:`measure` is told of the settings.
         needs: the experiments on whose data or networks it rests.
         check: raises ``WrongSettingError`` for what a schema cannot see.
         sections: its sections of the article, in order.
@@ -113,10 +119,10 @@ class Experiment:
 
     name: str
     jobs: Mapping[str, Settings]
-    measured_with: Callable[[Config], Config]
     measure: Measure
+    measured_with: Callable[[Config], Config] = lambda _config: {}
     needs: tuple[str, ...] = ()
-    check: Callable[[Config], None] = always_right
+    check: Callable[[Config], None] = lambda _config: None
     sections: tuple[Section, ...] = ()
     parts: Callable[[Config], tuple[str, ...]] | None = None
 
@@ -137,11 +143,6 @@ def settings_of(config: Config, name: str) -> Config:
     if settings is None:
         raise KeyError(name)
     return dict(settings)
-
-
-def seed_of(config: Config) -> Config:
-    """The root seed, as jobs read it."""
-    return {"seed": config["seed"]}
 
 
 def without(settings: Config, *keys: str) -> Config:
@@ -179,16 +180,6 @@ def named_factor(factors: list[float], name: str) -> float:
     return next(float(factor) for factor in factors if factor_name(factor) == name)
 
 
-def check_rising(path: KeyPath, values: list[float], what: str) -> None:
-    """Make sure that a list of numbers rises.
-
-    Raises:
-        WrongSettingError: if it does not; ``what`` names the numbers, and maybe where they begin.
-    """
-    if values != sorted(values):
-        raise WrongSettingError(path, values, f"list the {what} in rising order")
-
-
 def check_survey_points(config: Config, name: str) -> None:
     """Make sure that a survey of networks of images takes no more points than there are.
 
@@ -197,6 +188,5 @@ def check_survey_points(config: Config, name: str) -> None:
     """
     points = config["experiments"][name]["survey"]["points"]
     available = config["experiments"]["images"]["data"]["train_points"]
-    if points is not None and points > available:
-        cure = f"there are {available} training points; null takes all"
-        raise WrongSettingError(("experiments", name, "survey", "points"), points, cure)
+    cure = f"there are {available} training points; null takes all"
+    require(points is None or points <= available, cure, name, "survey", "points")

@@ -7,11 +7,9 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    KeyPath,
     Section,
-    WrongSettingError,
     only,
-    seed_of,
+    require,
     settings_of,
 )
 from flatminima.measurements.measurement import Measurements
@@ -23,7 +21,7 @@ NETWORKS = "swiss_roll"
 def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
     networks = settings_of(config, NETWORKS)
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         **only(networks, "network"),
         **only(networks["training"], "poison_factors"),
         NAME: settings_of(config, NAME),
@@ -33,14 +31,11 @@ def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
 
 def _check(config: Config) -> None:
     settings, networks = settings_of(config, NAME), settings_of(config, NETWORKS)
-    path: KeyPath = ("experiments", NAME)
     half, layers = networks["data"]["train_points"] // 2, len(networks["network"]["hidden"])
-    if settings["batch"] > half:
-        cure = f"two disjoint minibatches of the training points hold {half} at most"
-        raise WrongSettingError((*path, "batch"), settings["batch"], cure)
-    if settings["layer"] >= layers:
-        cure = f"there are {layers} hidden layers, counted from 0"
-        raise WrongSettingError((*path, "layer"), settings["layer"], cure)
+    cure = f"two disjoint minibatches of the training points hold {half} at most"
+    require(settings["batch"] <= half, cure, NAME, "batch")
+    cure = f"there are {layers} hidden layers, counted from 0"
+    require(settings["layer"] < layers, cure, NAME, "layer")
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
@@ -62,7 +57,6 @@ EXPERIMENT = Experiment(
     needs=(NETWORKS,),
     jobs={NAME: _survey},
     check=_check,
-    measured_with=lambda _config: {},
     measure=_measure,
     sections=(Section("flatness", "Is flatness the whole story?"),),
 )

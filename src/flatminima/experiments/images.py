@@ -12,7 +12,6 @@ from flatminima.experiments.experiment import (
     basin_settings,
     check_survey_points,
     only,
-    seed_of,
     settings_of,
 )
 from flatminima.measurements.measurement import Measurements
@@ -23,7 +22,7 @@ NAME = "images"
 def _subsets(config: Config, _wildcards: Mapping[str, str]) -> Config:
     survey = poisoned.survey_of(config, NAME)
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         "network": settings_of(config, NAME)["network"],
         **poisoned.evaluation(config, NAME, "batch"),
         **only(survey, "points", "subsets"),

@@ -9,11 +9,9 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    KeyPath,
     Section,
-    WrongSettingError,
     only,
-    seed_of,
+    require,
     settings_of,
 )
 from flatminima.measurements.measurement import Measurements
@@ -23,16 +21,16 @@ NAME = "minefield"
 
 def _descent(config: Config, _wildcards: Mapping[str, str]) -> Config:
     settings = settings_of(config, NAME)
-    return {**seed_of(config), **settings["network"], **settings["descent"]}
+    return {"seed": config["seed"], **settings["network"], **settings["descent"]}
 
 
 def _search(config: Config, _wildcards: Mapping[str, str]) -> Config:
     settings = settings_of(config, NAME)
-    return {**seed_of(config), **settings["network"], **only(settings, "search", "settle")}
+    return {"seed": config["seed"], **settings["network"], **only(settings, "search", "settle")}
 
 
 def _embedding(config: Config, _wildcards: Mapping[str, str]) -> Config:
-    return {**seed_of(config), **settings_of(config, NAME)["embedding"]}
+    return {"seed": config["seed"], **settings_of(config, NAME)["embedding"]}
 
 
 def _check(config: Config) -> None:
@@ -40,21 +38,16 @@ def _check(config: Config) -> None:
     settings = settings_of(config, NAME)
     descent, embedding = settings["descent"], settings["embedding"]
     points = 2 * (1 + math.ceil(descent["epochs"] / descent["every"]))
-    path: KeyPath = ("experiments", NAME, "embedding")
+    path = (NAME, "embedding")
     why = f"there are {points} points to embed, two for each iterate that the descent keeps"
-    if embedding["components"] > points:
-        cure = f"{why}, which have no more principal components; lower it or keep more iterates"
-        raise WrongSettingError((*path, "components"), embedding["components"], cure)
-    for key, perplexity in (
-        (("perplexity",), embedding["perplexity"]),
-        *((("others", index), value) for index, value in enumerate(embedding["others"])),
-    ):
-        if perplexity >= points:
-            cure = f"{why}, and a perplexity is below their number; lower it or keep more iterates"
-            raise WrongSettingError((*path, *key), perplexity, cure)
-        if key != ("perplexity",) and perplexity == embedding["perplexity"]:
-            cure = "it is the perplexity already; the others differ from it"
-            raise WrongSettingError((*path, *key), perplexity, cure)
+    cure = f"{why}, which have no more principal components; lower it or keep more iterates"
+    require(embedding["components"] <= points, cure, *path, "components")
+    cure = f"{why}, and a perplexity is below their number; lower it or keep more iterates"
+    require(embedding["perplexity"] < points, cure, *path, "perplexity")
+    for index, perplexity in enumerate(embedding["others"]):
+        require(perplexity < points, cure, *path, "others", index)
+        same = "it is the perplexity already; the others differ from it"
+        require(perplexity != embedding["perplexity"], same, *path, "others", index)
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:

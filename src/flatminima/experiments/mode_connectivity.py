@@ -7,11 +7,9 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    KeyPath,
     Section,
-    WrongSettingError,
     only,
-    seed_of,
+    require,
     settings_of,
     source_of,
 )
@@ -31,30 +29,23 @@ def _connect(config: Config, wildcards: Mapping[str, str]) -> Config:
     curves = settings_of(config, NAME)[dataset]
     if curves is None:
         raise KeyError(dataset)
-    return {**seed_of(config), **only(settings_of(config, dataset), "network"), **curves}
+    return {"seed": config["seed"], **only(settings_of(config, dataset), "network"), **curves}
 
 
 def _check(config: Config) -> None:
     """Check that there are the minima that are to be connected, two of a kind at least."""
-    path: KeyPath = ("experiments", NAME)
-    if not connected(config):
-        cure = f"connect the minima of one data set at least, or leave {NAME} out (null)"
-        raise WrongSettingError(path, config["experiments"][NAME], cure)
+    cure = f"connect the minima of one data set at least, or leave {NAME} out (null)"
+    require(connected(config), cure, NAME)
     for dataset in connected(config):
-        curves, experiment = (
-            config["experiments"][NAME][dataset],
-            config["experiments"][dataset],
-        )
-        if experiment is None:
-            cure = f"{NAME}.{dataset} connects its minima; leave that out too (null)"
-            raise WrongSettingError(("experiments", dataset), None, cure)
+        experiment = config["experiments"][dataset]
+        batch = settings_of(config, NAME)[dataset]["batch"]
+        cure = f"{NAME}.{dataset} connects its minima; leave that out too (null)"
+        require(experiment is not None, cure, dataset)
         seeds, points = experiment["training"]["seeds"], experiment["data"]["train_points"]
-        if seeds < 2:
-            cure = f"a curve connects two networks; train more, or leave {NAME} out (null)"
-            raise WrongSettingError(("experiments", dataset, "training", "seeds"), seeds, cure)
-        if (curves["batch"] or 0) > points:
-            cure = f"there are {points} training points; null takes all"
-            raise WrongSettingError((*path, dataset, "batch"), curves["batch"], cure)
+        cure = f"a curve connects two networks; train more, or leave {NAME} out (null)"
+        require(seeds >= 2, cure, dataset, "training", "seeds")
+        cure = f"there are {points} training points; null takes all"
+        require((batch or 0) <= points, cure, NAME, dataset, "batch")
 
 
 def _measured_with(config: Config) -> Config:

@@ -7,7 +7,6 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    seed_of,
     settings_of,
     source_of,
     without,
@@ -26,7 +25,7 @@ def learning_rates(config: Config) -> dict[str, float]:
 def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings, name = settings_of(config, NAME), wildcards["optimizer"]
     chosen = {"optimizer": name, "learning_rate": learning_rates(config)[name]}
-    return {**seed_of(config), **without(settings, "learning_rates"), **chosen}
+    return {"seed": config["seed"], **without(settings, "learning_rates"), **chosen}
 
 
 def _measured_with(config: Config) -> Config:

@@ -7,14 +7,13 @@ from flatminima.data import sources
 from flatminima.errors import ConfigError
 from flatminima.experiments.experiment import (
     Config,
-    KeyPath,
     Section,
     Settings,
     WrongSettingError,
     basin_settings,
     named_factor,
     only,
-    seed_of,
+    require,
     settings_of,
     source_of,
     without,
@@ -50,7 +49,8 @@ def dataset(name: str) -> Settings:
         # Some come with a library, not from files.
         images = sources.IMAGE_SOURCES.get(source)
         dropped = ("folder", "checksums") if images and images.files is None else ()
-        return seed_of(config) | {
+        return {
+            "seed": config["seed"],
             "source": source,
             "data": without(data, "source", "note", *dropped),
         }
@@ -67,7 +67,7 @@ def train(name: str) -> Settings:
         factor = named_factor(training["poison_factors"], wildcards["poison"])
         return {
             "poison_factor": factor,
-            **seed_of(config),
+            "seed": config["seed"],
             "network": experiment["network"],
             **without(training, "poison_factors"),
         }
@@ -87,7 +87,12 @@ def around_minima(name: str, *geometry: str, cutoff: bool = False) -> Settings:
     def settings(config: Config, _wildcards: Mapping[str, str]) -> Config:
         level = {"cutoff": config["geometry"]["cutoffs"][-1]} if cutoff else {}
         network = {"network": settings_of(config, name)["network"]}
-        return {**seed_of(config), **network, **level, **only(survey_of(config, name), *geometry)}
+        return {
+            "seed": config["seed"],
+            **network,
+            **level,
+            **only(survey_of(config, name), *geometry),
+        }
 
     return settings
 
@@ -128,17 +133,16 @@ def check(name: str, config: Config) -> None:
         WrongSettingError: if they do not, or there are too few.
     """
     training, data = (config["experiments"][name][part] for part in ("training", "data"))
-    path: KeyPath = ("experiments", name, "training", "poison_factors")
+    path = (name, "training", "poison_factors")
     factors = training["poison_factors"]
-    if factors[0] != 0 or factors != sorted(factors):
-        cure = "list the factors in rising order from 0 (natural training, the yardstick)"
-        raise WrongSettingError(path, factors, cure)
+    cure = "list the factors in rising order from 0 (natural training, the yardstick)"
+    require(factors[0] == 0 and factors == sorted(factors), cure, *path)
     if training.get("poison_batch", "share") == "share":
         for index, factor in enumerate(factors):
             try:
                 poison_points_of_share(factor, data["train_points"], data["poison_points"])
             except ConfigError as error:
-                raise WrongSettingError((*path, index), factor, str(error)) from error
+                raise WrongSettingError(("experiments", *path, index), str(error)) from error
 
 
 def _factors(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config:
@@ -148,7 +152,7 @@ def _factors(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config
 def _basins(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config:
     survey = survey_of(config, name)
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         "network": settings_of(config, name)["network"],
         **evaluation(config, name),
         **only(survey, "points"),

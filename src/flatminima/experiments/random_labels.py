@@ -7,12 +7,10 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    KeyPath,
     Section,
-    WrongSettingError,
     basin_settings,
     only,
-    seed_of,
+    require,
     settings_of,
     without,
 )
@@ -25,7 +23,7 @@ NETWORKS = "swiss_roll"
 def _train(config: Config, _wildcards: Mapping[str, str]) -> Config:
     settings, networks = settings_of(config, NAME), settings_of(config, NETWORKS)
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         **only(networks, "network"),
         **only(networks["training"], "poison_factors"),
         **without(settings, "common_loss", "common_loss_directions"),
@@ -36,7 +34,7 @@ def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
     settings, geometry = settings_of(config, NAME), config["geometry"]
     common = without(basin_settings(geometry, settings["common_loss_directions"]), "cutoffs")
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         **only(settings_of(config, NETWORKS), "network"),
         "basins": basin_settings(geometry, geometry["directions"]),
         "common_loss": {"loss": settings["common_loss"], **common},
@@ -45,16 +43,12 @@ def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
 
 
 def _check(config: Config) -> None:
-    path: KeyPath = ("experiments", NAME)
     settings = settings_of(config, NAME)
-    copies, poisoned = settings["copies"], settings["poisoned"]
-    if copies[0] != 0 or copies != sorted(copies):
-        cure = "list the copies in rising order from 0 (true labels, the yardstick)"
-        raise WrongSettingError((*path, "copies"), copies, cure)
-    seeds = settings_of(config, NETWORKS)["training"]["seeds"]
-    if poisoned > seeds:
-        cure = f"there are {seeds} networks at each poison factor"
-        raise WrongSettingError((*path, "poisoned"), poisoned, cure)
+    copies, seeds = settings["copies"], settings_of(config, NETWORKS)["training"]["seeds"]
+    cure = "list the copies in rising order from 0 (true labels, the yardstick)"
+    require(copies[0] == 0 and copies == sorted(copies), cure, NAME, "copies")
+    cure = f"there are {seeds} networks at each poison factor"
+    require(settings["poisoned"] <= seeds, cure, NAME, "poisoned")
 
 
 def _measured_with(config: Config) -> Config:

@@ -9,14 +9,11 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
-    KeyPath,
     Section,
-    WrongSettingError,
     basin_settings,
-    check_rising,
     named_factor,
     only,
-    seed_of,
+    require,
     settings_of,
     without,
 )
@@ -38,21 +35,21 @@ def _dataset(config: Config, wildcards: Mapping[str, str]) -> Config:
 def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
     _gap(config, wildcards)  # there is such a job
     settings = settings_of(config, NAME)
-    return {**seed_of(config), **settings["network"], **without(settings["training"], "gaps")}
+    return {"seed": config["seed"], **settings["network"], **without(settings["training"], "gaps")}
 
 
 def _circle(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings = settings_of(config, NAME)
     gap = _gap(config, wildcards)
     data = only(settings, "data")
-    return {**seed_of(config), **settings["network"], **gap, **data, **settings["circle"]}
+    return {"seed": config["seed"], **settings["network"], **gap, **data, **settings["circle"]}
 
 
 def _around(config: Config) -> Config:
     settings = settings_of(config, NAME)
     survey = settings["survey"]
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         **settings["network"],
         "angles": survey["angles"],
         "basins": basin_settings(config["geometry"], survey["directions"]),
@@ -70,22 +67,18 @@ def _sharpness(config: Config, wildcards: Mapping[str, str]) -> Config:
 
 def _check(config: Config) -> None:
     settings = settings_of(config, NAME)
-    path: KeyPath = ("experiments", NAME, "training", "gaps")
     gaps, units = settings["training"]["gaps"], settings["network"]["hidden"][0]
-    check_rising(path, gaps, "gaps")
-    if INNER + gaps[-1] >= OUTER:
-        cure = f"a gap ends before the outer ring, {OUTER - INNER:g} from the inner one"
-        raise WrongSettingError((*path, len(gaps) - 1), gaps[-1], cure)
-    if units < 3:
-        cure = "the circle takes three or more units in the first hidden layer"
-        raise WrongSettingError(("experiments", NAME, "network", "hidden", 0), units, cure)
+    require(gaps == sorted(gaps), "list the gaps in rising order", NAME, "training", "gaps")
+    cure = f"a gap ends before the outer ring, {OUTER - INNER:g} from the inner one"
+    require(INNER + gaps[-1] < OUTER, cure, NAME, "training", "gaps", len(gaps) - 1)
+    cure = "the circle takes three or more units in the first hidden layer"
+    require(units >= 3, cure, NAME, "network", "hidden", 0)
     least = narrowest_gap(units, INNER)
-    if gaps[0] <= least:
-        cure = (
-            f"the circle built of {units} units is a polygon that takes a gap above {least:.2g}; "
-            "widen the gap or the first hidden layer"
-        )
-        raise WrongSettingError((*path, 0), gaps[0], cure)
+    cure = (
+        f"the circle built of {units} units is a polygon that takes a gap above {least:.2g}; "
+        "widen the gap or the first hidden layer"
+    )
+    require(gaps[0] > least, cure, NAME, "training", "gaps", 0)
 
 
 def _measured_with(config: Config) -> Config:

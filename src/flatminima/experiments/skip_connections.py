@@ -8,10 +8,9 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
-    check_rising,
     check_survey_points,
     only,
-    seed_of,
+    require,
     settings_of,
     source_of,
     without,
@@ -27,18 +26,19 @@ def _skips(wildcards: Mapping[str, str]) -> Config:
 
 def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings = without(settings_of(config, NAME), "survey")
-    return {**seed_of(config), **_skips(wildcards), **settings}
+    return {"seed": config["seed"], **_skips(wildcards), **settings}
 
 
 def _survey(config: Config, wildcards: Mapping[str, str]) -> Config:
     settings = settings_of(config, NAME)
     network = only(settings, "width", "depths")
-    return {**seed_of(config), **_skips(wildcards), **network, **settings["survey"]}
+    return {"seed": config["seed"], **_skips(wildcards), **network, **settings["survey"]}
 
 
 def _check(config: Config) -> None:
     check_survey_points(config, NAME)
-    check_rising(("experiments", NAME, "depths"), settings_of(config, NAME)["depths"], "depths")
+    depths = settings_of(config, NAME)["depths"]
+    require(depths == sorted(depths), "list the depths in rising order", NAME, "depths")
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:

@@ -8,9 +8,8 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
-    WrongSettingError,
     only,
-    seed_of,
+    require,
     settings_of,
 )
 from flatminima.measurements.measurement import Measurements
@@ -22,7 +21,7 @@ NETWORKS = "swiss_roll"
 def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
     networks = settings_of(config, NETWORKS)
     return {
-        **seed_of(config),
+        "seed": config["seed"],
         **only(networks, "network"),
         **only(config["geometry"], "decades"),
         **settings_of(config, NAME),
@@ -33,9 +32,8 @@ def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
 def _check(config: Config) -> None:
     networks = settings_of(config, NAME)["networks"]
     seeds = settings_of(config, NETWORKS)["training"]["seeds"]
-    if networks > seeds:
-        cure = f"there are {seeds} networks at each poison factor"
-        raise WrongSettingError(("experiments", NAME, "networks"), networks, cure)
+    cure = f"there are {seeds} networks at each poison factor"
+    require(networks <= seeds, cure, NAME, "networks")
 
 
 def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
@@ -50,7 +48,6 @@ EXPERIMENT = Experiment(
     needs=(NETWORKS,),
     jobs={NAME: _survey},
     check=_check,
-    measured_with=lambda _config: {},
     measure=_measure,
     sections=(Section("volumes", "How far a volume can be trusted"),),
 )

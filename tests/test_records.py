@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from flatminima.records import Record
 from flatminima.storage import read_arrays, write_arrays
 
 
-@dataclass(frozen=True)
 class Basins(Record):
     radii: Float64[np.ndarray, "networks cutoffs"]
     converged: Bool[np.ndarray, " networks"]
@@ -82,13 +81,11 @@ def test_a_number_that_is_no_number_is_refused(tmp_path):
         Basins.read(tmp_path / "x")
 
 
-@dataclass(frozen=True)
 class Line(Record):
     loss: Float64[np.ndarray, " points"]
     length: float
 
 
-@dataclass(frozen=True, kw_only=True)
 class Lines(Record):
     curve: Line
     below: Line = field(metadata={"prefix": "loss_"})
@@ -98,7 +95,11 @@ class Lines(Record):
 
 
 def lines(**changes):
-    parts = {"curve": Line(np.zeros(4), 2.0), "below": Line(np.ones(3), 1.0), "loss": 0.5}
+    parts = {
+        "curve": Line(loss=np.zeros(4), length=2.0),
+        "below": Line(loss=np.ones(3), length=1.0),
+        "loss": 0.5,
+    }
     return Lines(**parts | {"parameters": {"8": np.zeros((2, 3)), "14": np.zeros(5)}} | changes)
 
 
@@ -119,13 +120,13 @@ def test_a_record_in_a_record_is_stored_under_its_prefix(tmp_path):
     assert (read.curve.length, read.below.loss.tolist(), read.loss) == (2.0, [1, 1, 1], 0.5)
     assert read.parameters["14"].shape == (5,)
     assert read.plane is None
-    lines(plane=Line(np.zeros(2), 3.0)).write(path)
+    lines(plane=Line(loss=np.zeros(2), length=3.0)).write(path)
     assert Lines.read(path).plane.length == 3
 
 
 def test_what_is_wrong_in_a_record_in_a_record_is_named_as_it_is_stored(tmp_path):
     with pytest.raises(DamagedFileError, match="loss_loss is float64 of"):
-        lines(below=Line(np.zeros((2, 2)), 1.0)).write(tmp_path / "x")
+        lines(below=Line(loss=np.zeros((2, 2)), length=1.0)).write(tmp_path / "x")
     whole = lines().arrays()
     for left_out, message in (
         ({"curve_length"}, "has no curve_length, which a Line holds"),

@@ -1,18 +1,20 @@
 """Typed records: what one kind of file holds, declared once for whoever writes and reads it.
 
-A record is a frozen dataclass. Its annotations say everything about the file: an array with its
-dtype and the names of its axes (``Float64[np.ndarray, "networks cutoffs"]``), a number (``int``,
-``float`` or ``bool``, stored as an array of one), a family of arrays of one shape
+A record is a subclass of ``Record``, and so a frozen dataclass that is made by keywords. Its
+annotations say everything about the file: an array with its dtype and the names of its axes
+(``Float64[np.ndarray, "networks cutoffs"]``), a number (``int``, ``float`` or ``bool``, stored as
+an array of one), a family of arrays of one shape
 (``Mapping[str, Float64[np.ndarray, " networks"]]``, stored as ``<field>.<key>``), another record
 (stored as ``<field>_<its field>``), or, with ``| None``, something that not every file has. A
 ``field(metadata={"prefix": …})`` gives the arrays of a family or a record another prefix.
 """
 
+import dataclasses
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -45,14 +47,21 @@ class Field:
     optional: bool = False
 
 
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
+)
 @dataclass(frozen=True)
 class Record:
-    """The base of all records."""
+    """The base of all records, each of which is a dataclass by being a subclass."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
     def stored(cls) -> tuple[Field, ...]:
         """How each field is stored, in the order of the fields."""
-        return _fields(cls)
+        hints = get_type_hints(cls)
+        return tuple(_field(entry, hints[entry.name]) for entry in fields(cls))
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], source: object) -> Self:
@@ -103,14 +112,10 @@ class Record:
 
     def arrays(self) -> Arrays:
         """The arrays by the names under which they are stored."""
-        return {
-            **{name: array for _, name, array in self._own()},
-            **{
-                f"{prefix}{name}": array
-                for prefix, record in self._records()
-                for name, array in record.arrays().items()
-            },
-        }
+        arrays = {name: array for _, name, array in self._own()}
+        for prefix, record in self._records():
+            arrays |= {f"{prefix}{name}": array for name, array in record.arrays().items()}
+        return arrays
 
     def check(self, source: object, prefix: str = "") -> None:
         """Make sure that dtypes and axes are as declared; in a record an axis has one length.
@@ -183,11 +188,6 @@ def _held(field: Field, arrays: Mapping[str, np.ndarray], source: object, prefix
     if array is None or field.scalar is None:
         return array
     return field.scalar(array[0]) if array.shape == (1,) else array
-
-
-def _fields(record: Any) -> tuple[Field, ...]:
-    hints = get_type_hints(record)
-    return tuple(_field(entry, hints[entry.name]) for entry in fields(record))
 
 
 def _field(entry: Any, hint: Any) -> Field:

@@ -1,7 +1,5 @@
 """The files of basins: of every network, on random halves of the points, and all in one table."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64
 
@@ -11,7 +9,6 @@ from flatminima.records import Record
 PerCutoff = Float64[np.ndarray, "... networks cutoffs"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class BasinTable(Record):
     """What is measured of the basin of every network at every cutoff; NaN where there is none.
 
@@ -43,7 +40,6 @@ class BasinTable(Record):
     log_determinant: Float64[np.ndarray, "... networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class BasinSettings(Record):
     """How basins were measured.
 
@@ -60,14 +56,12 @@ class BasinSettings(Record):
     batch_norm: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Basins(BasinSettings, BasinTable):
     """The basins of one ensemble; all networks share the random numbers behind directions."""
 
     radii: Float64[np.ndarray, "networks cutoffs directions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Summary(BasinSettings, BasinTable, Reached):
     """Every number of every network of one data set, poison factors first.
 
@@ -81,7 +75,6 @@ class Summary(BasinSettings, BasinTable, Reached):
     trainable: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class PairOfBasins(Record):
     """The basins of a good and a bad minimum, each measured several times."""
 
@@ -91,7 +84,6 @@ class PairOfBasins(Record):
     log10_volume_mean_log: Float64[np.ndarray, "2 times cutoffs"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Subsets(Record):
     """How much the basins of a good and a bad minimum depend on points and on statistics.
 

@@ -1,18 +1,18 @@
 """The files of flatness: every measure of every minimum, spectra, and what rescaling does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
+from flatminima.formats.minima import AtFactors
 from flatminima.records import Record
 
 PerNetwork = Float64[np.ndarray, "factors networks"]
 PerRescaling = Float64[np.ndarray, "minima rescalings"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class FlatnessSettings(Record):
     """How minima were measured.
 
@@ -31,8 +31,7 @@ class FlatnessSettings(Record):
     minibatches: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class FlatnessSurvey(FlatnessSettings):
+class FlatnessSurvey(FlatnessSettings, AtFactors):
     """Every measure of every network, poison factors first.
 
     Attributes:
@@ -45,11 +44,7 @@ class FlatnessSurvey(FlatnessSettings):
     own: Mapping[str, PerNetwork]
     common: Mapping[str, PerNetwork]
     temperature: PerNetwork
-    poison_factor: Float64[np.ndarray, " factors"]
-    train_accuracy: PerNetwork
-    test_accuracy: PerNetwork
     train_loss: PerNetwork
-    converged: Bool[np.ndarray, "factors networks"]
 
     @property
     def gap(self) -> PerNetwork:
@@ -57,7 +52,6 @@ class FlatnessSurvey(FlatnessSettings):
         return np.asarray(self.train_accuracy - self.test_accuracy)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Rescaled(FlatnessSettings):
     """Every measure of a good and a bad minimum, as trained and after either rescaling.
 
@@ -93,7 +87,6 @@ class Rescaled(FlatnessSettings):
     directions: float
 
 
-@dataclass(frozen=True, kw_only=True)
 class Spectrum(Record):
     """The spectra around a good and a bad minimum, at one loss and in one kind of units.
 
@@ -126,7 +119,6 @@ class Spectrum(Record):
     trace_high: Float64[np.ndarray, " minima"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Spectra(Record):
     """The spectra at either loss, raw and in filter-normalised units.
 

@@ -1,15 +1,12 @@
 """The file of margins: how far training points lie from every network's decision boundary."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
-from flatminima.records import Record
+from flatminima.formats.minima import AtFactors
 
 
-@dataclass(frozen=True, kw_only=True)
-class Margins(Record):
+class Margins(AtFactors):
     """Margins in the units of the data, by poison factor and network.
 
     Attributes:
@@ -21,7 +18,3 @@ class Margins(Record):
     margin: Float64[np.ndarray, "factors networks points"]
     unresolved: Int64[np.ndarray, "factors networks"]
     spacing: float
-    poison_factor: Float64[np.ndarray, " factors"]
-    train_accuracy: Float64[np.ndarray, "factors networks"]
-    test_accuracy: Float64[np.ndarray, "factors networks"]
-    converged: Bool[np.ndarray, "factors networks"]

@@ -1,7 +1,5 @@
 """The files of the minefield: iterates of a descent, bad minima beside them, where these lie."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
@@ -9,7 +7,6 @@ from flatminima.formats.minima import Minima
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Iterates(Record):
     """Parameters along the way of one network, in order, and what each of them reaches.
 
@@ -27,7 +24,6 @@ class Iterates(Record):
     layers: Int64[np.ndarray, "layers 2"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class BadMinima(Minima):
     """The bad minimum found from each iterate; ``searched_`` is before the last stage."""
 
@@ -35,7 +31,6 @@ class BadMinima(Minima):
     searched_test_accuracy: Float64[np.ndarray, " networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Embedding(Record):
     """Distances in weight space, and pictures of them by t-SNE.
 

@@ -1,14 +1,11 @@
 """The file of one ensemble: where its networks end, what they reach, and the way there."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reached(Record):
     """What networks reach.
 
@@ -25,7 +22,29 @@ class Reached(Record):
     converged: Bool[np.ndarray, "... networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
+class Counts(Record):
+    """By what accuracies are to be read, see ``data.dataset.Dataset.counts``.
+
+    Attributes:
+        chance: share of the most frequent class among the test labels, which is the most that is
+            right without looking at the images and no less than 1/classes.
+    """
+
+    train_points: int
+    test_points: int
+    classes: int
+    chance: float
+
+
+class AtFactors(Record):
+    """Which networks are measured: those of a row of poison factors, and what they reach."""
+
+    poison_factor: Float64[np.ndarray, " factors"]
+    train_accuracy: Float64[np.ndarray, "factors networks"]
+    test_accuracy: Float64[np.ndarray, "factors networks"]
+    converged: Bool[np.ndarray, "factors networks"]
+
+
 class Trained(Reached):
     """The same, and what they reach on the way: after each of some steps or epochs."""
 
@@ -35,7 +54,6 @@ class Trained(Reached):
     history_test_accuracy: Float64[np.ndarray, "networks records"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Minima(Trained):
     """The end points of one ensemble.
 

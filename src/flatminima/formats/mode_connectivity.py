@@ -1,7 +1,5 @@
 """The file of curves between good and bad minima of one data set."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
@@ -14,7 +12,6 @@ ENDS = ((0, 0), (0, 1), (1, 1))
 """The same as places in (good, bad)."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Lines(Record):
     """What networks on straight lines are like: kinds of pairs first, then pairs, then points.
 
@@ -28,14 +25,12 @@ class Lines(Record):
     length: Float64[np.ndarray, "kinds pairs"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Curves(Lines):
     """The same on trained curves; ``way`` is the length up to each point."""
 
     way: Float64[np.ndarray, "kinds pairs points"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Planes(Record):
     """Of each kind, the plane of the first pair and its bend: see ``mode_connectivity.Plane``."""
 
@@ -47,7 +42,6 @@ class Planes(Record):
     curve: Float64[np.ndarray, "kinds points 2"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ModeConnectivity(Record):
     """Curves of low loss between pairs of minima, and the straight lines beside them.
 

@@ -1,10 +1,9 @@
 """The file of a good and a bad minimum that are moved outwards, in this order."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Float16, Float32, Float64, Int64
+from jaxtyping import Float16, Float64, Int64
 
+from flatminima.formats.plane import Plane
 from flatminima.records import Record
 
 DIRECTIONS = ("random", "hessian")
@@ -15,7 +14,6 @@ HELD = 0.99
 network has failed. It leaves one wrong point in a hundred to noise in the data."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Moved(Record):
     """What becomes of both minima along one direction, or along several rays of one kind.
 
@@ -53,21 +51,15 @@ class Moved(Record):
     relative_length: Float64[np.ndarray, "2 rays"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Perturbations(Record):
+class Perturbations(Plane):
     """Both minima, moved along each of ``DIRECTIONS``.
 
     Attributes:
-        axis_x, axis_y: of the grid on which boundaries are computed.
         exact: whether random directions are uniform on the sphere.
         level: rise of the loss in nats at which curvatures are compared.
     """
 
     random: Moved
     hessian: Moved
-    axis_x: Float32[np.ndarray, " columns"]
-    axis_y: Float32[np.ndarray, " rows"]
     exact: bool
     level: float
-    train_inputs: Float32[np.ndarray, "points 2"]
-    train_labels: Int64[np.ndarray, " points"]

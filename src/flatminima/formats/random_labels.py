@@ -1,19 +1,19 @@
 """The files of networks that are trained on random labels, or on poison, and then without."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from flatminima.formats.basins import BasinSettings, BasinTable
 from flatminima.formats.minima import Minima, Reached
+from flatminima.formats.plane import Plane
 from flatminima.records import Record
 
 GROUPS = ("random labels", "poison taken away")
 """What the first stage of a network was, in the order of the stored numbers."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class SecondStage(Reached):
     """What networks reach after the second stage, and where it began.
 
@@ -34,14 +34,12 @@ class SecondStage(Reached):
     start_gradient_norm: Float64[np.ndarray, " networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class TwoStageMinima(SecondStage, Minima):
     """The networks before and after the second stage."""
 
     start_parameters: Float32[np.ndarray, "networks parameters"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommonLossBasins(Record):
     """Basins at one cutoff, of networks whose logits were scaled to one loss.
 
@@ -54,8 +52,7 @@ class CommonLossBasins(Record):
     log_determinant: Float64[np.ndarray, " networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RandomLabelsSurvey(BasinSettings, BasinTable, SecondStage):
+class RandomLabelsSurvey(BasinSettings, BasinTable, SecondStage, Plane):
     """Basins of the networks after the second stage, and the boundary of one of them.
 
     Attributes:
@@ -66,8 +63,4 @@ class RandomLabelsSurvey(BasinSettings, BasinTable, SecondStage):
 
     common_loss: CommonLossBasins = field(metadata={"prefix": "matched_"})
     shown: int
-    axis_x: Float32[np.ndarray, " columns"]
-    axis_y: Float32[np.ndarray, " rows"]
     probability: Float32[np.ndarray, "2 rows columns"]
-    train_inputs: Float32[np.ndarray, "points 2"]
-    train_labels: Int64[np.ndarray, " points"]

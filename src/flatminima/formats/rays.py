@@ -1,14 +1,11 @@
 """The file of rays: one random direction followed away from some networks."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Rays(Record):
     """Networks, and the loss on the way along direction number 0: the same draw for all.
 

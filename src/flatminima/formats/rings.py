@@ -1,15 +1,13 @@
 """The files of the rings: the circle between them, every network there, and how sharp each is."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from flatminima.formats.basins import BasinTable
+from flatminima.formats.plane import Plane
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Circle(Record):
     """Parameters of the circle between the rings.
 
@@ -24,7 +22,6 @@ class Circle(Record):
     trained: Float32[np.ndarray, " parameters"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class RingsSurvey(BasinTable):
     """What is measured of every network, gaps first.
 
@@ -56,7 +53,6 @@ class RingsSurvey(BasinTable):
     tolerance: Float64[np.ndarray, "gaps 1"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Curvatures(Record):
     """The largest eigenvalue of the Hessian of the mean loss, two ways.
 
@@ -69,7 +65,6 @@ class Curvatures(Record):
     curvature: Float64[np.ndarray, " networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class SharpCircle(Curvatures):
     """A circle as steep as it takes to have the training loss of each trained network in turn.
 
@@ -84,8 +79,7 @@ class SharpCircle(Curvatures):
     matched: Bool[np.ndarray, " networks"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sharpness(Record):
+class Sharpness(Plane):
     """How sharp the circles are beside the trained networks, at the smallest gap.
 
     Attributes:
@@ -105,11 +99,7 @@ class Sharpness(Record):
     shown: int
     distance: Float64[np.ndarray, " points"]
     loss_1d: Float64[np.ndarray, "2 directions points"]
-    axis_x: Float32[np.ndarray, " columns"]
-    axis_y: Float32[np.ndarray, " rows"]
     probability: Float32[np.ndarray, "2 rows columns"]
     angle: Float32[np.ndarray, " angles"]
     offset: Float32[np.ndarray, " offsets"]
     unrolled: Float32[np.ndarray, "2 offsets angles"]
-    train_inputs: Float32[np.ndarray, "train 2"]
-    train_labels: Int64[np.ndarray, " train"]

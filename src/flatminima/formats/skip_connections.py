@@ -1,22 +1,21 @@
 """The files of residual networks of several depths: where they end, and the loss around them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from flatminima.formats.minima import Counts
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthMinima(Record):
+class DepthMinima(Counts):
     """Networks of every depth after their last epoch, with skip connections or without.
 
     Attributes:
         parameters: (networks, parameters) by depth, stored as ``parameters_<depth>``.
         trainable: number of parameters that training moves.
-        train_points, test_points, classes, chance: as of ``LearningCurves``.
     """
 
     parameters: Mapping[str, Float32[np.ndarray, "..."]] = field(metadata={"prefix": "parameters_"})
@@ -27,13 +26,8 @@ class DepthMinima(Record):
     test_loss: Float64[np.ndarray, "depths networks"]
     converged: Bool[np.ndarray, "depths networks"]
     trainable: Int64[np.ndarray, " depths"]
-    train_points: int
-    test_points: int
-    classes: int
-    chance: float
 
 
-@dataclass(frozen=True, kw_only=True)
 class LossSurfaces(Record):
     """Surfaces of the loss around every network, along the directions 0 and 1.
 

@@ -1,14 +1,11 @@
 """The file of slices of the loss around a good and a bad minimum, in this order."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64
 
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Slices(Record):
     """The loss in nats on lines and planes through both minima, along the same random numbers.
 

@@ -1,14 +1,14 @@
 """The file of volumes by every estimator, of a known basin, and of masses beside splitting."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
+from flatminima.formats.minima import AtFactors
 from flatminima.records import Record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Estimates(Record):
     """What is kept of each estimate, in log10; see ``geometry.volume.LogMean``."""
 
@@ -22,7 +22,6 @@ class Estimates(Record):
     curve: Float64[np.ndarray, "... samples"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Regions(Record):
     """One region around every network by every estimator; see ``geometry.estimators.Region``.
 
@@ -42,7 +41,6 @@ class Regions(Record):
     dampings: Float64[np.ndarray, "factors networks 2"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class KnownBasin(Record):
     """The basin of a quadratic whose volume is known, along some of its rays.
 
@@ -62,7 +60,6 @@ class KnownBasin(Record):
     preconditioned: Estimates
 
 
-@dataclass(frozen=True, kw_only=True)
 class Masses(Record):
     """Gaussian masses of the region of a good and a bad minimum, in log10.
 
@@ -105,8 +102,7 @@ class Masses(Record):
     kept: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Volumes(Record):
+class Volumes(AtFactors):
     """The basins of some networks of every poison factor, by every estimator.
 
     Attributes:
@@ -136,7 +132,3 @@ class Volumes(Record):
     directions: int
     pilots: int
     tried: Float64[np.ndarray, " dampings"]
-    poison_factor: Float64[np.ndarray, " factors"]
-    train_accuracy: Float64[np.ndarray, "factors networks"]
-    test_accuracy: Float64[np.ndarray, "factors networks"]
-    converged: Bool[np.ndarray, "factors networks"]

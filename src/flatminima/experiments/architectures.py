@@ -1,12 +1,10 @@
 """Networks beside a linear model, on the images (Huang et al. 2020, Fig 2 left)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Wildcards,
     settings_of,
     source_of,
     without,
@@ -16,7 +14,7 @@ from flatminima.measurements.measurement import Measurements
 NAME = "architectures"
 
 
-def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _train(config: Config, wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
     model: Config = settings["models"][wildcards["model"]]
     return {"seed": config["seed"], **without(settings, "models"), **model}
@@ -32,7 +30,7 @@ def _measured_with(config: Config) -> Config:
     }
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.learning_curves import LearningCurves
     from flatminima.measurements.generalization import measure_architectures
 

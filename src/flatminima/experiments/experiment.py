@@ -14,6 +14,7 @@ from flatminima.records import Record
 from flatminima.storage import Arrays, read_arrays, read_json
 
 Config = dict[str, Any]
+Wildcards = Mapping[str, str]
 KeyPath = tuple[str | int, ...]
 Kind = TypeVar("Kind", bound=Record)
 
@@ -84,7 +85,7 @@ class Section:
 class Measure(Protocol):
     """Measures all that the article and the claims say of an experiment."""
 
-    def __call__(self, files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+    def __call__(self, files: Files, settings: Config, *, seed: int) -> Measurements:
         """Measure.
 
         Args:
@@ -94,7 +95,7 @@ class Measure(Protocol):
         """
 
 
-Settings = Callable[[Config, Mapping[str, str]], Config]
+Settings = Callable[[Config, Wildcards], Config]
 """The settings that one job reads, from those of the run and the wildcards of the job.
 
 Raises ``KeyError`` or ``StopIteration`` where there is no such job.

@@ -1,13 +1,11 @@
 """Measures of flatness of every network of the swiss roll, and what rescaling does to them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
     Section,
+    Wildcards,
     only,
     require,
     settings_of,
@@ -18,7 +16,7 @@ NAME = "flatness"
 NETWORKS = "swiss_roll"
 
 
-def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _survey(config: Config, _wildcards: Wildcards) -> Config:
     networks = settings_of(config, NETWORKS)
     return {
         "seed": config["seed"],
@@ -38,7 +36,7 @@ def _check(config: Config) -> None:
     require(settings["layer"] < layers, cure, NAME, "layer")
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
     from flatminima.measurements.flatness import measure
 

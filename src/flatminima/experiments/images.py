@@ -1,7 +1,6 @@
 """Images and convolutional networks (Huang et al. 2020, Figs 4, 5 and 7)."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from flatminima.experiments import poisoned
 from flatminima.experiments.experiment import (
@@ -9,6 +8,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
+    Wildcards,
     basin_settings,
     check_survey_points,
     only,
@@ -19,7 +19,7 @@ from flatminima.measurements.measurement import Measurements
 NAME = "images"
 
 
-def _subsets(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _subsets(config: Config, _wildcards: Wildcards) -> Config:
     survey = poisoned.survey_of(config, NAME)
     return {
         "seed": config["seed"],
@@ -30,7 +30,7 @@ def _subsets(config: Config, _wildcards: Mapping[str, str]) -> Config:
     }
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.basins import Subsets, Summary
     from flatminima.formats.slices import Slices
     from flatminima.measurements import poisoned as of_poisoned
@@ -57,8 +57,7 @@ EXPERIMENT = Experiment(
     name=NAME,
     jobs={
         **poisoned.jobs(NAME),
-        "dataset": poisoned.dataset(NAME),
-        "images_train": poisoned.train(NAME),
+        "images_train": partial(poisoned.train, NAME),
         "subsets": _subsets,
     },
     check=_check,

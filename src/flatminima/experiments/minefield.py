@@ -1,8 +1,7 @@
 """Bad minima beside the way of ordinary training (Huang et al. 2020, Fig 1)."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from flatminima.experiments import poisoned
 from flatminima.experiments.experiment import (
@@ -10,6 +9,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
+    Wildcards,
     only,
     require,
     settings_of,
@@ -19,17 +19,17 @@ from flatminima.measurements.measurement import Measurements
 NAME = "minefield"
 
 
-def _descent(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _descent(config: Config, _wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
     return {"seed": config["seed"], **settings["network"], **settings["descent"]}
 
 
-def _search(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _search(config: Config, _wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
     return {"seed": config["seed"], **settings["network"], **only(settings, "search", "settle")}
 
 
-def _embedding(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _embedding(config: Config, _wildcards: Wildcards) -> Config:
     return {"seed": config["seed"], **settings_of(config, NAME)["embedding"]}
 
 
@@ -50,7 +50,7 @@ def _check(config: Config) -> None:
         require(perplexity != embedding["perplexity"], same, *path, "others", index)
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.minefield import BadMinima, Embedding, Iterates
     from flatminima.measurements.minefield import measure
 
@@ -66,7 +66,7 @@ def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measure
 EXPERIMENT = Experiment(
     name=NAME,
     jobs={
-        "dataset": poisoned.dataset(NAME),
+        "dataset": partial(poisoned.dataset, NAME),
         "minefield_descent": _descent,
         "minefield_search": _search,
         "minefield_embedding": _embedding,

@@ -1,13 +1,11 @@
 """Curves of low loss between good and bad minima of a data set (after Garipov et al. 2018)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
     Section,
+    Wildcards,
     only,
     require,
     settings_of,
@@ -24,7 +22,7 @@ def connected(config: Config) -> tuple[str, ...]:
     return tuple(dataset for dataset, curves in settings.items() if curves is not None)
 
 
-def _connect(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _connect(config: Config, wildcards: Wildcards) -> Config:
     dataset = wildcards["dataset"]
     curves = settings_of(config, NAME)[dataset]
     if curves is None:
@@ -59,7 +57,7 @@ def _measured_with(config: Config) -> Config:
     }
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.mode_connectivity import ModeConnectivity
     from flatminima.measurements.mode_connectivity import measure
 

@@ -1,12 +1,10 @@
 """One network, many optimizers, on the images (Huang et al. 2020, Fig 2 right and Table 1)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Wildcards,
     settings_of,
     source_of,
     without,
@@ -22,7 +20,7 @@ def learning_rates(config: Config) -> dict[str, float]:
     return {name: rate for name, rate in rates.items() if rate is not None}
 
 
-def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _train(config: Config, wildcards: Wildcards) -> Config:
     settings, name = settings_of(config, NAME), wildcards["optimizer"]
     chosen = {"optimizer": name, "learning_rate": learning_rates(config)[name]}
     return {"seed": config["seed"], **without(settings, "learning_rates"), **chosen}
@@ -36,7 +34,7 @@ def _measured_with(config: Config) -> Config:
     }
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.learning_curves import LearningCurves
     from flatminima.measurements.generalization import measure_optimizers
 

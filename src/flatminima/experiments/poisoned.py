@@ -1,6 +1,5 @@
 """What the experiments share that train networks at a row of poison factors."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from flatminima.data import sources
@@ -9,6 +8,7 @@ from flatminima.experiments.experiment import (
     Config,
     Section,
     Settings,
+    Wildcards,
     WrongSettingError,
     basin_settings,
     named_factor,
@@ -33,6 +33,7 @@ def jobs(name: str) -> dict[str, Settings]:
         name: of the experiment, which is that of its data set.
     """
     reads = {
+        "dataset": dataset,
         "basins": _basins,
         "slices": _slices,
         "selection": _factors,
@@ -41,38 +42,29 @@ def jobs(name: str) -> dict[str, Settings]:
     return {rule: partial(settings, name) for rule, settings in reads.items()}
 
 
-def dataset(name: str) -> Settings:
+def dataset(name: str, config: Config, _wildcards: Wildcards) -> Config:
     """The settings of the job that makes a data set."""
-
-    def settings(config: Config, _wildcards: Mapping[str, str]) -> Config:
-        data, source = settings_of(config, name)["data"], source_of(config, name)
-        # Some come with a library, not from files.
-        images = sources.IMAGE_SOURCES.get(source)
-        dropped = ("folder", "checksums") if images and images.files is None else ()
-        return {
-            "seed": config["seed"],
-            "source": source,
-            "data": without(data, "source", "note", *dropped),
-        }
-
-    return settings
+    data, source = settings_of(config, name)["data"], source_of(config, name)
+    # Some come with a library, not from files.
+    images = sources.IMAGE_SOURCES.get(source)
+    dropped = ("folder", "checksums") if images and images.files is None else ()
+    return {
+        "seed": config["seed"],
+        "source": source,
+        "data": without(data, "source", "note", *dropped),
+    }
 
 
-def train(name: str) -> Settings:
+def train(name: str, config: Config, wildcards: Wildcards) -> Config:
     """The settings of the job that trains all networks of one poison factor."""
-
-    def settings(config: Config, wildcards: Mapping[str, str]) -> Config:
-        experiment = settings_of(config, name)
-        training = experiment["training"]
-        factor = named_factor(training["poison_factors"], wildcards["poison"])
-        return {
-            "poison_factor": factor,
-            "seed": config["seed"],
-            "network": experiment["network"],
-            **without(training, "poison_factors"),
-        }
-
-    return settings
+    experiment = settings_of(config, name)
+    training = experiment["training"]
+    return {
+        "poison_factor": named_factor(training["poison_factors"], wildcards["poison"]),
+        "seed": config["seed"],
+        "network": experiment["network"],
+        **without(training, "poison_factors"),
+    }
 
 
 def around_minima(name: str, *geometry: str, cutoff: bool = False) -> Settings:
@@ -84,7 +76,7 @@ def around_minima(name: str, *geometry: str, cutoff: bool = False) -> Settings:
         cutoff: whether the job reads the highest cutoff too.
     """
 
-    def settings(config: Config, _wildcards: Mapping[str, str]) -> Config:
+    def settings(config: Config, _wildcards: Wildcards) -> Config:
         level = {"cutoff": config["geometry"]["cutoffs"][-1]} if cutoff else {}
         network = {"network": settings_of(config, name)["network"]}
         return {
@@ -145,11 +137,11 @@ def check(name: str, config: Config) -> None:
                 raise WrongSettingError(("experiments", *path, index), str(error)) from error
 
 
-def _factors(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _factors(name: str, config: Config, _wildcards: Wildcards) -> Config:
     return only(settings_of(config, name)["training"], "poison_factors")
 
 
-def _basins(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _basins(name: str, config: Config, _wildcards: Wildcards) -> Config:
     survey = survey_of(config, name)
     return {
         "seed": config["seed"],
@@ -160,6 +152,6 @@ def _basins(name: str, config: Config, _wildcards: Mapping[str, str]) -> Config:
     }
 
 
-def _slices(name: str, config: Config, wildcards: Mapping[str, str]) -> Config:
+def _slices(name: str, config: Config, wildcards: Wildcards) -> Config:
     around = around_minima(name, "points", "direction_kind", *_DRAWN, cutoff=True)
     return {**around(config, wildcards), **evaluation(config, name)}

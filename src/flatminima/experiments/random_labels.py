@@ -1,13 +1,11 @@
 """Bad minima without poison at the end, on the swiss roll and with its network."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
     Section,
+    Wildcards,
     basin_settings,
     only,
     require,
@@ -20,7 +18,7 @@ NAME = "random_labels"
 NETWORKS = "swiss_roll"
 
 
-def _train(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _train(config: Config, _wildcards: Wildcards) -> Config:
     settings, networks = settings_of(config, NAME), settings_of(config, NETWORKS)
     return {
         "seed": config["seed"],
@@ -30,7 +28,7 @@ def _train(config: Config, _wildcards: Mapping[str, str]) -> Config:
     }
 
 
-def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _survey(config: Config, _wildcards: Wildcards) -> Config:
     settings, geometry = settings_of(config, NAME), config["geometry"]
     common = without(basin_settings(geometry, settings["common_loss_directions"]), "cutoffs")
     return {
@@ -55,7 +53,7 @@ def _measured_with(config: Config) -> Config:
     return {**settings_of(config, NAME), **only(config["geometry"], "directions", "direction_kind")}
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.basins import Summary
     from flatminima.formats.random_labels import RandomLabelsSurvey
     from flatminima.measurements.random_labels import describe, measure

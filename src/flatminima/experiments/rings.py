@@ -1,8 +1,5 @@
 """Two rings a hair apart, whose ideal boundary is sharp (Huang et al. 2020, Fig 8)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.circles import narrowest_gap
 from flatminima.data.rings import INNER, OUTER
 from flatminima.experiments.experiment import (
@@ -10,6 +7,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
+    Wildcards,
     basin_settings,
     named_factor,
     only,
@@ -22,23 +20,23 @@ from flatminima.measurements.measurement import Measurements
 NAME = "rings"
 
 
-def _gap(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _gap(config: Config, wildcards: Wildcards) -> Config:
     """The gap of a job, the smallest where a rule has none of its own."""
     gaps = settings_of(config, NAME)["training"]["gaps"]
     return {"gap": named_factor(gaps, wildcards["gap"]) if "gap" in wildcards else float(gaps[0])}
 
 
-def _dataset(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _dataset(config: Config, wildcards: Wildcards) -> Config:
     return {**_gap(config, wildcards), **settings_of(config, NAME)["data"]}
 
 
-def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _train(config: Config, wildcards: Wildcards) -> Config:
     _gap(config, wildcards)  # there is such a job
     settings = settings_of(config, NAME)
     return {"seed": config["seed"], **settings["network"], **without(settings["training"], "gaps")}
 
 
-def _circle(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _circle(config: Config, wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
     gap = _gap(config, wildcards)
     data = only(settings, "data")
@@ -56,11 +54,11 @@ def _around(config: Config) -> Config:
     }
 
 
-def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _survey(config: Config, _wildcards: Wildcards) -> Config:
     return {**_around(config), **only(settings_of(config, NAME)["training"], "gaps")}
 
 
-def _sharpness(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _sharpness(config: Config, wildcards: Wildcards) -> Config:
     drawing = only(config["geometry"], "slice_directions", "slice_points", "boundary_points")
     return {**_around(config), **_gap(config, wildcards), **drawing}
 
@@ -91,7 +89,7 @@ def _measured_with(config: Config) -> Config:
     }
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.rings import RingsSurvey, Sharpness
     from flatminima.measurements.rings import describe, measure
 

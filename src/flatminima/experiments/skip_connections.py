@@ -1,13 +1,11 @@
 """The loss around deep networks with and without skip connections (after Li et al. 2018)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
     Section,
+    Wildcards,
     check_survey_points,
     only,
     require,
@@ -20,16 +18,16 @@ from flatminima.measurements.measurement import Measurements
 NAME = "skip_connections"
 
 
-def _skips(wildcards: Mapping[str, str]) -> Config:
+def _skips(wildcards: Wildcards) -> Config:
     return {"skips": wildcards["skips"] == "with"}
 
 
-def _train(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _train(config: Config, wildcards: Wildcards) -> Config:
     settings = without(settings_of(config, NAME), "survey")
     return {"seed": config["seed"], **_skips(wildcards), **settings}
 
 
-def _survey(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _survey(config: Config, wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
     network = only(settings, "width", "depths")
     return {"seed": config["seed"], **_skips(wildcards), **network, **settings["survey"]}
@@ -41,7 +39,7 @@ def _check(config: Config) -> None:
     require(depths == sorted(depths), "list the depths in rising order", NAME, "depths")
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.skip_connections import DepthMinima, LossSurfaces
     from flatminima.measurements.skip_connections import measure
 

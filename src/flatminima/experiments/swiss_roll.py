@@ -1,8 +1,6 @@
 """The swiss roll: two spirals with noise (Huang et al. 2020, Figs 3, 5 and 6)."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from flatminima.experiments import poisoned
 from flatminima.experiments.experiment import (
@@ -10,6 +8,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     Files,
     Section,
+    Wildcards,
     settings_of,
     without,
 )
@@ -18,7 +17,7 @@ from flatminima.measurements.measurement import Measurements
 NAME = "swiss_roll"
 
 
-def _margins(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _margins(config: Config, _wildcards: Wildcards) -> Config:
     experiment = settings_of(config, NAME)
     return {
         "network": experiment["network"],
@@ -27,12 +26,12 @@ def _margins(config: Config, _wildcards: Mapping[str, str]) -> Config:
     }
 
 
-def _boundaries(config: Config, wildcards: Mapping[str, str]) -> Config:
+def _boundaries(config: Config, wildcards: Wildcards) -> Config:
     around = poisoned.around_minima(NAME, "boundary_points")
     return without(around(config, wildcards), "seed")
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.basins import Summary
     from flatminima.formats.margins import Margins
     from flatminima.formats.perturbations import Perturbations
@@ -59,8 +58,7 @@ EXPERIMENT = Experiment(
     name=NAME,
     jobs={
         **poisoned.jobs(NAME),
-        "dataset": poisoned.dataset(NAME),
-        "train": poisoned.train(NAME),
+        "train": partial(poisoned.train, NAME),
         "rays": poisoned.around_minima(NAME, "direction_kind", "slice_points", cutoff=True),
         "boundaries": _boundaries,
         "perturbations": poisoned.around_minima(

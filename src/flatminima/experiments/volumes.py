@@ -1,13 +1,11 @@
 """Volumes of basins of the swiss roll's networks by several estimators."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
     Section,
+    Wildcards,
     only,
     require,
     settings_of,
@@ -18,7 +16,7 @@ NAME = "volumes"
 NETWORKS = "swiss_roll"
 
 
-def _survey(config: Config, _wildcards: Mapping[str, str]) -> Config:
+def _survey(config: Config, _wildcards: Wildcards) -> Config:
     networks = settings_of(config, NETWORKS)
     return {
         "seed": config["seed"],
@@ -36,7 +34,7 @@ def _check(config: Config) -> None:
     require(networks <= seeds, cure, NAME, "networks")
 
 
-def _measure(files: Files, settings: Mapping[str, Any], *, seed: int) -> Measurements:
+def _measure(files: Files, settings: Config, *, seed: int) -> Measurements:
     from flatminima.formats.volumes import Volumes
     from flatminima.measurements.volumes import measure
 

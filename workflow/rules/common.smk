@@ -11,7 +11,6 @@ from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
 from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name, source_of
-from flatminima.formats.perturbations import DIRECTIONS
 from flatminima.figure_record import SUFFIXES
 from flatminima.data.names import name_of
 from flatminima.provenance.freshness import settle

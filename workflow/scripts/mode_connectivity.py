@@ -6,6 +6,8 @@ from flatminima.provenance.job import Job, run
 from flatminima.surveys.mode_connectivity import connections, pairs
 from flatminima.training.ensemble import Schedule
 
+SETTINGS = ("kind", "bends", "samples", "batch", "seed", "curve_points", "plane_points")
+
 
 def main(job: Job):
     config = job.config
@@ -17,9 +19,7 @@ def main(job: Job):
         pairs(good.train_accuracy, bad.train_accuracy, config["pairs"]),
         tensors(job.device, dataset.train_inputs, dataset.train_labels),
         tensors(job.device, dataset.test_inputs, dataset.test_labels),
-        **{key: config[key] for key in ("kind", "bends", "samples", "batch", "seed")},
-        curve_points=config["curve_points"],
-        plane_points=config["plane_points"],
+        **{key: config[key] for key in SETTINGS},
         schedule=Schedule.of(config),
         report=job.progress("paths"),
     )

@@ -8,12 +8,8 @@ def main(job: Job):
     return circle(
         config["hidden"],
         config["data"],
-        gap=config["gap"],
-        loss=config["loss"],
-        noise=config["noise"],
-        points=config["points"],
+        **{key: config[key] for key in ("gap", "loss", "noise", "points", "seed")},
         schedule=Schedule.of({**config, "hold": 0.0}),
-        seed=config["seed"],
         device=job.device,
         report=job.progress("training the circle"),
     )

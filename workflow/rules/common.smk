@@ -119,10 +119,20 @@ def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=N
             f"../scripts/{done_by}.py"
 
 
-def job(name, message, outputs, gpu=True, constraints=None, source_files=(), **inputs):
+def job(
+    name,
+    message,
+    outputs,
+    logs=None,
+    gpu=True,
+    constraints=None,
+    source_files=(),
+    **inputs,
+):
     """Declare a rule whose jobs ``workflow/scripts/<name>.py`` does.
 
-    Outputs are named paths below the results. ``gpu`` says whether jobs use one where there is one,
+    Outputs are named paths below the results. ``logs`` is what the folder of its logs is called
+    where that is not the rule's name, ``gpu`` says whether jobs use one where there is one,
     ``constraints`` what wildcards may be, and source files count by their content.
     """
     outputs = {key: f"{RESULTS}/{path}" for key, path in outputs.items()}
@@ -137,7 +147,7 @@ def job(name, message, outputs, gpu=True, constraints=None, source_files=(), **i
         name,
         name,
         message,
-        Path(name, *named),
+        Path(logs or name, *named),
         {"recipe": recipe, **inputs},
         outputs,
         GPU if gpu else 0,

@@ -6,6 +6,7 @@ job(
         "spectra": "spectra/{dataset}.safetensors",
         "reparametrisation": "reparametrisation/{dataset}.safetensors",
     },
+    logs="measures",
     constraints={"dataset": PLANAR},
     **SHOWN_MINIMA,
 )

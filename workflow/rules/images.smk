@@ -2,6 +2,7 @@ job(
     "images_train",
     "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
     outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
+    logs="train",
     constraints={"dataset": IMAGES},
     dataset=rules.dataset.output.dataset,
 )

@@ -24,18 +24,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    """Hash every file again and walk every result back to its data."""
     passed = []
     for folder in options.folder:
         root = options.root or _project(folder)
-        found = audit(folder, root, resolver(root))
-        for finding in found.findings:
+        report = audit(folder, root, resolver(root))
+        for finding in report.findings:
             print(f"{finding.level:<9} {finding}")
-        print(f"{folder}: {found}" if len(options.folder) > 1 else found)
-        passed.append(found.passed)
+        print(f"{folder}: {report}" if len(options.folder) > 1 else report)
+        passed.append(report.passed)
     return 0 if all(passed) else 1
 
 
 def _why(options: argparse.Namespace) -> int:
+    """Say for each stale result what changed, as of the last plan or dry run."""
     root = options.root or _project(options.folder)
     jobs = status(options.folder.resolve(), root.resolve())
     for job in jobs:
@@ -44,12 +46,13 @@ def _why(options: argparse.Namespace) -> int:
             for reason in job.reasons:
                 print(f"    {reason}")
     counts = [(state, sum(job.state == state for job in jobs)) for state in ("stale", "missing")]
-    told = ", ".join(f"{number} {state}" for state, number in counts if number)
-    print(f"{len(jobs)} jobs: {told or 'all fresh'}")
+    totals = ", ".join(f"{number} {state}" for state, number in counts if number)
+    print(f"{len(jobs)} jobs: {totals or 'all fresh'}")
     return 0
 
 
 def _publish(options: argparse.Namespace) -> int:
+    """Pack a finished run into published/<scale>, for readers who cannot compute it."""
     root = options.root or _project(options.folder)
     place = pack(options.folder, root, note=options.note, resolve=resolver(root))
     record = read_record(root / place)
@@ -77,31 +80,14 @@ def _project(folder: Path) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flatminima", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, command, count, what, words in (
-        (
-            "audit",
-            _audit,
-            "+",
-            "results/<scale>, published/<name>, or a folder within results",
-            "hash every file again and walk every result back to its data",
-        ),
-        (
-            "why",
-            _why,
-            None,
-            "results/<scale>",
-            "say for each stale result what changed, as of the last plan or dry run",
-        ),
-        (
-            "publish",
-            _publish,
-            None,
-            "results/<scale>, finished",
-            "pack a finished run into published/<scale>, for readers who cannot compute it",
-        ),
+    for command, count, folder in (
+        (_audit, "+", "results/<scale>, published/<name>, or a folder within results"),
+        (_why, None, "results/<scale>"),
+        (_publish, None, "results/<scale>, finished"),
     ):
+        name, words = command.__name__.removeprefix("_"), command.__doc__
         added = commands.add_parser(name, help=words, description=words)
-        added.add_argument("folder", type=Path, nargs=count, help=what)
+        added.add_argument("folder", type=Path, nargs=count, help=folder)
         added.add_argument(
             "--root", type=Path, help="the project; found from the folder if omitted"
         )

@@ -231,39 +231,27 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         KeyError: if there is no such rule or experiment.
         StopIteration: if there is no such job.
     """
-    if rule in _OF_THE_RUN:
-        return _OF_THE_RUN[rule](config)
+    if rule == "report":
+        images = config["experiments"]["images"]
+        return {
+            "scale": config["scale"],
+            "experiments": reported(config),
+            "note": (images and images["data"]["note"]) or "",
+        }
+    if rule == "claims":
+        measured_with = {record.name: record.measured_with(config) for record in records(config)}
+        return {
+            "seed": config["seed"],
+            "scale": config["scale"],
+            "reported": reported(config),
+            "experiments": measured_with,
+        }
     owners = [record for record in records(config) if rule in record.jobs]
     if len(owners) > 1:
         owners = [record for record in owners if record.name == wildcards.get("dataset")]
     if not owners:
         raise KeyError(rule)
     return owners[0].jobs[rule](config, wildcards)
-
-
-def _report_block(config: Config) -> Config:
-    images = config["experiments"]["images"]
-    return {
-        "scale": config["scale"],
-        "experiments": reported(config),
-        "note": (images and images["data"]["note"]) or "",
-    }
-
-
-def _claims_block(config: Config) -> Config:
-    """What each experiment is measured with, besides its files."""
-    return {
-        "seed": config["seed"],
-        "scale": config["scale"],
-        "reported": reported(config),
-        "experiments": {record.name: record.measured_with(config) for record in records(config)},
-    }
-
-
-_OF_THE_RUN: Mapping[str, Callable[[Config], Config]] = {
-    "report": _report_block,
-    "claims": _claims_block,
-}
 
 
 def resolver(root: Path) -> Resolve:

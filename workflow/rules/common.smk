@@ -75,14 +75,14 @@ wildcard_constraints:
 container: "docker://python:3.11"
 
 
-def written_recipe(name, wildcards, settings, script, files=(), modules=()):
+def written_recipe(name, wildcards, settings, files=(), modules=()):
     """The path of the recipe of one job: what it is made from besides its other inputs.
 
     It is rewritten only when its content changes, so its time says what is stale.
     """
-    path = f"workflow/scripts/{script}.py"
+    script = f"workflow/scripts/{name}.py"
     try:
-        return LEDGER.recipe(name, wildcards, settings, path, files, modules=modules)
+        return LEDGER.recipe(name, wildcards, settings, script, files, modules=modules)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
@@ -141,7 +141,7 @@ def job(
     def recipe(wildcards):
         wildcards = dict(wildcards)
         settings = configuration.block(config, name, wildcards)
-        return written_recipe(name, wildcards, settings, name, source_files)
+        return written_recipe(name, wildcards, settings, source_files)
 
     declare(
         name,
@@ -193,7 +193,7 @@ def figure(stem, drawn_by=None, suffixes=SUFFIXES, title=None, settings=None, **
     def recipe(_wildcards):
         # The module is code of the job too.
         modules = [f"flatminima.figures.{drawn_by}"]
-        return written_recipe(FIGURE, {"figure": name}, told, FIGURE, modules=modules)
+        return written_recipe(FIGURE, {"figure": name}, told, modules=modules)
 
     declare(
         f"{FIGURE}_{name}",

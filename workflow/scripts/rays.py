@@ -12,15 +12,12 @@ def main(job: Job):
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     minima = [Minima.read(path).parameters for path in job.inputs["minima"]]
     entries, shown = shown_along(job.record("selection"), minima)
-    parameters, inputs, labels = tensors(
-        job.device, shown, dataset.train_inputs, dataset.train_labels
-    )
+    parameters, *points = tensors(job.device, shown, *dataset.train_part(None))
     return rays(
         build(config["network"], dataset.shape, dataset.logits),
         parameters,
         entries,
-        inputs,
-        labels,
+        *points,
         highest=config["cutoff"],
         kind=config["direction_kind"],
         points=config["slice_points"],

@@ -45,8 +45,10 @@ api: $(READY) ## write the pages of the library from its docstrings to build/api
 	@echo "library: $(CURDIR)/build/api/index.html"
 
 why: $(READY) scale-exists ## say for each stale thing what changed
-	@plan=$$($(SNAKEMAKE) --dry-run --quiet all 2>&1) || { echo "$$plan" >&2; exit 1; }
-	@$(BIN)/flatminima why results/$(SCALE)
+	@plan=$$(mktemp) && trap 'rm -f "$$plan"' EXIT && \
+	{ said=$$(FLATMINIMA_PLAN="$$plan" $(SNAKEMAKE) --dry-run --quiet all 2>&1) \
+	  || { echo "$$said" >&2; exit 1; }; } && \
+	$(BIN)/flatminima why results/$(SCALE) --plan "$$plan"
 
 audit: $(READY) ## re-hash every file of SCALE and of published runs, back to the data
 	@$(BIN)/flatminima audit results/$(SCALE) $(PUBLISHED)

@@ -25,6 +25,10 @@ include: "workflow/rules/report.smk"
 STEMS = list(dict.fromkeys(declared.stem for declared in FIGURES))
 
 
+onstart:
+    PLAN.begin()
+
+
 onerror:
     shell(
         "{sys.executable:q} workflow/scripts/partial_report.py {RESULTS:q} "

@@ -10,6 +10,7 @@ from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.packing import pack
+from flatminima.provenance.plan import read_plan
 from flatminima.provenance.published import read_record
 
 
@@ -37,9 +38,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
-    """Say for each stale result what changed, as of the last plan or dry run."""
+    """Say for each stale result what changed, by the plan of a dry run (see make why)."""
     root = options.root or _project(options.folder)
-    jobs = status(options.folder.resolve(), root.resolve())
+    jobs = status(options.folder.resolve(), root.resolve(), read_plan(options.plan))
     for job in jobs:
         if job.state != "fresh":
             print(f"{_title(job)}: {'not made yet' if not job.outputs else job.state}")
@@ -91,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(
             "--root", type=Path, help="the project; found from the folder if omitted"
         )
+        if command is _why:
+            added.add_argument(
+                "--plan", type=Path, required=True, help="what FLATMINIMA_PLAN had a dry run write"
+            )
         if command is _publish:
             added.add_argument(
                 "--note", help="what a reader must know; that of an earlier time if omitted"

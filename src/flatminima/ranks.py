@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from flatminima.seeding import generator
 
@@ -31,6 +30,8 @@ def rank_correlation(
     """
     if x.shape[-1] < 3:  # two points always correlate perfectly
         return np.full(x.shape[:-1], np.nan)
+    from scipy.stats import rankdata  # noqa: PLC0415 (half a second that planning can spare)
+
     a, b = (rankdata(array, axis=-1) for array in (x, y))
     a = a - a.mean(axis=-1, keepdims=True)
     b = b - b.mean(axis=-1, keepdims=True)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flatminima.provenance.freshness import Ledger, settle
 from flatminima.provenance.job import Job, execute
+from flatminima.provenance.plan import Plan
 from flatminima.storage import write_arrays, write_bytes, write_json
 
 RESULTS = "results/tiny"
@@ -75,6 +75,8 @@ class Project:
             "width": 1.5,
             "colour": "blue",
         }
+        self.begun: dict[str, str] = {}
+        """The recipes of the run that was begun last, by rule."""
         for name, text in SOURCES.items():
             self.write(name, text)
 
@@ -94,23 +96,37 @@ class Project:
     def block(self, rule: str) -> dict[str, Any]:
         return {key: self.config[key] for key in RULES[rule][2]}
 
-    def plan(self) -> Ledger:
-        """Settle the results and bring all recipes up to date, as every plan does."""
-        ledger = settle(RESULTS, self.root)
+    def plan(self, listing: Path | None = None) -> Plan:
+        """Plan all jobs, as Snakemake does before a run and in a dry run."""
+        plan = Plan(RESULTS, self.root, listing)
         for rule in RULES:
-            self.recipe(rule, ledger)
-        return ledger
+            self.planned(rule, plan)
+        return plan
 
-    def recipe(self, rule: str, ledger: Ledger) -> str:
-        script = f"workflow/scripts/{rule}.py"
-        return ledger.recipe(rule, {"size": "a.5"}, self.block(rule), script, RULES[rule][3])
+    def planned(self, rule: str, plan: Plan) -> str:
+        inputs, _, _, files, *_ = RULES[rule]
+        return plan.recipe(
+            rule,
+            {"size": "a.5"},
+            self.block(rule),
+            f"workflow/scripts/{rule}.py",
+            files,
+            inputs={name: [PLACES[name]] for name in inputs},
+        )
+
+    def begin(self) -> Plan:
+        """Plan all jobs and have the recipes written, as Snakemake does when a run begins."""
+        plan = self.plan()
+        plan.begin()
+        self.begun = {rule: self.planned(rule, plan) for rule in RULES}
+        return plan
 
     def task(self, rule: str, **changes: Any) -> SimpleNamespace:
         """What Snakemake leaves in the script of a rule."""
         inputs, outputs, *_ = RULES[rule]
         paths = {name: PLACES[name] for name in outputs}
         manifests = {f"{name}_manifest": f"{path}.manifest.json" for name, path in paths.items()}
-        recipe = {"recipe": f"{RESULTS}/recipes/{rule}/a.5.json"}
+        recipe = {"recipe": self.begun[rule]}
         task = SimpleNamespace(
             input={**recipe, **{name: PLACES[name] for name in inputs}},
             output={**paths, **manifests},
@@ -126,7 +142,7 @@ class Project:
         execute(self.task(rule, **changes), main or RULES[rule][4], self.root)
 
     def make_all(self) -> None:
-        self.plan()
+        self.begin()
         for rule in RULES:
             self.make(rule)
             # Snakemake touches every output once its job is done.
@@ -134,21 +150,20 @@ class Project:
                 os.utime(self.root / name)
 
     def stale(self) -> list[str]:
-        """The rules that Snakemake would run now, by its rule: an input newer than an output."""
-        self.plan()
+        """The rules that Snakemake would run now, which looks at all that is downstream."""
+        plan = self.plan()
         stale: list[str] = []
         made: set[str] = set()
-        for rule in RULES:
-            task = self.task(rule)
-            outputs = [self.root / path for path in task.output.values()]
-            inputs = [self.root / path for path in task.input.values()]
+        for rule, (inputs, outputs, *_) in RULES.items():
+            paths = [PLACES[name] for name in outputs]
+            paths += [f"{path}.manifest.json" for path in paths]
             if (
-                any(not path.exists() for path in outputs)
-                or made & set(task.input.values())
-                or max(p.stat().st_mtime for p in inputs) > min(p.stat().st_mtime for p in outputs)
+                self.planned(rule, plan) in plan.stale
+                or made & {PLACES[name] for name in inputs}
+                or any(not (self.root / path).exists() for path in paths)
             ):
                 stale.append(rule)
-                made.update(task.output.values())
+                made.update(paths)
         return stale
 
     def files(self) -> list[Path]:

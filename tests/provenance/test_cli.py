@@ -55,11 +55,13 @@ def test_an_audit_asks_what_jobs_would_be_given_now(run, finished, monkeypatch):
 
 
 def test_why_says_what_changed_for_each_stale_job(run, finished):
-    assert run("why", "../results/tiny")[:2] == (0, ["3 jobs: all fresh"])
+    finished.plan(finished.root / "plan")
+    words = ("why", "../results/tiny", "--plan")
+    assert run(*words, "../plan")[:2] == (0, ["3 jobs: all fresh"])
     finished.config["width"] = 2.0
-    finished.plan()
+    finished.plan(finished.root / "later")
     (finished.root / FIGURE).unlink()
-    status, lines, _ = run("why", "../results/tiny")
+    status, lines, _ = run(*words, "../later")
     assert status == 0
     assert lines == [
         "draw size=a.5: missing",
@@ -70,9 +72,9 @@ def test_why_says_what_changed_for_each_stale_job(run, finished):
     ]
 
 
-@pytest.mark.parametrize("command", ["audit", "why"])
-def test_a_users_mistake_gets_a_message_and_no_traceback(run, tmp_path_factory, command):
-    status, lines, error = run(command, tmp_path_factory.mktemp("elsewhere"))
+@pytest.mark.parametrize("words", [("audit",), ("why", "--plan", "plan")])
+def test_a_users_mistake_gets_a_message_and_no_traceback(run, tmp_path_factory, words):
+    status, lines, error = run(*words, tmp_path_factory.mktemp("elsewhere"))
     assert (status, lines) == (1, [])
     assert "lies in no project (no Snakefile in the folders above it); name it with --root" in error
 

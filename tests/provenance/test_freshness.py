@@ -1,28 +1,88 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance import freshness
-from flatminima.provenance.freshness import reasons, settle, status
+from flatminima.provenance.freshness import reasons, status
+from flatminima.provenance.plan import INDEX, Plan, begun
 from flatminima.provenance.recipe import read_recipe
 
 FIGURE = "results/tiny/report/figure.svg"
 
 
-def times(project):
-    return {path: path.stat().st_mtime_ns for path in project.files() if "results" in path.parts}
+def contents(project):
+    """Every file of the project with its bytes and its time."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in project.files()}
+
+
+def statuses(project):
+    planned = project.plan().recipes.values()
+    return {entry.rule: entry for entry in status("results/tiny", project.root, planned)}
 
 
 def why(project, rule):
-    project.plan()
-    return next(entry for entry in status("results/tiny", project.root) if entry.rule == rule)
+    return statuses(project)[rule]
 
 
-def test_before_the_first_run_everything_is_stale(project):
+def test_planning_writes_nothing(finished):
+    before = contents(finished)
+    finished.config["width"] = 2.0
+    finished.stale()
+    statuses(finished)
+    assert contents(finished) == before
+
+
+def test_before_a_first_run_planning_writes_nothing(project):
+    before = contents(project)
     assert project.stale() == ["data", "fit", "draw"]
+    assert contents(project) == before
+
+
+def test_no_plan_changes_what_a_begun_run_reads(project):
+    project.begin()
+    task = project.task("data")
+    project.config["seed"] = 77
+    project.plan()
+    project.make("data", input=task.input)
+    assert project.manifest("points")["recipe"]["config"]["seed"] == 3
+    project.config["seed"] = 3
+    assert project.stale() == ["fit", "draw"]
+
+
+def test_recipes_that_no_job_and_no_result_names_are_deleted(finished):
+    recipes = finished.root / "results/tiny/recipes"
+    made = sorted(recipes.rglob("*.json"))
+    finished.config["width"] = 2.0
+    finished.begin()
+    assert len(sorted(recipes.rglob("*.json"))) == len(made) + 1
+    finished.config["width"] = 1.5
+    finished.begin()
+    assert sorted(recipes.rglob("*.json")) == made
+
+
+def test_the_recipes_of_the_begun_run_are_listed(finished):
+    assert {r["rule"] for r in begun("results/tiny", finished.root)} == {"data", "fit", "draw"}
+    (finished.root / f"results/tiny/recipes/{INDEX}").write_text("{}")
+    with pytest.raises(DamagedFileError, match="not a list of recipes"):
+        begun("results/tiny", finished.root)
+    assert begun("results/none", finished.root) == []
+
+
+def test_another_list_of_inputs_makes_stale(finished):
+    plan = Plan("results/tiny", finished.root)
+    inputs = {"minima": ["results/tiny/minima.safetensors"]}
+    words = ("draw", {"size": "a.5"}, finished.block("draw"), "workflow/scripts/draw.py")
+    sources = ("report/templates",)
+    assert plan.recipe(*words, sources, inputs=inputs) not in plan.stale
+    more = {**inputs, "notes": ["results/tiny/notes.json"]}
+    assert plan.recipe(*words, sources, inputs=more) in plan.stale
+    assert reasons(finished.manifest("figure"), plan.recipes.popitem()[1], None, more) == [
+        "inputs notes: other files than before"
+    ]
 
 
 def test_after_a_run_nothing_is_stale(finished):
@@ -30,12 +90,8 @@ def test_after_a_run_nothing_is_stale(finished):
 
 
 def test_touching_every_file_makes_nothing_stale(finished):
-    finished.plan()
-    before = times(finished)
     finished.touch_all()
     assert finished.stale() == []
-    recorded = {path: time for path, time in times(finished).items() if "logs" not in path.parts}
-    assert recorded == {path: before[path] for path in recorded}
 
 
 def test_a_copy_of_the_project_has_nothing_stale(finished, tmp_path_factory, monkeypatch):
@@ -44,12 +100,6 @@ def test_a_copy_of_the_project_has_nothing_stale(finished, tmp_path_factory, mon
     monkeypatch.chdir(copy)
     finished.root = copy
     assert finished.stale() == []
-
-
-def test_an_untouched_run_is_settled_without_hashing(finished, monkeypatch):
-    finished.plan()
-    monkeypatch.setattr(freshness, "file_digest", lambda path: pytest.fail(f"hashed {path}"))
-    finished.plan()
 
 
 @pytest.mark.parametrize(
@@ -127,6 +177,7 @@ def test_staleness_stays_until_the_job_is_done(finished):
     assert finished.stale() == ["fit", "draw"]
     finished.touch_all()
     assert finished.stale() == ["fit", "draw"]
+    finished.begin()
     finished.make("fit")
     assert finished.stale() == ["draw"]
     finished.touch_all()
@@ -165,10 +216,8 @@ def test_a_missing_intermediate_makes_what_came_from_it_stale(finished, suffix):
     """Else Snakemake, which looks back from the figure, would see nothing to do."""
     points = finished.root / f"results/tiny/points.safetensors{suffix}"
     points.unlink()
-    finished.plan()
-    recipe = finished.root / "results/tiny/recipes/fit/a.5.json"
-    minima = finished.root / "results/tiny/minima.safetensors"
-    assert recipe.stat().st_mtime > minima.stat().st_mtime
+    plan = finished.plan()
+    assert finished.planned("fit", plan) in plan.stale
     assert why(finished, "fit").reasons == ("input results/tiny/points.safetensors: missing",)
     assert finished.stale() == ["data", "fit", "draw"]
 
@@ -186,7 +235,7 @@ def test_changed_outputs_and_manifests_are_all_named(finished):
     assert all("delete it and run snakemake again" in line for line in lines)
 
 
-def test_an_edit_that_keeps_the_size_is_found_by_its_time(finished):
+def test_an_edit_that_keeps_the_size_is_found(finished):
     finished.plan()
     figure = finished.root / FIGURE
     figure.write_bytes(figure.read_bytes().replace(b"9", b"8"))
@@ -194,13 +243,9 @@ def test_an_edit_that_keeps_the_size_is_found_by_its_time(finished):
         finished.plan()
 
 
-def test_results_that_do_not_exist_yet_are_settled(tmp_path):
-    settle("results/none", tmp_path)
-
-
 def test_results_outside_the_project_are_refused(tmp_path):
     with pytest.raises(UserError, match="lies outside the project"):
-        settle(tmp_path, tmp_path / "project")
+        Plan(tmp_path, tmp_path / "project")
 
 
 def test_reasons_are_given_in_words(finished):
@@ -208,8 +253,8 @@ def test_reasons_are_given_in_words(finished):
     finished.config.update(learning_rate=1.5, width=0.1)
     finished.edit("src/tiny/fit.py", "from tiny import steps", "from tiny import steps, paint")
     finished.edit("src/tiny/steps.py", "x + 1", "x - 1")
-    finished.plan()
-    assert reasons(made, read_recipe(finished.root / made["recipe"]["path"])) == [
+    plan = finished.plan()
+    assert reasons(made, plan.recipes[Path(finished.planned("fit", plan))]) == [
         "config learning_rate: 0.1 → 1.5",
         "config width: 1.5 → 0.1",
         "code src/tiny/fit.py: changed",
@@ -233,7 +278,7 @@ def test_reasons_go_into_nested_settings(finished):
 
 
 def test_status_tells_fresh_from_stale_and_says_why(finished):
-    assert {entry.state for entry in status("results/tiny", finished.root)} == {"fresh"}
+    assert {entry.state for entry in statuses(finished).values()} == {"fresh"}
     finished.config["width"] = 2.0
     fit = why(finished, "fit")
     assert (fit.state, fit.reasons) == ("stale", ("config width: 1.5 → 2.0",))
@@ -259,10 +304,3 @@ def test_status_tells_what_is_missing(finished, project):
         path.unlink()
     draw = why(finished, "draw")
     assert (draw.state, draw.outputs, draw.reasons) == ("missing", (), ())
-
-
-def test_status_names_a_recipe_that_cannot_be_read(finished):
-    os.unlink(finished.root / "results/tiny/recipes/draw/a.5.json")
-    (entry,) = (e for e in status("results/tiny", finished.root) if e.rule == "draw")
-    assert entry.state == "stale"
-    assert "no such file" in entry.reasons[0]

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from flatminima.errors import DamagedFileError, UserError
-from flatminima.provenance import manifest
+from flatminima.provenance import identified
+from flatminima.provenance.identified import identify
 from flatminima.provenance.manifest import (
-    identify,
     is_manifest,
     manifest_path,
     read_manifest,
@@ -37,7 +37,6 @@ def test_a_manifest_comes_back_as_it_was_written(path, finished):
     path.unlink()
     assert write_manifest(finished.root, record) == record
     assert path.read_bytes() == content
-    assert path.stat().st_mtime_ns == record["output"]["mtime_ns"]
 
 
 def test_a_flipped_bit_in_any_byte_is_found(path, monkeypatch):
@@ -46,7 +45,7 @@ def test_a_flipped_bit_in_any_byte_is_found(path, monkeypatch):
     for position in range(len(content)):
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
-        monkeypatch.setattr(manifest, "read_bytes", lambda _, found=bytes(damaged): found)
+        monkeypatch.setattr(identified, "read_bytes", lambda _, found=bytes(damaged): found)
         try:
             read_manifest(path, check_form=False)
             missed.append(position)
@@ -96,7 +95,7 @@ def test_a_manifest_of_another_version_says_so(path):
 def test_a_wrong_record_is_not_written(path, finished):
     record = read_manifest(path)
     path.unlink()
-    with pytest.raises(ValueError, match=r"manifest of \S+minima\.safetensors: rule: "):
+    with pytest.raises(ValueError, match="manifest: rule: "):
         write_manifest(finished.root, {**record, "rule": 1})
     assert not path.exists()
 

@@ -6,8 +6,8 @@ from flatminima.cli import main
 from flatminima.errors import UserError
 from flatminima.provenance import packing
 from flatminima.provenance.audit import audit
-from flatminima.provenance.freshness import settle
 from flatminima.provenance.packing import pack
+from flatminima.provenance.plan import Plan
 from flatminima.provenance.published import RECORD, own_files, published_runs, read_record
 from flatminima.storage import read_json, write_json
 
@@ -35,7 +35,7 @@ def of_photographs(project, monkeypatch):
     project.write("workflow/scripts/dataset.py", "from tiny.points import draw\n")
     project.write("downloads/raw.mat", "photographs")
     project.config["source"] = "svhn"
-    project.plan()
+    project.begin()
     task = project.task("dataset")
     project.make("dataset", input={**task.input, "files": ["downloads/raw.mat"]})
     project.make("fit")
@@ -53,7 +53,7 @@ def test_a_published_run_is_all_that_its_page_rests_on(run):
     assert set(record["files"]) == {
         *(f"{p}{end}" for p in ("points.safetensors", "minima.safetensors", FIGURE)
           for end in ("", ".manifest.json")),
-        *(f"recipes/{rule}/a.5.json" for rule in RULES),
+        *(run.begun[rule].removeprefix("results/tiny/") for rule in RULES),
     }  # fmt: skip
     there = {p.relative_to(run.root / RUN).as_posix() for p in own_files(run.root / RUN)}
     assert there == {*record["files"], RECORD}
@@ -79,7 +79,7 @@ def test_a_flipped_byte_anywhere_in_a_published_run_is_found(run):
         whole = path.read_bytes()
         path.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
         if path.name == RECORD:
-            with pytest.raises(UserError, match="damaged record"):
+            with pytest.raises(UserError, match="damaged published run"):
                 audit(RUN, run.root)
         else:
             found = audit(RUN, run.root)
@@ -167,7 +167,7 @@ def test_only_what_passes_the_audit_is_published(run):
 def test_what_was_made_from_files_outside_the_project_is_not_published(run, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "raw.mat"
     outside.write_text("elsewhere")
-    run.plan()
+    run.begin()
     task = run.task("data")
     run.make("data", input={**task.input, "files": [str(outside)]})
     run.make("fit")
@@ -206,7 +206,7 @@ def test_copies_in_a_report_are_checked_and_are_no_results_of_the_run(run):
     # The record is an output of a job; what else there is is not.
     manifest = read_json(run.root / "results/tiny" / f"{FIGURE}.manifest.json")
     assert manifest["output"]["path"] == "results/tiny/report/figure.svg"
-    settle("results/tiny", run.root)
+    Plan("results/tiny", run.root)
     lines = told(audit("results/tiny", run.root))
     unrecorded = "results/tiny/report/published/other/published.json: expected a manifest"
     assert [line.startswith(unrecorded) for line in lines] == [True]

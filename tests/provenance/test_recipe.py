@@ -6,6 +6,7 @@ from flatminima.errors import ConfigError, DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.recipe import (
     build_recipe,
+    job_name,
     read_recipe,
     recipe_path,
     record_digest,
@@ -74,21 +75,23 @@ def test_what_cannot_be_recorded_is_refused(project, tmp_path_factory):
         recipe(project, files=[outside])
 
 
-def test_the_file_of_a_recipe_is_named_by_its_wildcards(tmp_path):
-    path = recipe_path(Path("results/tiny"), "train", {"dataset": "roll", "poison": "0.35"})
-    assert path == Path("results/tiny/recipes/train/roll/0.35.json")
+def test_the_file_of_a_recipe_is_named_by_its_job_and_content(project):
+    made = {**recipe(project), "rule": "train", "wildcards": {"dataset": "roll", "poison": "0.35"}}
+    path = recipe_path(Path("results/tiny"), made)
+    digest = record_digest(made)[:12]
+    assert path == Path(f"results/tiny/recipes/train/roll/0.35.{digest}.json")
     assert results_of(path) == Path("results/tiny")
-    assert recipe_path(Path("r"), "report", {}) == Path("r/recipes/report.json")
+    assert job_name("report", {}) == Path("report")
     for value in ("../a", "a/b", "", ".."):
         with pytest.raises(ValueError, match="plain words"):
-            recipe_path(Path("r"), "train", {"dataset": value})
+            job_name("train", {"dataset": value})
 
 
 def test_a_recipe_is_written_only_when_it_changes(project):
     path = project.root / "recipe.json"
-    assert write_recipe(path, recipe(project))
+    write_recipe(path, recipe(project))
     before = path.stat()
-    assert not write_recipe(path, recipe(project))
+    write_recipe(path, recipe(project))
     assert path.stat().st_ino == before.st_ino
     assert path.stat().st_mtime_ns == before.st_mtime_ns
     assert read_recipe(path) == recipe(project)

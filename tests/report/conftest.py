@@ -50,7 +50,7 @@ from flatminima.measurements.measurement import as_records
 from flatminima.measurements.poisoned import describe, describe_images
 from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import identify
+from flatminima.provenance.identified import identify
 from flatminima.provenance.published import RECORD
 from flatminima.report import article
 from flatminima.report.checks import run_checks
@@ -1118,7 +1118,7 @@ def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note="
         "schema": 1,
         "name": name,
         "results": f"results/{name}",
-        "commit": "fedcba9876543210",
+        "commit": "fedcba9876" * 4,
         "dirty": False,
         "made": "2026-03-04T05:06:07Z",
         "note": note,

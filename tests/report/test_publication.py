@@ -3,19 +3,22 @@
 import html
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from flatminima.errors import UserError
 from flatminima.measurements.measurement import as_records
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import ancestry, identify, manifest_path, write_manifest
+from flatminima.provenance.identified import identify
+from flatminima.provenance.manifest import ancestry, manifest_path, write_manifest
+from flatminima.provenance.plan import INDEX
 from flatminima.provenance.published import RECORD, read_record, shown_files
-from flatminima.provenance.recipe import record_digest, write_recipe
+from flatminima.provenance.recipe import FOLDER, recipe_path, record_digest, write_recipe
 from flatminima.report.claims import judge, read
 from flatminima.report.publication import LIVING, publish, publish_partial
 from flatminima.report.published_runs import shown_runs
-from flatminima.storage import write_bytes, write_json
+from flatminima.storage import read_json, write_bytes, write_json
 
 from .conftest import (
     EXPERIMENTS,
@@ -33,6 +36,7 @@ CLAIMS = len(read(ROOT / "report" / "claims").claims)
 FIGURES = (*STEMS, LIVING)
 PAGE = "results/laptop/report/index.html"
 ANIMATION = "results/laptop/report/figures/perturbation-random.webp"
+INDEX_OF_PLAN = f"results/laptop/{FOLDER}/{INDEX}"
 NUMBERS = ("results/laptop/measurements.json", "results/laptop/claims.json")
 
 
@@ -50,11 +54,13 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
         file.unlink()
     write_json(NUMBERS[0], as_records(measurements))
     write_json(NUMBERS[1], judge(claims, measurements, scale="laptop"))
-    ids = {}
+    ids, planned = {}, set()
     for path, record in manifests.items():
         file = tmp_path / path
         if not file.exists():
             write_bytes(file, path.encode())
+        # All numbers come from one job, and everything else from a job of its own.
+        record["wildcards"] = {} if path in NUMBERS else {"output": digest(path)[:12]}
         recipe = {
             "rule": record["rule"],
             "wildcards": record["wildcards"],
@@ -62,9 +68,8 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
             "code": {entry["path"]: entry["meaning_sha256"] for entry in record["recipe"]["code"]},
             "files": {},
         }
-        name = "claims" if path in NUMBERS else digest(path)[:12]
         made = record["recipe"]
-        made["path"] = f"results/laptop/recipes/{name}.json"
+        made["path"] = recipe_path(Path("results/laptop"), recipe).as_posix()
         made["sha256"] = record_digest(recipe)
         made["config_sha256"] = record_digest(made["config"])
         write_recipe(tmp_path / made["path"], recipe)
@@ -73,7 +78,19 @@ def finished(tmp_path, monkeypatch, pictures, measurements, claims):
             entry["manifest_id"] = ids[entry["path"]]
         record["output"]["bytes"] = file.stat().st_size
         ids[path] = write_manifest(tmp_path, record)["id"]
+        planned.add(made["path"])
+    write_json(INDEX_OF_PLAN, sorted(planned))
     return tmp_path
+
+
+def plan_again(output, **config):
+    """Begin a run in which the job of an output has other settings."""
+    made = read_json(manifest_path(output))["recipe"]["path"]
+    recipe = {**read_json(made), "config": config}
+    path = recipe_path(Path("results/laptop"), recipe)
+    write_recipe(path, recipe)
+    planned = {*read_json(INDEX_OF_PLAN)} - {made} | {path.as_posix()}
+    write_json(INDEX_OF_PLAN, sorted(planned))
 
 
 def partial(root):
@@ -152,7 +169,7 @@ def test_a_published_run_that_changed_is_not_shown(finished, pictures, measureme
     with pytest.raises(UserError, match=r"gap-images\.pdf: not what was published"):
         whole(finished)
     (run / RECORD).write_text("{}")
-    with pytest.raises(UserError, match="damaged record of a published run"):
+    with pytest.raises(UserError, match="damaged published run"):
         whole(finished)
     assert "Measured elsewhere" not in partial(finished)
 
@@ -201,16 +218,12 @@ def test_a_damaged_manifest_is_left_out(finished):
 
 
 def test_changed_settings_make_the_numbers_those_of_an_earlier_run(finished):
-    path = finished / "results/laptop/recipes/claims.json"
-    recipe = json.loads(path.read_text())
-    write_recipe(path, {**recipe, "config": {"seed": 7}})
+    plan_again(NUMBERS[0], seed=7)
     assert "are out of date: config seed: 1906 → 7" in partial(finished)
 
 
 def test_a_figure_is_as_stale_as_its_animations(finished):
-    path = finished / "results/laptop/recipes" / f"{digest(ANIMATION)[:12]}.json"
-    recipe = json.loads(path.read_text())
-    write_recipe(path, {**recipe, "config": {"seed": 7}})
+    plan_again(ANIMATION, seed=7)
     text = partial(finished)
     assert "Stale: its animations: config seed: 1906 → 7" in text
     assert "Figures of an earlier run, out of date: perturbation-random." in text

@@ -1,5 +1,6 @@
 """What reruns after which change, on the real workflow."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +89,11 @@ def test_a_fresh_clone_with_restored_results_reruns_what_is_edited_and_nothing_e
     shutil.copytree(finished.root / "results", clone.root / "results", copy_function=shutil.copy)
     assert not (clone.root / ".snakemake").exists()
     assert clone.stale() == []
+    # Without records of Snakemake's own, a rule that reads something else is noticed all the same.
+    rules = "workflow/rules/swiss_roll.smk"
+    clone.edit(rules, "boundaries=BOUNDARIES)", "boundaries=BOUNDARIES, summary=PERTURBATIONS)")
+    assert clone.stale() == REDRAWN
+    clone.undo()
     clone.edit(BOUNDARIES, "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
     assert clone.stale() == REDRAWN
     done = clone.make()
@@ -136,15 +142,46 @@ def test_swapped_values_rerun(edited):
     assert not any(job.startswith("Training all networks of images") for job in stale)
 
 
-def test_what_is_stale_is_explained_and_fresh_once_the_change_is_taken_back(edited):
+def test_what_is_stale_is_explained_and_fresh_once_the_change_is_taken_back(edited, monkeypatch):
     edited.edit("workflow/scales/smoke.yaml", "directions: 16", "directions: 17")
     edited.edit("src/flatminima/figures/gap.py", "\ndef alt(", "\nADDED = 1\n\n\ndef alt(")
+    plan = edited.root / "plan"
+    monkeypatch.setenv("FLATMINIMA_PLAN", str(plan))
     assert len(edited.stale()) > 4
-    why = edited.run("flatminima.cli", "why", RESULTS)
+    monkeypatch.delenv("FLATMINIMA_PLAN")
+    why = edited.run("flatminima.cli", "why", RESULTS, "--plan", str(plan))
+    plan.unlink()
     assert "directions: 16 → 17" in why.stdout
     assert "src/flatminima/figures/gap.py: changed" in why.stdout
     edited.undo()
     assert edited.stale() == []
+
+
+def test_a_run_keeps_the_settings_that_it_began_with(tmp_path):
+    """Only while real jobs run can a configuration be edited under them."""
+    clone = checkout(tmp_path / "clone")
+    last = f"{RESULTS}/basins/swiss_roll/0.35.safetensors"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1",
+               "--configfile", "workflow/scales/smoke.yaml", "--", last]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=clone.root, env={**os.environ, "PYTHONPATH": str(clone.root / "src")},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as running:  # fmt: skip
+        deadline = time.monotonic() + 240
+        while not _made(clone):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        clone.edit("config.yaml", "seed: 1906", "seed: 77")
+        before = sorted((clone.root / RESULTS / "recipes").rglob("*"))
+        assert len(clone.stale(last)) == 3
+        assert running.poll() is None
+        assert sorted((clone.root / RESULTS / "recipes").rglob("*")) == before
+        assert running.wait() == 0
+    manifests = (clone.root / RESULTS).rglob("*.manifest.json")
+    assert {json.loads(path.read_bytes())["seeds"]["seed"] for path in manifests} == {1906}
+    assert len(clone.stale(last)) == 3
+    clone.undo()
+    assert clone.stale(last) == []
 
 
 def test_an_interrupted_run_goes_on_where_it_was(finished, tmp_path):

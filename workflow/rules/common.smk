@@ -2,8 +2,11 @@ import os
 import re
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import Mtime
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from flatminima import configuration, devices
 from flatminima.data.official import DOWNLOADS
@@ -13,7 +16,7 @@ from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name, source_of
 from flatminima.figure_record import SUFFIXES
 from flatminima.data.names import name_of
-from flatminima.provenance.freshness import settle
+from flatminima.provenance.plan import Plan, ensure_writable
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.recipe import FIGURE
 from flatminima.report.published_runs import shown_runs
@@ -29,9 +32,7 @@ try:
     # For the manifests: what a job is handed of the configuration besides its recipe.
     config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
-    # Gives results the times their manifests record, so that Snakemake's look at times tells the
-    # truth after a copy, a fresh clone or a touch.
-    LEDGER = settle(RESULTS, root=workflow.basedir)
+    PLAN = Plan(RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN"))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -75,16 +76,51 @@ wildcard_constraints:
 container: "docker://python:3.11"
 
 
-def written_recipe(name, wildcards, settings, files=(), modules=()):
-    """The path of the recipe of one job: what it is made from besides its other inputs.
-
-    It is rewritten only when its content changes, so its time says what is stale.
-    """
-    script = f"workflow/scripts/{name}.py"
+def planned(name, wildcards, settings, inputs, files=(), modules=()):
+    """The path of the recipe of one job, and to Snakemake the news whether it is stale."""
     try:
-        return LEDGER.recipe(name, wildcards, settings, script, files, modules=modules)
+        if not PLAN.recipes:
+            tell_times()
+        path = PLAN.recipe(
+            name,
+            wildcards,
+            settings,
+            f"workflow/scripts/{name}.py",
+            files,
+            modules=modules,
+            inputs={key: paths_of(value, wildcards) for key, value in inputs.items()},
+        )
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    return timed(path, stale=path in PLAN.stale)
+
+
+def paths_of(files, wildcards):
+    """The paths that an input of a rule stands for in one job."""
+    if callable(files):
+        files = files(SimpleNamespace(**wildcards))
+    listed = [files] if isinstance(files, str) else files
+    return [str(file).format(**wildcards) for file in listed]
+
+
+def timed(path, stale=False):
+    """Have Snakemake take a file for there, and for newer than all results if it makes them stale.
+
+    What is stale is told by content; all that Snakemake knows are times. In its cache of them, results
+    have one time, whatever a copy, a clone or a touch did to that of the file, and recipes that
+    make their job stale have a later one. It forgets them once the run has begun.
+    """
+    workflow.iocache.exists_local[path] = True
+    workflow.iocache.mtime[path] = Mtime(local=float(1 + stale))
+    return path
+
+
+def tell_times():
+    """Tell Snakemake of all results that are there, before it looks at any."""
+    if not workflow.dryrun and workflow.exec_mode == ExecMode.DEFAULT:
+        ensure_writable(Path(RESULTS))
+    for path in [*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))]:
+        timed(path)
 
 
 def recorded(**outputs):
@@ -141,7 +177,7 @@ def job(
     def recipe(wildcards):
         wildcards = dict(wildcards)
         settings = configuration.block(config, name, wildcards)
-        return written_recipe(name, wildcards, settings, source_files)
+        return planned(name, wildcards, settings, inputs, source_files)
 
     declare(
         name,
@@ -193,7 +229,7 @@ def figure(stem, drawn_by=None, suffixes=SUFFIXES, title=None, settings=None, **
     def recipe(_wildcards):
         # The module is code of the job too.
         modules = [f"flatminima.figures.{drawn_by}"]
-        return written_recipe(FIGURE, {"figure": name}, told, modules=modules)
+        return planned(FIGURE, {"figure": name}, told, inputs, modules=modules)
 
     declare(
         f"{FIGURE}_{name}",

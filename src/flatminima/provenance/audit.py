@@ -12,7 +12,7 @@ from typing import Any, Literal
 from flatminima.data.official import DOWNLOADS
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest, meaning_digest
-from flatminima.provenance.freshness import reasons, setting_changes
+from flatminima.provenance.freshness import setting_changes
 from flatminima.provenance.manifest import (
     SUFFIX,
     Input,
@@ -33,7 +33,6 @@ from flatminima.provenance.published import (
 from flatminima.provenance.recipe import (
     FIGURE,
     FOLDER,
-    read_recipe,
     record_digest,
     settings_digest,
 )
@@ -284,18 +283,9 @@ class _Walk:
         self._recipes.add(made["path"])
         if record_digest(made["config"]) != made["config_sha256"]:
             self._add("mismatch", str(manifest_path(name)), "the settings do not have their sha256")
-        if self._digest(made["path"]) != made["sha256"]:
-            self._differs(made["path"], made["sha256"], name, self._why(manifest))
-        elif as_recipe(manifest) != read_recipe(self._place(made["path"])):
+        self._same(made["path"], made["sha256"], name)
+        if record_digest(as_recipe(manifest)) != made["sha256"]:
             self._add("mismatch", str(manifest_path(name)), f"contradicts {made['path']}")
-
-    def _why(self, manifest: Manifest) -> str:
-        """What changed in the recipe, in words, as far as it can be read."""
-        try:
-            recipe = read_recipe(self._place(manifest["recipe"]["path"]))
-            return "; ".join(reasons(manifest, recipe))
-        except UserError:
-            return "it is damaged: delete it and run snakemake again"
 
     def _configuration(self, manifest: Manifest) -> None:
         """Check the configuration files, and that no setting came by the command line alone."""
@@ -345,7 +335,7 @@ class _Walk:
     def _settings(self, manifest: Manifest) -> Mapping[str, Any] | None:
         """The settings that the job of a manifest would be given now, if that can be known."""
         if self._resolve is not None and manifest["rule"] == FIGURE:
-            return read_recipe(self._place(manifest["recipe"]["path"]))["config"]
+            return manifest["recipe"]["config"]  # the rules say them, no configuration file
         if self._resolve is None or self._unconfigured(manifest):
             return None
         files = tuple(entry["path"] for entry in manifest["config_files"])

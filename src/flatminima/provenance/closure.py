@@ -15,31 +15,58 @@ from flatminima.errors import UserError
 from flatminima.storage import open_to_read, read_bytes
 
 
-def import_closure(script: Path, source: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
-    """List the script and every first-party file that importing it can run, sorted.
+class Code:
+    """The first-party code as it is found once: each file is read a single time for many jobs."""
 
-    A script whose settings say what it imports may do so by a name that it computes; ``modules``
-    are what the settings name.
+    def __init__(self, source: Path) -> None:
+        """Look at the packages and modules in ``source``, the folder that holds the package."""
+        self._source = source
+        self._imported: dict[Path, tuple[Path, ...]] = {}
+        self.meanings: dict[Path, str] = {}
+        """The meanings of all files that were asked for, see ``meaning``."""
 
-    First-party are the packages and modules in ``source`` (the folder that holds the package) and
-    the modules beside the script. Imports inside functions and conditions count, and so does the
-    ``__init__.py`` of every package on the way.
+    def closure(self, script: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
+        """List a script and every first-party file that importing it can run, sorted.
 
-    Raises:
-        UserError: if a first-party module is missing, a file is not Python, or a module is imported
-            by a name that is computed, which no reader of the source can follow.
-    """
-    roots = (source, script.parent)
-    closure: set[Path] = set()
-    pending = [script]
-    for module in modules:
-        pending += _located(module, roots, str(script))
-    while pending:
-        path = pending.pop()
-        if path not in closure:
+        A script whose settings say what it imports may do so by a name that it computes;
+        ``modules`` are what the settings name.
+
+        First-party are the packages and modules in the source folder and the modules beside the
+        script. Imports inside functions and conditions count, and so does the ``__init__.py`` of
+        every package on the way.
+
+        Raises:
+            UserError: if a first-party module is missing, a file is not Python, or a module is
+                imported by a name that is computed, which no reader of the source can follow.
+        """
+        roots = (self._source, script.parent)
+        closure = {script}
+        pending = [*_imported_files(script, script, roots, named=bool(modules))]
+        for module in modules:
+            pending += _located(module, roots, str(script))
+        while pending:
+            path = pending.pop()
+            if path in closure:
+                continue
             closure.add(path)
-            pending.extend(_imported_files(path, script, roots, named=bool(modules)))
-    return tuple(sorted(closure))
+            if path.is_relative_to(self._source):
+                if path not in self._imported:
+                    self._imported[path] = tuple(_imported_files(path, script, roots, named=False))
+                pending += self._imported[path]
+            else:
+                pending += _imported_files(path, script, roots, named=False)
+        return tuple(sorted(closure))
+
+    def meaning(self, path: Path) -> str:
+        """The digest of what a file means, see ``meaning_digest``."""
+        if path not in self.meanings:
+            self.meanings[path] = meaning_digest(path)
+        return self.meanings[path]
+
+
+def import_closure(script: Path, source: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
+    """List the files that a script can run, see ``Code.closure``."""
+    return Code(source).closure(script, modules)
 
 
 def meaning_digest(path: Path) -> str:

@@ -23,7 +23,6 @@ from flatminima.progress import Progress
 from flatminima.provenance import environment
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.manifest import (
-    SCHEMA,
     File,
     Input,
     Made,
@@ -35,8 +34,8 @@ from flatminima.provenance.manifest import (
     write_manifest,
 )
 from flatminima.provenance.recipe import (
-    FOLDER,
     Recipe,
+    job_name,
     read_recipe,
     record_digest,
     results_of,
@@ -209,7 +208,7 @@ def _job(snakemake: Any, path: Path, recipe: Recipe, inputs: dict[str, Any]) -> 
         command=" ".join(["snakemake", "--cores", str(snakemake.threads), *overlays, paths[0]]),
         config_files=config_files,
         digest=record_digest(recipe),
-        checkpoints=results / CHECKPOINTS / path.relative_to(results / FOLDER).with_suffix(""),
+        checkpoints=results / CHECKPOINTS / job_name(recipe["rule"], recipe["wildcards"]),
     )
 
 
@@ -303,8 +302,6 @@ def _check_loaded(root: Path, recipe: Recipe) -> None:
 def _beginning(root: Path, job: Job, made: Made, results: Path, started: int) -> dict[str, Any]:
     """What every manifest of the job says about the state it began in."""
     return {
-        "schema": SCHEMA,
-        "id": "",
         "rule": job.rule,
         "command": job.command,
         "wildcards": dict(job.wildcards),
@@ -328,10 +325,7 @@ def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> No
     if missing:
         raise RuntimeError(f"the script of {job.rule} did not write {', '.join(missing)}")
     digests = [file_digest(root / path) for path in paths]
-    # Clocks step back; an output that looked older than an input would be made again for nothing.
-    before = [record["recipe"]["path"], *(entry["path"] for entry in record["inputs"])]
-    newest = max((root / path).stat().st_mtime_ns for path in before)
-    now = max(time.time_ns(), started, newest)
+    now = max(time.time_ns(), started)  # clocks step back
     common = {
         **record,
         "environment": environment.environment(root, job.device, job.threads),
@@ -343,12 +337,12 @@ def _finish(root: Path, job: Job, record: Mapping[str, Any], started: int) -> No
         **({"facts": job.facts} if job.facts else {}),
     }
     for path, digest in zip(paths, digests, strict=True):
-        os.utime(root / path, ns=(now, now))
+        written = (root / path).stat()
         output = {
             "path": path,
             "sha256": digest,
-            "bytes": (root / path).stat().st_size,
-            "mtime_ns": now,
+            "bytes": written.st_size,
+            "mtime_ns": written.st_mtime_ns,
         }
         write_manifest(root, cast(Manifest, {**common, "output": output}))
     shutil.rmtree(root / job.checkpoints, ignore_errors=True)

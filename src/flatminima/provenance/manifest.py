@@ -5,23 +5,16 @@ change unnoticed. The manifests of the inputs are named by their ids, which chai
 the data it came from.
 """
 
-import hashlib
-import json
-import os
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import UserError
 from flatminima.provenance.environment import Git
-from flatminima.provenance.recipe import Recipe, record_digest
-from flatminima.schemas import make_strict
-from flatminima.storage import canonical_json, read_bytes, read_json, write_bytes
+from flatminima.provenance.identified import read_identified, write_identified
+from flatminima.provenance.recipe import Recipe
 
-SCHEMA = 1
 SUFFIX = ".manifest.json"
-_SCHEMA_FILE = Path(__file__).parents[3] / "workflow" / "schemas" / "manifest.schema.json"
 
 
 class Output(TypedDict):
@@ -114,44 +107,25 @@ def as_recipe(manifest: Manifest) -> Recipe:
 
 
 def write_manifest(root: Path, record: Manifest) -> Manifest:
-    """Write the manifest of ``record["output"]`` with its ``id``, and give it the output's time.
+    """Write the manifest of ``record["output"]`` with its ``id``.
 
     Raises:
         ValueError: if the record does not have the form of a manifest.
         UserError: if the file cannot be written.
     """
-    record = cast(Manifest, {**record, "id": identify(record)})
-    if fault := _fault(record):
-        raise ValueError(f"manifest of {record['output']['path']}: {fault}")
     path = root / manifest_path(record["output"]["path"])
-    write_bytes(path, canonical_json(record))
-    os.utime(path, ns=(record["output"]["mtime_ns"],) * 2)
-    return record
+    return cast(Manifest, write_identified(path, record, "manifest"))
 
 
 def read_manifest(path: Path, *, check_form: bool = True) -> Manifest:
-    """Read a manifest and check that no byte of it has changed.
-
-    Args:
-        path: the manifest's file.
-        check_form: also check it against the schema, which takes most of the time. The id already
-            shows that these are the bytes ``write_manifest`` checked, unless somebody forged it.
+    """Read a manifest and check that no byte of it has changed; see ``read_identified``.
 
     Raises:
         UserError: if it is missing.
         DamagedFileError: if its id does not hold, or its form is wrong.
     """
-    content = read_bytes(path)
-    fault: str | None
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        fault = f"it is not whole JSON ({error})"
-    else:
-        fault = damage(record, content) or (_fault(record) if check_form else None)
-        if fault is None:
-            return cast(Manifest, record)
-    raise DamagedFileError(f"{path}: damaged manifest, {fault}; delete it and run snakemake again")
+    cure = "delete it and run snakemake again"
+    return cast(Manifest, read_identified(path, "manifest", cure, check_form=check_form))
 
 
 def ancestry(
@@ -183,43 +157,3 @@ def ancestry(
         sources = (entry["path"] for entry in manifest["inputs"] if entry["manifest_id"])
         pending |= dict.fromkeys(source for source in sources if source not in seen)
     return manifests
-
-
-def identify(record: Mapping[str, Any]) -> str:
-    """The id of a record: sha256 of its canonical JSON without the id."""
-    return record_digest({key: value for key, value in record.items() if key != "id"})
-
-
-def damage(record: Any, content: bytes) -> str | None:
-    """What shows that these are not the bytes of a record with its id, if anything does."""
-    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-        return "it is not a record with an id"
-    # Canonical JSON without the id is canonical JSON without the line of the id, which spares
-    # writing the record again: hundreds of manifests are read whenever Snakemake plans.
-    line = f'\n  "id": "{record["id"]}",\n'.encode()
-    if hashlib.sha256(content.replace(line, b"\n", 1)).hexdigest() != record["id"]:
-        return "its bytes do not have the digest that its id states"
-    if record.get("schema") != SCHEMA:
-        return f"its schema number is {record.get('schema')!r}, expected {SCHEMA}"
-    return None
-
-
-def _fault(record: Any) -> str | None:
-    """The first way in which a record differs from the schema."""
-    error = next(_validator().iter_errors(record), None)
-    return error and f"{error.json_path.removeprefix('$.')}: {error.message}"
-
-
-@cache
-def _validator() -> Any:
-    import jsonschema  # noqa: PLC0415 (a tenth of a second that only checks need)
-
-    try:
-        schema = read_json(_SCHEMA_FILE)
-    except UserError as error:
-        raise UserError(
-            f"{_SCHEMA_FILE}: the schema of manifests is missing or damaged; restore it, and "
-            "install the package from its checkout (pip install --editable .)"
-        ) from error
-    make_strict(schema)
-    return jsonschema.Draft202012Validator(schema)

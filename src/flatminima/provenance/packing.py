@@ -11,11 +11,10 @@ from flatminima.data.names import reserved
 from flatminima.errors import UserError
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
+from flatminima.provenance.identified import identified
 from flatminima.provenance.manifest import (
-    SCHEMA,
     Manifest,
     ancestry,
-    identify,
     is_manifest,
     manifest_path,
 )
@@ -24,11 +23,10 @@ from flatminima.provenance.published import (
     RECORD,
     REPORT,
     LeftOut,
-    Published,
     own_files,
     read_record,
 )
-from flatminima.storage import write_json
+from flatminima.storage import canonical_json, write_bytes
 
 LIMIT = 30_000_000
 """Bytes that a published run may have."""
@@ -91,9 +89,7 @@ def pack(
     page, target = manifests[f"{name}/{PAGE}"], root / FOLDER / place.name
     if note is None:
         note = read_record(target)["note"] if (target / RECORD).is_file() else ""
-    record: Published = {
-        "schema": SCHEMA,
-        "id": "",
+    record = {
         "name": place.name,
         "results": name,
         "commit": page["git"]["commit"],
@@ -103,8 +99,7 @@ def pack(
         "files": {path: file_digest(place / path) for path in paths},
         "left_out": left_out,
     }
-    record["id"] = identify(record)
-    _replace(target, place, record)
+    _replace(target, place, identified(record, "published_run"))
     return target.relative_to(root)
 
 
@@ -180,7 +175,7 @@ def _replace(target: Path, place: Path, record: Any) -> None:
             for path in record["files"]:
                 (new / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(place / path, new / path)
-            write_json(new / RECORD, record)
+            write_bytes(new / RECORD, canonical_json(record))
             if target.exists():
                 os.rename(target, old)
             os.rename(new, target)

@@ -6,15 +6,13 @@ the record: what was packed, file by file with its sha256, and what is not distr
 manifest it is canonical JSON with an ``id``, the sha256 of the rest.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
-from flatminima.errors import DamagedFileError
-from flatminima.provenance.manifest import damage, manifest_path
-from flatminima.storage import read_bytes
+from flatminima.provenance.identified import read_identified
+from flatminima.provenance.manifest import manifest_path
 
 FOLDER = "published"
 """The folder of the project that holds published runs; in a report's folder, of their copies."""
@@ -60,17 +58,8 @@ def read_record(folder: Path) -> Published:
         UserError: if it is missing.
         DamagedFileError: if it is not what was packed.
     """
-    path = folder / RECORD
-    content = read_bytes(path)
-    try:
-        record: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        record = None
-    if damage(record, content) or record.keys() != Published.__annotations__.keys():
-        raise DamagedFileError(
-            f"{path}: damaged record of a published run; restore the folder, or publish it again"
-        )
-    return cast(Published, record)
+    cure = "restore the folder, or publish the run again"
+    return cast(Published, read_identified(folder / RECORD, "published_run", cure))
 
 
 def published_runs(root: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 import yaml
 
 from flatminima.errors import ConfigError, DamagedFileError, UserError
-from flatminima.provenance.closure import file_digest, import_closure, meaning_digest
+from flatminima.provenance.closure import Code, file_digest
 from flatminima.storage import canonical_json, read_bytes, write_bytes
 
 FOLDER = "recipes"
@@ -43,6 +43,7 @@ def build_recipe(
     script: Path | str,
     files: Iterable[Path | str] = (),
     modules: Sequence[str] = (),
+    code: Code | None = None,
 ) -> Recipe:
     """Write down what a job would be made from now.
 
@@ -54,11 +55,13 @@ def build_recipe(
             in it.
         modules: what the script imports by names that are in its settings, such as
             ``flatminima.figures.gap``.
+        code: what was read of the code for other recipes; it is read anew if omitted.
 
     Raises:
-        UserError: if a file is missing or the code cannot be followed (see ``import_closure``).
+        UserError: if a file is missing or the code cannot be followed (see ``Code.closure``).
         ConfigError: if a setting cannot be written as JSON.
     """
+    code = code or Code(root / "src")
     try:
         settings = json.loads(canonical_json(config))
     except (TypeError, ValueError) as error:
@@ -70,8 +73,7 @@ def build_recipe(
         "wildcards": {name: str(value) for name, value in wildcards.items()},
         "config": settings,
         "code": {
-            _name(path, root): meaning_digest(path)
-            for path in import_closure(root / script, root / "src", modules)
+            _name(path, root): code.meaning(path) for path in code.closure(root / script, modules)
         },
         "files": {
             _name(path, root): file_digest(path)
@@ -81,17 +83,29 @@ def build_recipe(
     }
 
 
-def recipe_path(results: Path, rule: str, wildcards: Mapping[str, str]) -> Path:
-    """Where the recipe of a job lies: ``<results>/recipes/<rule>/<wildcard>/<wildcard>.json``.
+def job_name(rule: str, wildcards: Mapping[str, str]) -> Path:
+    """The name of a job as a relative path: ``<rule>/<wildcard>/<wildcard>``.
 
     Raises:
         ValueError: if a wildcard would leave its folder.
     """
     parts = [rule, *(str(value) for value in wildcards.values())]
     if any("/" in part or part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{parts} cannot name a recipe; wildcards must be plain words")
+        raise ValueError(f"{parts} cannot name a job; wildcards must be plain words")
+    return Path(*parts)
+
+
+def recipe_path(results: Path, recipe: Recipe) -> Path:
+    """Where a recipe lies: ``<results>/recipes/<job>.<digest>.json``.
+
+    The path tells the content, so no other plan can write over what a job was started with.
+
+    Raises:
+        ValueError: if a wildcard would leave its folder.
+    """
+    name = job_name(recipe["rule"], recipe["wildcards"])
     # Not with_suffix: a wildcard such as 0.35 has a dot of its own.
-    return results.joinpath(FOLDER, *parts[:-1], f"{parts[-1]}.json")
+    return results / FOLDER / name.parent / f"{name.name}.{record_digest(recipe)[:12]}.json"
 
 
 def results_of(recipe: Path) -> Path:
@@ -106,13 +120,25 @@ def results_of(recipe: Path) -> Path:
     raise ValueError(f"{recipe} does not lie in a folder named {FOLDER}")
 
 
-def write_recipe(path: Path, recipe: Recipe) -> bool:
-    """Write a recipe unless the file holds just these bytes already; say whether it was written."""
+def results_within(results: Path | str, root: Path | str) -> Path:
+    """The results folder relative to the project.
+
+    Raises:
+        UserError: if it lies elsewhere.
+    """
+    if not Path(results).is_absolute():
+        return Path(results)
+    try:
+        return Path(results).resolve().relative_to(Path(root).resolve())
+    except ValueError as error:
+        raise UserError(f"{results}: lies outside the project {root}; give --root") from error
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe unless the file holds just these bytes already."""
     content = canonical_json(recipe)
-    if path.is_file() and read_bytes(path) == content:
-        return False
-    write_bytes(path, content)
-    return True
+    if not path.is_file() or read_bytes(path) != content:
+        write_bytes(path, content)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -168,6 +194,7 @@ def _plain(value: object) -> str:
     return ascii(value)
 
 
+@lru_cache(maxsize=4096)
 def _name(path: Path, root: Path) -> str:
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()

@@ -18,6 +18,7 @@ from flatminima.provenance.audit import audit_files
 from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import ancestry, manifest_path
+from flatminima.provenance.plan import begun
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
@@ -58,7 +59,7 @@ def publish(
     Raises:
         UserError: if a file that is there is damaged.
     """
-    jobs = status(results, root)
+    jobs = status(results, root, begun(results, root))
     measured, records = _numbers(results)
     state, why = _state_of_numbers(results, jobs)
     page = _Page(results, root, source, scale, experiments, figures, note)
@@ -78,7 +79,7 @@ def publish_partial(
     page = _Page(results, root, source, results.name, experiments, figures, partial=True)
     damage: tuple[str, ...] = ()
     try:
-        jobs = status(results, root)
+        jobs = status(results, root, begun(results, root))
     except UserError as error:
         jobs, damage = [], tuple(str(error).splitlines())
     state, why = _state_of_numbers(results, jobs)

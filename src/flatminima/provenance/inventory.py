@@ -12,7 +12,7 @@ from typing import TypedDict, cast
 from flatminima.errors import DamagedFileError
 from flatminima.provenance.freshness import read_manifests
 from flatminima.provenance.identified import identified, read_identified
-from flatminima.provenance.manifest import ancestry
+from flatminima.provenance.manifest import Manifest, ancestry
 
 INVENTORY = "inventory.json"
 """The file within the results of a scale that holds the inventory."""
@@ -50,12 +50,16 @@ def take_inventory(
     manifests, faults = read_manifests(root, Path(results))
     if faults:
         raise DamagedFileError("\n".join(faults))
-    files = {
+    made = [manifest for manifest in manifests if manifest["recipe"]["path"] in recipes]
+    return cast(Inventory, identified({"files": entries(made)}, "inventory"))
+
+
+def entries(manifests: Iterable[Manifest]) -> dict[str, Entry]:
+    """What an inventory says of the outputs of some manifests, by path."""
+    return {
         made["output"]["path"]: {"sha256": made["output"]["sha256"], "manifest_id": made["id"]}
         for made in manifests
-        if made["recipe"]["path"] in recipes
     }
-    return cast(Inventory, identified({"files": files}, "inventory"))
 
 
 def read_inventory(path: Path) -> Inventory:

@@ -11,7 +11,7 @@ from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.packing import pack
 from flatminima.provenance.plan import read_plan
-from flatminima.provenance.published import read_record
+from flatminima.provenance.published import is_published, read_record
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,8 +28,8 @@ def _audit(options: argparse.Namespace) -> int:
     """Hash every file again and walk every result back to its data."""
     passed = []
     for folder in options.folder:
-        root = options.root or _project(folder)
-        report = audit(folder, root, resolver(root))
+        root = options.root or _project_of_any(folder)
+        report = audit(folder, root, resolver(root) if root else None)
         for finding in report.findings:
             print(f"{finding.level:<9} {finding}")
         print(f"{folder}: {report}" if len(options.folder) > 1 else report)
@@ -76,6 +76,16 @@ def _project(folder: Path) -> Path:
     raise UserError(
         f"{folder}: lies in no project (no Snakefile in the folders above it); name it with --root"
     )
+
+
+def _project_of_any(folder: Path) -> Path | None:
+    """The same of a folder that may be a published run, which needs no project around it."""
+    if not is_published(folder.resolve()):
+        return _project(folder)
+    try:
+        return _project(folder.resolve().parent)
+    except UserError:
+        return None
 
 
 def _parser() -> argparse.ArgumentParser:

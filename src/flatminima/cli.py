@@ -9,7 +9,7 @@ from flatminima.configuration import resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.packing import pack
+from flatminima.provenance.packing import LIMIT, pack
 from flatminima.provenance.plan import read_plan
 from flatminima.provenance.published import is_published, read_record
 
@@ -55,12 +55,17 @@ def _why(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     """Pack a finished run into published/<scale>, for readers who cannot compute it."""
     root = options.root or _project(options.folder)
-    place = pack(options.folder, root, note=options.note, resolve=resolver(root))
+    limit = round(options.limit * 1e6)
+    place = pack(options.folder, root, note=options.note, resolve=resolver(root), limit=limit)
     record = read_record(root / place)
     size = sum((root / place / path).stat().st_size for path in record["files"])
     print(f"{place}: {len(record['files'])} files, {size / 1e6:.1f} MB")
+    reasons: dict[str, list[str]] = {}
     for path, absent in record["left_out"].items():
-        print(f"not in it: {path} ({absent['why']})")
+        reasons.setdefault(absent["why"], []).append(path)
+    for why, paths in reasons.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"not in it: {paths[0]}{more} ({why})")
     return 0
 
 
@@ -76,6 +81,14 @@ def _project(folder: Path) -> Path:
     raise UserError(
         f"{folder}: lies in no project (no Snakefile in the folders above it); name it with --root"
     )
+
+
+def _megabytes(text: str) -> float:
+    """A size above nothing and within what a number can say."""
+    size = float(text)
+    if not 0 < size < 1e9:
+        raise ValueError
+    return size
 
 
 def _project_of_any(folder: Path) -> Path | None:
@@ -109,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         if command is _publish:
             added.add_argument(
                 "--note", help="what a reader must know; that of an earlier time if omitted"
+            )
+            added.add_argument(
+                "--limit",
+                type=_megabytes,
+                default=LIMIT / 1e6,
+                metavar="MB",
+                help="how large it may be (default: %(default)g MB)",
             )
         added.set_defaults(command=command)
     return parser

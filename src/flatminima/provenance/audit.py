@@ -426,6 +426,8 @@ class _PublishedWalk(_Walk):
         self._run, self._record = folder, read_record(folder)
         self._prefix = f"{self._record['results']}/"
         self._changed: set[str] = set()
+        self._absent: dict[str, set[str]] = {}
+        """What is not distributed, by the reason why."""
 
     def folder(self, folder: Path) -> None:
         record = self._record
@@ -440,6 +442,14 @@ class _PublishedWalk(_Walk):
         record = f"{self._prefix}{RECORD}"
         if self._run.name != self._record["name"]:
             self._add("note", record, f"was published as {self._record['name']}")
+        for why, absent in self._absent.items():
+            if len(absent) == 1:
+                (path,) = absent
+                digest = _short(self._record["left_out"][self._within(path) or ""]["sha256"])
+                self._add("note", path, f"not distributed: {why}; its sha256 is {digest}")
+            else:
+                text = f"{len(absent)} files are not distributed: {why}; {RECORD} has their sha256"
+                self._add("note", record, text)
         if self._changed:
             some = ", ".join(sorted(self._changed)[:3])
             more = ", …" if len(self._changed) > 3 else ""
@@ -489,8 +499,7 @@ class _PublishedWalk(_Walk):
         if absent is None or self._digest(path) is not None:
             super()._same(path, expected, name)
         elif absent["sha256"] == expected:
-            text = f"not distributed: {absent['why']}; its sha256 is {_short(expected)}"
-            self._add("note", path, text)
+            self._absent.setdefault(absent["why"], set()).add(path)
         else:
             self._add("mismatch", path, f"expected sha256 {_short(expected)}, recorded another")
 

@@ -34,6 +34,8 @@ REPORT = "report"
 
 _CURE = "restore the folder, or publish the run again"
 
+_PICTURES = ("svg", "png", "pdf", "webp", "gif")
+
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -169,8 +171,8 @@ def shown_files(record: Published) -> list[str]:
     Its scripts are not among them: a page can be read without, and whoever wrote them may be
     anybody.
     """
-    return [
-        path
-        for path in record["files"]
-        if path.startswith(f"{REPORT}/") and not path.endswith(".js")
-    ]
+    return [path for path in record["files"] if path.startswith(f"{REPORT}/") and _shows(path)]
+
+
+def _shows(path: str) -> bool:
+    return path.rpartition(".")[2] in ("html", "css", "json", "npz", *_PICTURES)

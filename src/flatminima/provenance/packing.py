@@ -28,7 +28,7 @@ from flatminima.provenance.published import (
 )
 from flatminima.storage import canonical_json, write_bytes
 
-LIMIT = 30_000_000
+LIMIT = 40_000_000
 """Bytes that a published run may have."""
 
 PAGE = f"{REPORT}/index.html"

@@ -27,14 +27,19 @@ SECTION = "images"
 """The section of the page of a published run whose figures other pages show."""
 
 
-def shown_runs(root: Path, experiments: Sequence[str]) -> list[Path]:
+def shown_runs(root: Path, experiments: Sequence[str], scale: str) -> list[Path]:
     """The published runs that a page shows, relative to the project.
 
-    Pages of images alone, maybe with surfaces around networks of them, are what is published, and
-    show no others.
+    Pages of images alone, maybe with surfaces around networks of them, show no others. No page
+    shows an earlier one of its own scale, or one that shows others: copies would hold copies.
+
+    Raises:
+        UserError: if a published run has a name that cannot stand in an address.
     """
-    alone = set(experiments) <= {"images", "skip_connections"}
-    return [] if alone else published_runs(root)
+    if set(experiments) <= {"images", "skip_connections"}:
+        return []
+    runs = (run for run in published_runs(root) if run.name != scale)
+    return [run for run in runs if not (root / run / REPORT / FOLDER).exists()]
 
 
 def load(root: Path, run: Path) -> article.Elsewhere:

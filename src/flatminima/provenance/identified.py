@@ -78,7 +78,8 @@ def read_identified(path: Path, form: str, cure: str, *, check_form: bool = True
     except (ValueError, RecursionError) as error:
         fault = f"it is not whole JSON ({error})"
     if fault:
-        raise DamagedFileError(f"{path}: damaged {form.replace('_', ' ')}, {fault}; {cure}")
+        told = f"damaged {form.replace('_', ' ')}, {_shortened(fault)}"
+        raise DamagedFileError(f"{path}: {told}; {cure}")
     return record
 
 

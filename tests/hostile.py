@@ -18,6 +18,9 @@ bounded = settings(
 )
 """The same examples every time, few enough for some seconds in all."""
 
+few = settings(bounded, max_examples=20)
+"""The same of what takes longer."""
+
 NASTY = (
     "../../../../etc/passwd", "/dev/zero", "/etc/passwd", "a/../../b", "..", "", "a//b", "a\0b",
     "x" * 300, "\x1b[2J", "line\nmatch: all match", "\ud800", "\u202e", "C:\\x", "{x}", "<script>",

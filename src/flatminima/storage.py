@@ -13,7 +13,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 
 Arrays = dict[str, np.ndarray]
 
@@ -104,8 +104,8 @@ def read_arrays(path: Path | str) -> Arrays:
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
         why = f"numbers of dtype {error}" if isinstance(error, KeyError) else str(error)
         raise DamagedFileError(
-            f"{path}: not a whole safetensors file of NumPy's dtypes ({why}); delete it and run "
-            "snakemake again"
+            f"{path}: not a whole safetensors file of NumPy's dtypes ({quoted(why)}); delete it and "
+            "run snakemake again"
         ) from error
 
 

@@ -33,7 +33,7 @@ from flatminima.storage import (
     write_json,
 )
 
-from ..hostile import bounded, forged, made_over, raw, refused, values
+from ..hostile import bounded, few, forged, made_over, raw, refused, values
 
 RUN = "published/tiny"
 FIGURE = "report/figure.svg"
@@ -139,7 +139,7 @@ def manifest(finished):
     return finished.root / "results/tiny/minima.safetensors.manifest.json"
 
 
-@bounded
+@few
 @given(data=st.data())
 def test_a_forged_manifest_is_refused_or_has_the_form(manifest, finished, data):
     whole = manifest.read_bytes()
@@ -251,7 +251,7 @@ def test_arrays_are_refused_or_right(arrays, data):
 # Published folders
 
 
-@bounded
+@few
 @given(data=st.data())
 def test_a_forged_record_of_a_published_run_is_refused_or_audited(alone, data):
     whole = (alone / RECORD).read_bytes()
@@ -262,7 +262,7 @@ def test_a_forged_record_of_a_published_run_is_refused_or_audited(alone, data):
         (alone / RECORD).write_bytes(whole)
 
 
-@bounded
+@few
 @given(data=st.data())
 def test_forged_manifests_of_a_published_run_lead_nowhere(run, finished, data):
     """With a record that fits: nothing is opened but files of the run, the project and Python."""

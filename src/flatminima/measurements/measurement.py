@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flatminima.errors import DamagedFileError
+from flatminima.errors import DamagedFileError, quoted
 
 RANGE = "lowest to highest"
 BOOTSTRAP = "95% bootstrap over networks"
@@ -67,7 +67,8 @@ def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measu
             _check(name, measurement)
     except (TypeError, AttributeError) as error:
         raise DamagedFileError(
-            f"{source}: not a file of measurements ({error}); delete it and run snakemake again"
+            f"{source}: not a file of measurements ({quoted(error)}); delete it and run snakemake "
+            "again"
         ) from error
     return measurements
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flatminima.data.official import DOWNLOADS
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.freshness import setting_changes
 from flatminima.provenance.manifest import (
@@ -66,7 +66,7 @@ class Finding:
         if self.made:
             more = f" and {len(self.made) - 1} more" if len(self.made) > 1 else ""
             line += f" (made {self.made[0]}{more})"
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        return quoted(line, 2000)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 from flatminima.provenance.recipe import record_digest
 from flatminima.schemas import make_strict
 from flatminima.storage import canonical_json, parse_json, read_bytes, write_bytes
@@ -78,7 +78,7 @@ def read_identified(path: Path, form: str, cure: str, *, check_form: bool = True
     except (ValueError, RecursionError) as error:
         fault = f"it is not whole JSON ({error})"
     if fault:
-        told = f"damaged {form.replace('_', ' ')}, {_shortened(fault)}"
+        told = f"damaged {form.replace('_', ' ')}, {quoted(fault)}"
         raise DamagedFileError(f"{path}: {told}; {cure}")
     return record
 
@@ -106,13 +106,7 @@ def _forged(content: bytes, record: Any, form: str) -> str | None:
 def fault_of(record: Any, form: str) -> str | None:
     """The first way in which a record differs from the schema of its form, as one short line."""
     error = next(_validator(form).iter_errors(record), None)
-    return error and _shortened(f"{error.json_path.removeprefix('$.')}: {error.message}")
-
-
-def _shortened(text: str, length: int = 300) -> str:
-    """Keep the beginning and the end of what may quote a whole record."""
-    half = length // 2
-    return text if len(text) <= length else f"{text[:half]} … {text[-half:]}"
+    return error and quoted(f"{error.json_path.removeprefix('$.')}: {error.message}")
 
 
 @cache

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import escape
 
-from flatminima.errors import DamagedFileError
+from flatminima.errors import DamagedFileError, quoted
 
 POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -52,7 +52,7 @@ def check(content: bytes, name: str) -> None:
     checks = {"html": _page_fault, "svg": _picture_fault}
     judge = checks.get(name.rpartition(".")[2].lower())
     if judge and (fault := judge(content)):
-        raise DamagedFileError(f"{name}: not shown, {fault}; publish the run again")
+        raise DamagedFileError(f"{name}: not shown, {quoted(fault)}; publish the run again")
 
 
 def _page_fault(content: bytes) -> str | None:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from flatminima.errors import DamagedFileError
+from flatminima.errors import DamagedFileError, quoted
 from flatminima.measurements.measurement import from_records
 from flatminima.provenance.identified import fault_of
 from flatminima.provenance.published import (
@@ -112,7 +112,7 @@ def _shown(folder: Path, record: Published) -> Iterator[tuple[str, bytes]]:
 
 
 def _unreadable(place: Path, fault: object) -> DamagedFileError:
-    return DamagedFileError(f"{place}: cannot be read ({fault}); publish the run again")
+    return DamagedFileError(f"{place}: cannot be read ({quoted(fault)}); publish the run again")
 
 
 def _figures(html: bytes, run: Path, files: Collection[str]) -> Iterator[article.Figure]:

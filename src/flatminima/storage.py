@@ -104,8 +104,8 @@ def read_arrays(path: Path | str) -> Arrays:
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
         why = f"numbers of dtype {error}" if isinstance(error, KeyError) else str(error)
         raise DamagedFileError(
-            f"{path}: not a whole safetensors file of NumPy's dtypes ({quoted(why)}); delete it and "
-            "run snakemake again"
+            f"{path}: not a whole safetensors file of NumPy's dtypes ({quoted(why)}); delete it "
+            "and run snakemake again"
         ) from error
 
 

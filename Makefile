@@ -54,7 +54,7 @@ audit: $(READY) ## re-hash every file of SCALE and of published runs, back to th
 	@$(BIN)/flatminima audit results/$(SCALE) $(PUBLISHED)
 
 publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
-	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)")
+	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)") $(if $(LIMIT),--limit $(LIMIT))
 
 # Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
 lock: ## resolve the dependencies anew and write requirements.lock

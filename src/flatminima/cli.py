@@ -10,9 +10,9 @@ from flatminima.configuration import resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
-from flatminima.provenance.packing import pack
+from flatminima.provenance.packing import LIMIT, pack
 from flatminima.provenance.plan import read_plan
-from flatminima.provenance.published import read_record
+from flatminima.provenance.published import is_published, read_record
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +29,8 @@ def _audit(options: argparse.Namespace) -> int:
     """Hash every file again and walk every result back to its data."""
     passed = []
     for folder in options.folder:
-        root = options.root or _project(folder)
-        report = audit(folder, root, resolver(root))
+        root = options.root or _project_of_any(folder)
+        report = audit(folder, root, resolver(root) if root else None)
         for finding in report.findings:
             print(f"{finding.level:<9} {finding}")
         print(f"{folder}: {report}" if len(options.folder) > 1 else report)
@@ -56,12 +56,17 @@ def _why(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     """Pack a finished run into published/<scale>, for readers who cannot compute it."""
     root = options.root or _project(options.folder)
-    place = pack(options.folder, root, note=options.note, resolve=resolver(root))
+    limit = round(options.limit * 1e6)
+    place = pack(options.folder, root, note=options.note, resolve=resolver(root), limit=limit)
     record = read_record(root / place)
     size = sum((root / place / path).stat().st_size for path in record["files"])
     print(f"{place}: {len(record['files'])} files, {size / 1e6:.1f} MB")
+    reasons: dict[str, list[str]] = {}
     for path, absent in record["left_out"].items():
-        print(f"not in it: {path} ({absent['why']})")
+        reasons.setdefault(absent["why"], []).append(path)
+    for why, paths in reasons.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"not in it: {paths[0]}{more} ({why})")
     return 0
 
 
@@ -79,6 +84,24 @@ def _project(folder: Path) -> Path:
     raise UserError(
         f"{folder}: lies in no project (no Snakefile in the folders above it); name it with --root"
     )
+
+
+def _megabytes(text: str) -> float:
+    """A size above nothing and within what a number can say."""
+    size = float(text)
+    if not 0 < size < 1e9:
+        raise ValueError
+    return size
+
+
+def _project_of_any(folder: Path) -> Path | None:
+    """The same of a folder that may be a published run, which needs no project around it."""
+    if not is_published(folder.resolve()):
+        return _project(folder)
+    try:
+        return _project(folder.resolve().parent)
+    except UserError:
+        return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
         if command is _publish:
             added.add_argument(
                 "--note", help="what a reader must know; that of an earlier time if omitted"
+            )
+            added.add_argument(
+                "--limit",
+                type=_megabytes,
+                default=LIMIT / 1e6,
+                metavar="MB",
+                help="how large it may be (default: %(default)g MB)",
             )
         added.set_defaults(command=command)
     return parser

@@ -18,3 +18,13 @@ class DamagedFileError(UserError):
 
 class DivergedError(UserError):
     """Training left the finite numbers."""
+
+
+def quoted(text: object, length: int = 300) -> str:
+    """What others wrote as a part of a message: on one line, harmless to a terminal, not too long.
+
+    Of a longer text the beginning and the end are kept.
+    """
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    half = length // 2
+    return line if len(line) <= length else f"{line[:half]} … {line[-half:]}"

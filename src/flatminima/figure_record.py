@@ -1,12 +1,11 @@
 """What the job of a figure says of it beside the pictures, for the pages that show it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flatminima.errors import DamagedFileError
-from flatminima.storage import canonical_json, read_bytes
+from flatminima.storage import canonical_json, parse_json, read_bytes
 
 PICTURES = ("svg", "narrow.svg", "dark.svg", "narrow.dark.svg", "png", "pdf")
 """Every rendering of a figure, by its suffix."""
@@ -56,14 +55,19 @@ class FigureRecord:
         """
         content = read_bytes(path)
         try:
-            held = json.loads(content)
+            held = parse_json(content)
             source = held["source"] and Source(**held["source"])
             sizes = {
                 name: (int(width), int(height)) for name, (width, height) in held["sizes"].items()
             }
             record = cls(**(held | {"sizes": sizes, "source": source}))
-            whole = record.content() == content and sizes.keys() == set(VARIANTS)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            texts = [record.title, record.alt, *(vars(source).values() if source else ())]
+            whole = (
+                record.content() == content
+                and sizes.keys() == set(VARIANTS)
+                and all(isinstance(text, str) for text in texts)
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             whole = False
         if not whole:
             raise DamagedFileError(

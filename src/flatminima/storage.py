@@ -13,9 +13,12 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 
 Arrays = dict[str, np.ndarray]
+
+DEPTH = 64
+"""How deep records may be nested."""
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -91,13 +94,18 @@ def read_arrays(path: Path | str) -> Arrays:
 
     Raises:
         UserError: if the file is missing.
-        DamagedFileError: if it is truncated or not a safetensors file.
+        DamagedFileError: if it is truncated or not a safetensors file, or holds numbers of a kind
+            that NumPy does not have, such as bfloat16.
     """
+    content = read_bytes(path)
     try:
-        return dict(safetensors.numpy.load(read_bytes(path)))
-    except safetensors.SafetensorError as error:
+        return dict(safetensors.numpy.load(content))
+    # NumPy has no dtype for some that may be stored, which safetensors meets with a KeyError.
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
+        why = f"numbers of dtype {error}" if isinstance(error, KeyError) else str(error)
         raise DamagedFileError(
-            f"{path}: not a whole safetensors file ({error}); delete it and run snakemake again"
+            f"{path}: not a whole safetensors file of NumPy's dtypes ({quoted(why)}); delete it "
+            "and run snakemake again"
         ) from error
 
 
@@ -111,6 +119,27 @@ def canonical_json(record: Any) -> bytes:
     return text.encode() + b"\n"
 
 
+def parse_json(content: bytes) -> Any:
+    """Read a record from its canonical JSON, and from no other bytes.
+
+    That excludes what JSON readers take on trust: a key given twice, numbers that are not finite,
+    half of a character, and nesting without end.
+
+    Raises:
+        ValueError: if these are other bytes.
+    """
+    if b"\n" + b"  " * DEPTH in content:
+        raise ValueError(f"nested more than {DEPTH} deep")
+    try:
+        record = json.loads(content)
+        canonical = canonical_json(record) == content
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if not canonical:
+        raise ValueError("not the canonical form of what it says")
+    return record
+
+
 def write_json(path: Path | str, record: Any) -> None:
     """Write a record as canonical JSON."""
     write_bytes(path, canonical_json(record))
@@ -121,10 +150,11 @@ def read_json(path: Path | str) -> Any:
 
     Raises:
         UserError: if the file is missing.
-        DamagedFileError: if it is not JSON.
+        DamagedFileError: if it is not as ``write_json`` writes it.
     """
+    content = read_bytes(path)
     try:
-        return json.loads(read_bytes(path))
+        return parse_json(content)
     except ValueError as error:
         raise DamagedFileError(
             f"{path}: not a whole JSON file ({error}); delete it and run snakemake again"

@@ -66,7 +66,7 @@ def test_recipes_that_no_job_and_no_result_names_are_deleted(finished):
 
 def test_the_recipes_of_the_begun_run_are_listed(finished):
     assert {r["rule"] for r in begun("results/tiny", finished.root)} == {"data", "fit", "draw"}
-    (finished.root / f"results/tiny/recipes/{INDEX}").write_text("{}")
+    (finished.root / f"results/tiny/recipes/{INDEX}").write_text("{}\n")
     with pytest.raises(DamagedFileError, match="not a list of recipes"):
         begun("results/tiny", finished.root)
     assert begun("results/none", finished.root) == []

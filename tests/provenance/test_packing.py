@@ -155,6 +155,45 @@ def test_parameters_are_left_out_of_a_run_that_is_too_large_with_them(run, monke
     assert read_record(run.root / RUN) == record
 
 
+def test_pictures_that_the_page_does_not_show_are_left_out_after_that(run, monkeypatch):
+    """What is left out first is not enough here, and the picture is the page's only one."""
+    monkeypatch.setattr(packing, "LARGE", "minima.")
+    monkeypatch.setattr(packing, "RENDERINGS", (".svg",))
+    whole = sizes(run, pack("results/tiny", run.root))
+    rest = sum(whole.values()) - whole["minima.safetensors"]
+    pack("results/tiny", run.root, limit=rest - 1)
+    left_out = read_record(run.root / RUN)["left_out"]
+    assert left_out.keys() == {"minima.safetensors", FIGURE}
+    assert left_out[FIGURE]["sha256"] == run.manifest("figure")["output"]["sha256"]
+    assert left_out[FIGURE]["why"] == "the run would be too large with it"
+    assert (run.root / RUN / f"{FIGURE}.manifest.json").is_file()
+    found = audit(RUN, run.root)
+    assert found.passed
+    assert told(found) == [
+        f"{RUN}/{RECORD}: 2 files are not distributed: the run would be too large with it; "
+        f"{RECORD} has their sha256"
+    ]
+
+
+def sizes(run, folder):
+    """Bytes of each file of a published run."""
+    files = read_record(run.root / folder)["files"]
+    return {path: (run.root / folder / path).stat().st_size for path in files}
+
+
+def test_the_cure_for_a_run_that_is_too_large_works(run, monkeypatch, capsys):
+    run.write("Snakefile", "")
+    monkeypatch.setattr("flatminima.cli.resolver", lambda root: None)
+    assert main(["publish", "results/tiny", "--limit", "0.001"]) == 1
+    assert "the limit is 0.0 MB; allow more by --limit (make publish LIMIT=…)" in (
+        capsys.readouterr().err
+    )
+    assert main(["publish", "results/tiny", "--limit", "1"]) == 0
+    for wrong in ("0", "-1", "nan", "inf", "many"):
+        with pytest.raises(SystemExit):
+            main(["publish", "results/tiny", "--limit", wrong])
+
+
 def test_only_what_passes_the_audit_is_published(run):
     (run.root / "results/tiny" / FIGURE).write_text("<svg/>")
     with pytest.raises(UserError, match=r"does not pass the audit; run snakemake again\n.*figure"):

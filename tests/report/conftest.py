@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from jinja2 import BytecodeCache
+from markupsafe import escape
 from matplotlib.figure import Figure
 
 from flatminima.data.spirals import swiss_roll
@@ -55,6 +56,7 @@ from flatminima.provenance.published import RECORD
 from flatminima.report import article
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
+from flatminima.report.foreign import POLICY
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
@@ -1109,7 +1111,9 @@ def publish_made_up(root, pictures, measurements, claims, *, name="svhn", note="
         if stem.endswith("-images")
     )
     (folder / "report/index.html").write_text(
-        "<!doctype html><title>Elsewhere</title>"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
+        "<title>Elsewhere</title>"
         '<section id="mystery"><figure><img src="figures/other.svg" width="1" height="2" alt="">'
         f'</figure></section><section id="images">{shown}<figure></figure></section>'
     )

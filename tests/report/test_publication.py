@@ -142,6 +142,7 @@ def test_published_runs_are_shown_and_copied(finished, pictures, measurements, c
     assert files == {RECORD, *shown_files(read_record(run))}
     assert "report/index.html" in files
     assert "summary.safetensors" not in files
+    assert not any(file.endswith(".js") for file in files)
     page = html.unescape((finished / PAGE).read_text())
     for stem in STEMS:
         shown = f'id="fig-svhn-{stem}"' in page
@@ -159,8 +160,17 @@ def test_published_runs_are_shown_and_copied(finished, pictures, measurements, c
 def test_a_page_of_images_alone_shows_no_published_run(finished, pictures, measurements, claims):
     publish_made_up(finished, pictures, measurements, claims)
     assert "Measured elsewhere" not in whole(finished, ["images"])
-    assert shown_runs(finished, ["images"]) == []
-    assert len(shown_runs(finished, EXPERIMENTS)) == 1
+    assert shown_runs(finished, ["images"], "laptop") == []
+    assert len(shown_runs(finished, EXPERIMENTS, "laptop")) == 1
+
+
+def test_a_page_shows_neither_itself_nor_pages_that_show_others(
+    finished, pictures, measurements, claims
+):
+    run = publish_made_up(finished, pictures, measurements, claims)
+    assert shown_runs(finished, EXPERIMENTS, "svhn") == []
+    (run / "report/published").mkdir()
+    assert shown_runs(finished, EXPERIMENTS, "laptop") == []
 
 
 def test_a_published_run_that_changed_is_not_shown(finished, pictures, measurements, claims):

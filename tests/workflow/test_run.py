@@ -6,6 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from flatminima.configuration import resolver
+from flatminima.provenance.audit import audit
+from flatminima.provenance.packing import LIMIT, pack
+from flatminima.provenance.published import read_record, shown_files
+from flatminima.report import foreign
 from flatminima.storage import read_arrays
 
 from .conftest import RESULTS, checkout, said
@@ -40,6 +45,18 @@ def test_every_file_is_recorded_and_the_audit_passes(finished):
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d+ files, \d+ recipes, \d+ source files: all match, the run \w{64}\n$", done.stdout)
     assert finished.audit(f"{RESULTS}/report")[0] == 0
+
+
+def test_the_run_can_be_published_and_then_audited_anywhere(edited, tmp_path):
+    place = edited.root / pack(edited.root / RESULTS, edited.root, resolve=resolver(edited.root))
+    record = read_record(place)
+    size = sum((place / path).stat().st_size for path in record["files"])
+    assert size <= LIMIT
+    assert not any(path.endswith(".svg") for path in record["left_out"])
+    for path in shown_files(record):
+        foreign.check((place / path).read_bytes(), path)
+    received = place.parent.rename(tmp_path / "received") / place.name
+    assert audit(received, None).passed
 
 
 @pytest.mark.parametrize("name", RECORDED)

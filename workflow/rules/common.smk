@@ -33,6 +33,8 @@ try:
     config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
     PLAN = Plan(RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN"))
+    # Published runs, which the report shows beside this one.
+    PUBLISHED = shown_runs(Path(), configuration.reported(config), config["scale"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -41,9 +43,6 @@ EXPERIMENTS = configuration.experiments(config)
 
 # What its report has a part for.
 REPORTED = configuration.reported(config)
-
-# Published runs, which the report shows beside this one.
-PUBLISHED = shown_runs(Path(), REPORTED)
 
 # The data sets on which networks are trained at a row of poison factors.
 DATASETS = configuration.poisoned(config)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flatminima.errors import DamagedFileError
+from flatminima.errors import DamagedFileError, quoted
 
 RANGE = "lowest to highest"
 BOOTSTRAP = "95% bootstrap over networks"
@@ -12,6 +12,9 @@ DIRECTIONS = "95% bootstrap over directions"
 WITHIN = "5th to 95th percentile"
 
 ALONG = "lowest to highest over directions"
+
+LARGEST = 1e300
+"""The largest number that is one of measurements: beyond, there is no room to compute."""
 
 FAILED = "a job that it rests on failed or did not run"
 
@@ -56,11 +59,32 @@ def from_records(records: Mapping[str, Mapping[str, Any]], source: str) -> Measu
     """Read measurements back; ``source`` names the file in errors.
 
     Raises:
-        DamagedFileError: if a record has other fields than a measurement.
+        DamagedFileError: if a record has other fields than a measurement, or other values.
     """
     try:
-        return {name: Measurement(**record) for name, record in records.items()}
-    except TypeError as error:
+        measurements = {name: Measurement(**record) for name, record in records.items()}
+        for name, measurement in measurements.items():
+            _check(name, measurement)
+    except (TypeError, AttributeError) as error:
         raise DamagedFileError(
-            f"{source}: not a file of measurements ({error}); delete it and run snakemake again"
+            f"{source}: not a file of measurements ({quoted(error)}); delete it and run snakemake "
+            "again"
         ) from error
+    return measurements
+
+
+def _check(name: str, measurement: Measurement) -> None:
+    """Make sure that a measurement is of numbers that can be written, and of texts.
+
+    Raises:
+        TypeError: naming the field.
+    """
+    for field, held in vars(measurement).items():
+        if field in ("value", "low", "high"):
+            right = held is None or (type(held) in (int, float) and abs(held) <= LARGEST)
+        elif field == "runs":
+            right = type(held) is int and 0 <= held <= LARGEST
+        else:
+            right = type(held) is str
+        if not right:
+            raise TypeError(f"{name}: its {field} is none")

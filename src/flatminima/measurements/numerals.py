@@ -88,13 +88,13 @@ def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     # From the digits as rounded: 9.999e-8 to three digits is 1.00e-7.
-    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    exponent = int(power)
     if exponent >= digits:
         return f"{value:,.0f}"
     if exponent < -4:  # further down, leading zeros are hard to count
-        mantissa = _trimmed(f"{value / 10.0**exponent:.{digits - 1}f}")
-        power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return f"{mantissa} × 10{power}"
+        raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{_trimmed(mantissa)} × 10{raised}"
     return _trimmed(f"{value:.{max(0, digits - 1 - exponent)}f}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flatminima.data.official import DOWNLOADS
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.freshness import setting_changes
 from flatminima.provenance.inventory import INVENTORY, read_inventory
@@ -27,6 +27,9 @@ from flatminima.provenance.manifest import (
 from flatminima.provenance.published import FOLDER as FOLDER_OF_RUNS
 from flatminima.provenance.published import (
     RECORD,
+    behind_link,
+    is_file,
+    is_published,
     own_files,
     read_record,
     shown_files,
@@ -44,6 +47,8 @@ Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] 
 UNRECORDED = frozenset({FOLDER, "logs", "benchmarks", "checkpoints"})
 """Folders whose files are no results and have no manifests."""
 
+_LINK = "is a link or lies behind one, where a published run has a file; it was not read"
+
 Level = Literal["mismatch", "note"]
 
 
@@ -57,11 +62,12 @@ class Finding:
     made: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """The finding as one line."""
-        if not self.made:
-            return f"{self.path}: {self.text}"
-        more = f" and {len(self.made) - 1} more" if len(self.made) > 1 else ""
-        return f"{self.path}: {self.text} (made {self.made[0]}{more})"
+        """The finding as one line, whatever the words that it quotes."""
+        line = f"{self.path}: {self.text}"
+        if self.made:
+            more = f" and {len(self.made) - 1} more" if len(self.made) > 1 else ""
+            line += f" (made {self.made[0]}{more})"
+        return quoted(line, 2000)
 
 
 @dataclass(frozen=True)
@@ -94,16 +100,18 @@ class Audit:
         return f"{counted}: {', '.join(told)}"
 
 
-def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) -> Audit:
+def audit(folder: Path | str, root: Path | str | None, resolve: Resolve | None = None) -> Audit:
     """Check every file of a results or report folder and everything it was made from.
 
-    A published run is checked as what it is: all its files must be those that were packed, and the
-    manifests must lead from each to the data; that code and settings of the project have changed
-    since, and that some files are not distributed, are notes.
+    A published run, wherever it lies, is checked as what it is: all its files must be those that
+    were packed, none of them behind a link, and the manifests must lead from each to the data; that
+    code and settings of the project have changed since or are not there, that some files are not
+    distributed, and that the run has another name now, are notes. Of a published run no file that
+    lies outside its folder and the project is read.
 
     Args:
         folder: what to audit; inputs that lie elsewhere are followed all the same.
-        root: the project, where the paths in manifests start.
+        root: the project, where the paths in manifests start; None for a published run by itself.
         resolve: tells the settings that a job would get from the configuration files as they are
             now. With it, a configuration that differs only in settings a result does not read is a
             note; without it, any difference in meaning is a mismatch.
@@ -111,9 +119,15 @@ def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) 
     Raises:
         UserError: if there is nothing to audit, or ``folder`` lies outside ``root``.
     """
-    root, folder = Path(os.path.abspath(root)), Path(os.path.abspath(folder))
-    published = folder.parent == root / FOLDER_OF_RUNS
-    walk = _PublishedWalk(root, folder) if published else _Walk(root, resolve)
+    folder = Path(os.path.abspath(folder))
+    root = None if root is None else Path(os.path.abspath(root))
+    walk: _Walk
+    if is_published(folder) or (root is not None and folder.parent == root / FOLDER_OF_RUNS):
+        walk = _PublishedWalk(root, folder)
+    elif root is None:
+        raise UserError(f"{folder}: is no published run and lies in no project; give --root")
+    else:
+        walk = _Walk(root, resolve)
     walk.folder(folder)
     return walk.result()
 
@@ -186,7 +200,7 @@ class _Walk:
     def outputs(self, names: Iterable[str]) -> None:
         pending = []
         for name in names:
-            if (self._place(manifest_path(name))).is_file():
+            if self._there(manifest_path(name)):
                 pending.append(name)
             else:
                 self._files.add(name)
@@ -201,6 +215,10 @@ class _Walk:
         """Where a file lies that a manifest names."""
         return self._root / path
 
+    def _there(self, path: Path | str) -> bool:
+        """Whether there is a file that a manifest names, which can be read."""
+        return is_file(self._place(path))
+
     def _copy(self, folder: Path) -> None:
         """Check the copy of a published run that a report shows, against its record."""
         name = self.name(folder)
@@ -212,13 +230,17 @@ class _Walk:
         copied = shown_files(record)
         for path in copied:
             self._files.add(f"{name}/{path}")
-            self._same(f"{name}/{path}", record["files"][path])
+            if behind_link(folder, path):
+                self._add("mismatch", f"{name}/{path}", _LINK)
+            else:
+                self._same(f"{name}/{path}", record["files"][path])
         self._unlisted(folder, {*copied, RECORD, str(manifest_path(RECORD))})
 
     def _unlisted(self, folder: Path, listed: Collection[str]) -> None:
         """Find files in a published run, or in a copy of one, that its record does not know."""
-        for parent, _, names in os.walk(folder):
-            for path in (Path(parent, name) for name in names):
+        for parent, folders, names in os.walk(folder):
+            linked = [name for name in folders if os.path.islink(Path(parent, name))]
+            for path in (Path(parent, name) for name in [*linked, *names]):
                 if path.relative_to(folder).as_posix() not in listed:
                     self._add("mismatch", self.name(path), "is no part of the published run")
 
@@ -275,7 +297,7 @@ class _Walk:
                 self._same(path, entry["sha256"], name)
             return []
         record = str(manifest_path(path))
-        recorded = self._place(record).is_file()
+        recorded = self._there(record)
         upstream = self._manifest(path) if recorded else None
         if not recorded:
             self._add("mismatch", record, "expected the manifest of an input, found none", name)
@@ -356,7 +378,7 @@ class _Walk:
         if manifest["rule"] == FIGURE:
             # It goes with what it is drawn from.
             sources = [entry["path"] for entry in manifest["inputs"] if entry["manifest_id"]]
-            present = [path for path in sources if self._place(manifest_path(path)).is_file()]
+            present = [path for path in sources if self._there(manifest_path(path))]
             upstream = [self._manifest(path) for path in present]
             return any(record is not None and self._left_over(record) for record in upstream)
         try:
@@ -410,7 +432,8 @@ class _Walk:
         """The sha256 of a file, or None if it cannot be read."""
         if path not in self._digests:
             try:
-                self._digests[path] = file_digest(self._place(path))
+                there = self._there(path)
+                self._digests[path] = file_digest(self._place(path)) if there else None
             except UserError:
                 self._digests[path] = None
         return self._digests[path]
@@ -422,20 +445,25 @@ class _Walk:
 
 
 class _PublishedWalk(_Walk):
-    """The audit of one published run.
+    """The audit of one published run, which may come from anybody.
 
     Its manifests name the results that it was packed from, and all names here are those; findings
     name the files where they lie. It is a record of the past: nothing is asked of what code and
     settings are now.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        super().__init__(root, None)
+    def __init__(self, root: Path | None, folder: Path) -> None:
+        inside = root is not None and folder.is_relative_to(root)
+        # Findings are named from the project, or from the run where it lies outside.
+        super().__init__(root if root is not None and inside else folder, None)
         if not folder.is_dir():
             raise UserError(f"{folder}: there is no such published run")
+        self._project = root
         self._run, self._record = folder, read_record(folder)
         self._prefix = f"{self._record['results']}/"
         self._changed: set[str] = set()
+        self._absent: dict[str, set[str]] = {}
+        """What is not distributed, by the reason why."""
 
     def folder(self, folder: Path) -> None:
         record = self._record
@@ -447,14 +475,26 @@ class _PublishedWalk(_Walk):
         self.outputs(f"{self._prefix}{path.removesuffix(SUFFIX)}" for path in manifests)
 
     def result(self) -> Audit:
+        record = f"{self._prefix}{RECORD}"
+        if self._run.name != self._record["name"]:
+            self._add("note", record, f"was published as {self._record['name']}")
+        for why, absent in self._absent.items():
+            if len(absent) == 1:
+                (path,) = absent
+                digest = _short(self._record["left_out"][self._within(path) or ""]["sha256"])
+                self._add("note", path, f"not distributed: {why}; its sha256 is {digest}")
+            else:
+                text = f"{len(absent)} files are not distributed: {why}; {RECORD} has their sha256"
+                self._add("note", record, text)
         if self._changed:
             some = ", ".join(sorted(self._changed)[:3])
             more = ", …" if len(self._changed) > 3 else ""
+            what = "changed since" if self._project else "not here, where no project is"
             text = (
                 f"made by commit {(self._record['commit'] or 'none')[:10]}; "
-                f"{_count(len(self._changed), 'source file')} changed since: {some}{more}"
+                f"{_count(len(self._changed), 'source file')} {what}: {some}{more}"
             )
-            self._add("note", f"{self._prefix}{RECORD}", text)
+            self._add("note", record, text)
         return super().result()
 
     def _within(self, path: Path | str) -> str | None:
@@ -464,16 +504,38 @@ class _PublishedWalk(_Walk):
 
     def _place(self, path: Path | str) -> Path:
         own = self._within(path)
-        return super()._place(path) if own is None else self._run / own
+        if own is not None:
+            return self._run / own
+        return (self._project or self._run) / path
+
+    def _there(self, path: Path | str) -> bool:
+        # Never any other file that a stranger names.
+        if _leads_out(path):
+            return False
+        own = self._within(path)
+        if own is not None:
+            return not behind_link(self._run, own) and super()._there(path)
+        return self._project is not None and super()._there(path)
+
+    def _input(self, entry: Input, name: str) -> list[str]:
+        if not _leads_out(entry["path"]):
+            return super()._input(entry, name)
+        text = (
+            f"made from {entry['path']}, which lies outside the project: no such run is published"
+        )
+        self._add("mismatch", name, text)
+        return []
 
     def _same(self, path: str, expected: str, name: str = "") -> None:
         own = self._within(path)
+        if own is not None and behind_link(self._run, own):
+            self._add("mismatch", path, _LINK)
+            return
         absent = None if own is None else self._record["left_out"].get(own)
         if absent is None or self._digest(path) is not None:
             super()._same(path, expected, name)
         elif absent["sha256"] == expected:
-            text = f"not distributed: {absent['why']}; its sha256 is {_short(expected)}"
-            self._add("note", path, text)
+            self._absent.setdefault(absent["why"], set()).add(path)
         else:
             self._add("mismatch", path, f"expected sha256 {_short(expected)}, recorded another")
 
@@ -496,6 +558,11 @@ class _PublishedWalk(_Walk):
     def _shown(self, name: str) -> str:
         place = self._place(name)
         return self.name(place) if place.is_relative_to(self._root) else name
+
+
+def _leads_out(path: Path | str) -> bool:
+    """Whether a path leads out of the folder that it starts from."""
+    return Path(path).is_absolute() or ".." in Path(path).parts
 
 
 def _short(digest: str | None) -> str:

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flatminima.errors import DamagedFileError, UserError
+from flatminima.errors import DamagedFileError, UserError, quoted
 from flatminima.provenance.recipe import record_digest
 from flatminima.schemas import make_strict
-from flatminima.storage import canonical_json, read_bytes, read_json, write_bytes
+from flatminima.storage import canonical_json, parse_json, read_bytes, write_bytes
 
 SCHEMA = 1
 """Version of the forms of all records."""
@@ -39,7 +39,7 @@ def identified(record: Mapping[str, Any], form: str) -> dict[str, Any]:
     """
     whole = {**record, "schema": SCHEMA}
     whole["id"] = identify(whole)
-    if fault := _fault(whole, form):
+    if fault := fault_of(whole, form):
         raise ValueError(f"{form}: {fault}")
     return whole
 
@@ -74,11 +74,12 @@ def read_identified(path: Path, form: str, cure: str, *, check_form: bool = True
     fault: str | None
     try:
         record = json.loads(content)
-        fault = _damage(record, content) or (_fault(record, form) if check_form else None)
+        fault = _damage(record, content) or (_forged(content, record, form) if check_form else None)
     except (ValueError, RecursionError) as error:
         fault = f"it is not whole JSON ({error})"
     if fault:
-        raise DamagedFileError(f"{path}: damaged {form.replace('_', ' ')}, {fault}; {cure}")
+        told = f"damaged {form.replace('_', ' ')}, {quoted(fault)}"
+        raise DamagedFileError(f"{path}: {told}; {cure}")
     return record
 
 
@@ -96,10 +97,16 @@ def _damage(record: Any, content: bytes) -> str | None:
     return None
 
 
-def _fault(record: Any, form: str) -> str | None:
-    """The first way in which a record differs from its schema."""
+def _forged(content: bytes, record: Any, form: str) -> str | None:
+    """What shows that no job wrote a record although its id holds, if anything does."""
+    parse_json(content)
+    return fault_of(record, form)
+
+
+def fault_of(record: Any, form: str) -> str | None:
+    """The first way in which a record differs from the schema of its form, as one short line."""
     error = next(_validator(form).iter_errors(record), None)
-    return error and f"{error.json_path.removeprefix('$.')}: {error.message}"
+    return error and quoted(f"{error.json_path.removeprefix('$.')}: {error.message}")
 
 
 @cache
@@ -108,8 +115,8 @@ def _validator(form: str) -> Any:
 
     file = _SCHEMAS / f"{form}.schema.json"
     try:
-        schema = read_json(file)
-    except UserError as error:
+        schema = json.loads(read_bytes(file))
+    except (UserError, ValueError) as error:
         raise UserError(
             f"{file}: the schema of records is missing or damaged; restore it, and install the "
             "package from its checkout (pip install --editable .)"

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,16 @@ from flatminima.provenance.published import (
 )
 from flatminima.storage import canonical_json, write_bytes
 
-LIMIT = 30_000_000
+LIMIT = 40_000_000
 """Bytes that a published run may have."""
 
 PAGE = f"{REPORT}/index.html"
 
 LARGE = "minima/"
 """The folder within results whose files are left out of a run that is too large with them."""
+
+RENDERINGS = (".png", ".pdf", ".gif")
+"""Then pictures that the page offers and does not show; it shows others of the same figures."""
 
 
 def pack(
@@ -48,8 +51,9 @@ def pack(
     """Copy what the page of a finished run rests on into ``published/<name>``.
 
     The name is that of the run's scale. What was packed under it before is replaced, in one step.
-    Data sets of images are never among what is copied, and parameters of networks are not if the
-    run would be larger than ``limit`` with them. The record says so, and keeps their sha256.
+    Data sets of images are never among what is copied. If the run would be larger than ``limit``,
+    parameters of networks are not either, and if that is not enough, nor are pictures that the page
+    does not show. The record says so, and keeps their sha256.
 
     Args:
         results: the results folder of a scale.
@@ -80,9 +84,10 @@ def pack(
     manifests = ancestry((path.relative_to(root) for path in recorded), root=root)
     _check_origin(manifests, root)
     paths = _paths(place, root, manifests)
-    left_out = _left_out(manifests, name, _reserved)
-    if _size(paths, left_out, place) > limit:
-        left_out |= _left_out(manifests, name, _too_large_with)
+    left_out = _reserved(manifests, name)
+    for large in (lambda path: path.startswith(LARGE), lambda path: path.endswith(RENDERINGS)):
+        if _size(paths, left_out, place) > limit:
+            left_out |= _too_large_with(filter(large, paths), place)
     paths = [path for path in paths if path not in left_out]
     if (size := _size(paths, (), place)) > limit:
         raise UserError(_too_large(results, paths, place, size, limit))
@@ -127,28 +132,28 @@ def _paths(place: Path, root: Path, manifests: Mapping[str, Manifest]) -> list[s
     return sorted(paths)
 
 
-def _left_out(
-    manifests: Mapping[str, Manifest],
-    results: str,
-    why: Callable[[str, Manifest], str | None],
-) -> dict[str, LeftOut]:
-    """The files of the results for which ``why`` has a reason not to distribute them."""
+def _reserved(manifests: Mapping[str, Manifest], results: str) -> dict[str, LeftOut]:
+    """The data sets whose points are not this project's to distribute."""
     absent: dict[str, LeftOut] = {}
     for name, manifest in manifests.items():
-        path, output = name.removeprefix(f"{results}/"), manifest["output"]
-        if reason := why(path, manifest):
-            absent[path] = {"sha256": output["sha256"], "bytes": output["bytes"], "why": reason}
+        output, source = manifest["output"], str(manifest["recipe"]["config"].get("source"))
+        if manifest["rule"] == "dataset" and (why := reserved(source)):
+            path = name.removeprefix(f"{results}/")
+            absent[path] = {"sha256": output["sha256"], "bytes": output["bytes"], "why": why}
     return absent
 
 
-def _reserved(_path: str, manifest: Manifest) -> str | None:
-    """Why the points of a data set are not this project's to distribute."""
-    source = str(manifest["recipe"]["config"].get("source"))
-    return reserved(source) if manifest["rule"] == "dataset" else None
-
-
-def _too_large_with(path: str, _manifest: Manifest) -> str | None:
-    return "the run would be too large with it" if path.startswith(LARGE) else None
+def _too_large_with(paths: Iterable[str], place: Path) -> dict[str, LeftOut]:
+    """Files that are there, as what is left out; their manifests stay."""
+    return {
+        path: {
+            "sha256": file_digest(place / path),
+            "bytes": (place / path).stat().st_size,
+            "why": "the run would be too large with it",
+        }
+        for path in paths
+        if not is_manifest(path)
+    }
 
 
 def _size(paths: Iterable[str], left_out: Iterable[str], place: Path) -> int:
@@ -161,7 +166,7 @@ def _too_large(results: Path, paths: list[str], place: Path, size: int, limit: i
     told = "".join(f"\n  {bytes_ / 1e6:.1f} MB  {path}" for bytes_, path in largest)
     return (
         f"{results}: {size / 1e6:.1f} MB are too much to publish, the limit is {limit / 1e6:.1f} "
-        f"MB; measure fewer directions or slices. The largest files:{told}"
+        f"MB; allow more by --limit (make publish LIMIT=…). The largest files:{told}"
     )
 
 

@@ -4,15 +4,23 @@
 recipes and manifests, which go on naming ``results/<scale>/…``. ``published.json`` beside them is
 the record: what was packed, file by file with its sha256, and what is not distributed. Like a
 manifest it is canonical JSON with an ``id``, the sha256 of the rest.
+
+A published run may come from anybody. Its files are read by ``read_file`` alone, which gives no
+byte that the record does not know, and nothing that lies behind a link.
 """
 
+import hashlib
 import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict, cast
 
+from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.identified import read_identified
 from flatminima.provenance.manifest import manifest_path
+from flatminima.storage import read_bytes
 
 FOLDER = "published"
 """The folder of the project that holds published runs; in a report's folder, of their copies."""
@@ -22,6 +30,13 @@ RECORD = "published.json"
 
 REPORT = "report"
 """The folder within a published run that holds its page, which other pages show."""
+
+
+_CURE = "restore the folder, or publish the run again"
+
+_PICTURES = ("svg", "png", "pdf", "webp", "gif")
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class LeftOut(TypedDict):
@@ -38,6 +53,7 @@ class Published(TypedDict):
     schema: int
     id: str
     name: str
+    """Under which it was published; where it is shown, it is called as its folder is now."""
     results: str
     """The results folder that it was packed from, by which its manifests name their files."""
     commit: str | None
@@ -58,16 +74,78 @@ def read_record(folder: Path) -> Published:
         UserError: if it is missing.
         DamagedFileError: if it is not what was packed.
     """
-    cure = "restore the folder, or publish the run again"
-    return cast(Published, read_identified(folder / RECORD, "published_run", cure))
+    path = folder / RECORD
+    if path.is_symlink():
+        raise DamagedFileError(f"{path}: a link, where a published run has a file; {_CURE}")
+    return cast(Published, read_identified(path, "published_run", _CURE))
+
+
+def read_file(folder: Path, record: Published, path: str) -> bytes:
+    """Read a file of a published run, once it is known to be the one that was published.
+
+    Args:
+        folder: of the run.
+        record: its record.
+        path: of the file, relative to ``folder``.
+
+    Raises:
+        UserError: if it is missing.
+        DamagedFileError: if it is not what was published.
+    """
+    place = folder / path
+    if path not in record["files"]:
+        raise DamagedFileError(f"{place}: no part of the published run; {_CURE}")
+    if behind_link(folder, path):
+        raise DamagedFileError(f"{place}: a link, where a published run has a file; {_CURE}")
+    if not is_file(place):
+        raise DamagedFileError(f"{place}: there is no such file; {_CURE}")
+    content = read_bytes(place)
+    if hashlib.sha256(content).hexdigest() != record["files"][path]:
+        raise DamagedFileError(f"{place}: not what was published; {_CURE}")
+    return content
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file of bytes: no device and no pipe, whose reading need not end."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # also of a name that no file can have
+        return False
+
+
+def behind_link(folder: Path, path: str) -> bool:
+    """Whether a file is a link, or lies in a linked folder, anywhere below ``folder``."""
+    place = folder
+    for part in Path(path).parts:
+        place /= part
+        if os.path.islink(place):
+            return True
+    return False
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder is a published run, and not the copy of one in the report of another."""
+    copied = (folder.parent.parent.name, folder.parent.name) == (REPORT, FOLDER)
+    return (folder / RECORD).is_file() and not copied
 
 
 def published_runs(root: Path) -> list[Path]:
-    """The folders of the published runs of a project, by name, relative to ``root``."""
+    """The folders of the published runs of a project, by name, relative to ``root``.
+
+    Raises:
+        UserError: if the name of one cannot stand in an address.
+    """
     folder = root / FOLDER
     if not folder.is_dir():
         return []
-    return sorted(path.relative_to(root) for path in folder.iterdir() if (path / RECORD).is_file())
+    runs = sorted(path.relative_to(root) for path in folder.iterdir() if (path / RECORD).is_file())
+    for run in runs:
+        if not _NAME.fullmatch(run.name):
+            raise UserError(
+                f"{run}: a published run may be named by letters, digits, dots, hyphens and "
+                "underscores alone; rename the folder"
+            )
+    return runs
 
 
 def own_files(folder: Path) -> Iterator[Path]:
@@ -95,5 +173,13 @@ def own_files(folder: Path) -> Iterator[Path]:
 
 
 def shown_files(record: Published) -> list[str]:
-    """The files of a published run that are copied to where another page shows it."""
-    return [path for path in record["files"] if path.startswith(f"{REPORT}/")]
+    """The files of a published run that are copied to where another page shows it.
+
+    Its scripts are not among them: a page can be read without, and whoever wrote them may be
+    anybody.
+    """
+    return [path for path in record["files"] if path.startswith(f"{REPORT}/") and _shows(path)]
+
+
+def _shows(path: str) -> bool:
+    return path.rpartition(".")[2] in ("html", "css", "json", "npz", *_PICTURES)

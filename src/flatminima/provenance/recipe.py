@@ -15,7 +15,7 @@ import yaml
 
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 from flatminima.provenance.closure import Code, file_digest
-from flatminima.storage import canonical_json, read_bytes, write_bytes
+from flatminima.storage import canonical_json, parse_json, read_bytes, write_bytes
 
 FOLDER = "recipes"
 """The folder within the results of a scale that holds its recipes."""
@@ -151,9 +151,14 @@ def read_recipe(path: Path) -> Recipe:
     """
     content = read_bytes(path)
     try:
-        recipe = json.loads(content)
-        whole = canonical_json(recipe) == content and recipe.keys() == Recipe.__annotations__.keys()
-    except (ValueError, AttributeError):
+        recipe = parse_json(content)
+        whole = recipe.keys() == Recipe.__annotations__.keys() and isinstance(
+            recipe["config"], dict
+        )
+        for texts in ({"": recipe["rule"]}, recipe["wildcards"], recipe["code"], recipe["files"]):
+            whole = whole and all(isinstance(text, str) for text in texts.values())
+        job_name(recipe["rule"], recipe["wildcards"])
+    except (ValueError, TypeError, KeyError, AttributeError):
         whole = False
     if not whole:
         raise DamagedFileError(

@@ -21,6 +21,7 @@ from flatminima.provenance.manifest import Manifest
 from flatminima.provenance.recipe import record_digest
 from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
+from flatminima.report.foreign import POLICY
 from flatminima.report.lineage import Lineage
 from flatminima.report.vocabulary import Vocabulary
 from flatminima.training.optimizers import OPTIMIZERS
@@ -39,13 +40,6 @@ DOWNLOADS = {
 }
 LIVING_DOWNLOADS = {"data.js": "Data (JavaScript)", "data.js.manifest.json": "Manifest"}
 ASSETS = ("report.css", "report.js", "network.js", "living.js")
-
-# WebAssembly, in which the living figure computes, needs leave to be compiled; that lets no inline
-# script and no eval in.
-POLICY = (
-    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 @dataclass(frozen=True)

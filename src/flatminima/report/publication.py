@@ -177,7 +177,7 @@ class _Page:
     def _elsewhere(self) -> list[article.Elsewhere]:
         """The published runs that the page shows; a damaged one is left out of a partial page."""
         runs = []
-        for run in published_runs.shown_runs(self.root, self.experiments):
+        for run in published_runs.shown_runs(self.root, self.experiments, self.scale):
             try:
                 runs.append(published_runs.load(self.root, run))
             except UserError:

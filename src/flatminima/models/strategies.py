@@ -37,21 +37,22 @@ class Strategies:
     ) -> str:
         """The strategy for so many networks and points, by what they are and where they lie.
 
-        On a CPU, networks of images pass one by one, channels last. Least milliseconds a network of
-        ten trials, float32, one core of an AMD EPYC with AVX-512, PyTorch 2.13:
+        On a CPU, networks of images pass one by one, channels last. Milliseconds a network, the
+        least of six trials or more with four networks, float32, one core of an AMD EPYC with
+        AVX-512, PyTorch 2.13:
 
-        ======================================  =====  =============  =====
-        network, images                         plain  channels last  vmap
-        ======================================  =====  =============  =====
-        ResNet-14 of width 2, 20 of 8×8          1.41           1.49   0.46
-        ResNet-8 of width 8, 400 of 8×8          3.95           5.04   10.6
-        ResNet-44 of width 4, 100 of 8×8         6.65           8.21      -
-        ResNet-20 of width 8, 256 of 32×32        105             84      -
-        ResNet-20 of width 16, 256 of 32×32       342            243      -
-        ======================================  =====  =============  =====
+        =====================================  =====  =============  =====
+        network and images                     plain  channels last   vmap
+        =====================================  =====  =============  =====
+        ResNet-14 of width 2, 20 of 8×8         1.34           1.34   0.81
+        ResNet-8 of width 8, 400 of 8×8         3.19           4.35   3.67
+        ResNet-44 of width 4, 100 of 8×8        5.34           7.13   4.15
+        ResNet-20 of width 8, 256 of 32×32       110             93    160
+        ResNet-20 of width 16, 256 of 32×32      371            251    456
+        =====================================  =====  =============  =====
 
-        Channels last wins where it matters. Under ``vmap``, convolutions whose weights differ from
-        network to network become grouped ones, which pays for the smallest alone.
+        So it is fastest where evaluations take long. Under ``vmap``, convolutions whose weights
+        differ from network to network become grouped ones.
 
         On a GPU, networks that fit into ``room`` together pass together: to start a kernel for each
         of them costs more than what it computes. That is reasoned, and not measured yet.

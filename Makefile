@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format api why audit publish lock clean
+.PHONY: help report test lint format api why audit sameness publish lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ why: $(READY) scale-exists ## say for each stale thing what changed
 
 audit: $(READY) ## re-hash every file of SCALE and of published runs, back to the data
 	@$(BIN)/flatminima audit results/$(SCALE) $(PUBLISHED)
+
+sameness: $(READY) ## measure anew what repeats on which machine, for the table of the report
+	@$(BIN)/python -m tests.workflow.sameness
 
 publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
 	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)") $(if $(LIMIT),--limit $(LIMIT))

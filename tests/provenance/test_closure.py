@@ -1,3 +1,5 @@
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,174 @@ def test_comments_docstrings_and_layout_do_not_change_the_meaning(tmp_path, old,
 def test_an_edit_that_can_change_a_result_changes_the_meaning(tmp_path, old, new):
     assert old in CODE
     assert meaning(tmp_path, CODE.replace(old, new)) != meaning(tmp_path, CODE)
+
+
+IMPORTS = """import abc
+import os.path
+from math import pi, tau as turn
+
+from . import steps
+x = 1
+import json
+"""
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "from math import tau as turn\nfrom . import steps\nimport abc, os.path\n"
+        "from math import pi\nx = 1\nimport json\n",
+        IMPORTS.replace("import abc\nimport os.path", "import os.path\nimport abc"),
+        IMPORTS.replace("pi, tau as turn", "(tau as turn, pi)"),
+    ],
+)
+def test_the_order_of_imports_does_not_change_the_meaning(tmp_path, same):
+    assert meaning(tmp_path, same) == meaning(tmp_path, IMPORTS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (IMPORTS, IMPORTS.replace("x = 1\nimport json", "import json\nx = 1")),
+        (IMPORTS, IMPORTS.replace("from . import", "from .. import")),
+        (IMPORTS, IMPORTS.replace("import abc\n", "")),
+        (IMPORTS, IMPORTS.replace(" as turn", "")),
+        # Of these, the later one of each pair has the last word.
+        ("from a import x\nfrom b import x", "from b import x\nfrom a import x"),
+        ("import a as x\nimport b as x", "import b as x\nimport a as x"),
+        ("import x.a\nimport a as x", "import a as x\nimport x.a"),
+        ("from a import *\nfrom b import c", "from b import c\nfrom a import *"),
+        ("from a import *\nfrom b import *", "from b import *\nfrom a import *"),
+    ],
+)
+def test_imports_that_bind_other_things_change_the_meaning(tmp_path, one, other):
+    assert meaning(tmp_path, one) != meaning(tmp_path, other)
+
+
+FUNCTION = """
+scale = 2
+
+def f(points, *rest, scale=scale, **more) -> list:
+    total, others = 0, []
+    for point in points:
+        total += point * scale
+        others.append(lambda x: x + total + point)
+    with open("total") as stream:
+        pairs = [(a, total) for a in points if (b := a)]
+    def inner(y):
+        nonlocal total
+        half = y / 2
+        return half + len(others) + b
+    try:
+        inner(total)
+    except ValueError as error:
+        return [error, pairs]
+    import math as m
+    return {"others": others, **more, "m": m, "stream": stream.total}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("others", "rest_of_them"), ("pairs", "couples"), ("stream", "file"), ("point", "place")],
+)
+def test_the_name_of_a_variable_does_not_change_the_meaning(tmp_path, old, new):
+    renamed = re.sub(rf"(?<![\w\".]){old}(?![\w\"])", new, FUNCTION)
+    assert renamed != FUNCTION
+    assert meaning(tmp_path, renamed) == meaning(tmp_path, FUNCTION)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("point", "others"),  # two variables become one
+        ("others", "pairs"),
+        ("pairs", "scale"),  # a variable becomes a parameter
+        ("pairs", "open"),  # a name that meant something else here
+        ("points", "places"),  # a parameter: a caller may name it
+        ("rest", "remaining"),
+        ("more", "further"),
+        ("total", "whole"),  # declared nonlocal; that it does not count is for safety
+        ("error", "fault"),
+        ("m", "maths"),
+        ("b", "c"),  # a variable of this function, assigned within a comprehension
+        ("inner", "within"),
+    ],
+)
+def test_other_names_change_the_meaning(tmp_path, old, new):
+    renamed = re.sub(rf"(?<![\w\".]){old}(?![\w\"])", new, FUNCTION)
+    assert renamed != FUNCTION
+    assert meaning(tmp_path, renamed) != meaning(tmp_path, FUNCTION)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # One place of two is another variable.
+        ("def f():\n a = b = 1\n return a", "def f():\n a = b = 1\n return b"),
+        ("def f(x):\n a = x\n return a", "def f(x):\n a = x\n return x"),
+        # A global where the other has a variable.
+        ("def f():\n a = 1\n return a", "def f():\n a = 1\n return b"),
+        ("def f():\n global a\n a = 1", "def f():\n global b\n b = 1"),
+        ("def f(x=a):\n a = x\n return a", "def f(x=b):\n b = x\n return b"),
+        ("@a\ndef f():\n a = 1", "@b\ndef f():\n b = 1"),
+        ("def f() -> a:\n a = 1", "def f() -> b:\n b = 1"),
+        # A function inside assigns what its neighbour reads from outside.
+        (
+            "def f():\n def g():\n  a = 1\n def h():\n  return a\n return h",
+            "def f():\n def g():\n  b = 1\n def h():\n  return b\n return h",
+        ),
+        ("def f():\n return [a for a in x], a", "def f():\n return [b for b in x], b"),
+        ("def f():\n return (lambda: (a := 1)), a", "def f():\n return (lambda: (b := 1)), b"),
+        # What is seen from outside, or by name.
+        ("a = 1", "b = 1"),
+        ("class A:\n a = 1", "class A:\n b = 1"),
+        ("def f():\n class A:\n  a = 1\n return A", "def f():\n class A:\n  b = 1\n return A"),
+        ("def f(x):\n x.a = 1", "def f(x):\n x.b = 1"),
+        ("def f(x):\n return x(a=1)", "def f(x):\n return x(b=1)"),
+        ("def f():\n a = 1\n return locals()", "def f():\n b = 1\n return locals()"),
+        ("def f():\n a = 1\n return eval(x)", "def f():\n b = 1\n return eval(x)"),
+        ("def f():\n a = 1\n return f'{a=}'", "def f():\n b = 1\n return f'{b=}'"),
+        ("def f(x):\n match x:\n  case a: return a", "def f(x):\n match x:\n  case b: return b"),
+    ],
+)
+def test_names_that_are_more_than_names_change_the_meaning(tmp_path, one, other):
+    assert meaning(tmp_path, one) != meaning(tmp_path, other)
+
+
+def test_functions_that_mean_the_same_are_the_same_to_python(tmp_path):
+    """Each name of each function here is changed; where the digest stays, the compiled code does.
+
+    Both ways in which this could go wrong are found: a global or a parameter taken for a variable,
+    and a place of a variable that was overlooked.
+    """
+    same = 0
+    for path in sorted((REPOSITORY / "src/flatminima/models").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            text = ast.unparse(node)
+            for name in {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}:
+                changed = ast.parse(text)
+                for inner in ast.walk(changed):
+                    if isinstance(inner, ast.Name) and inner.id == name:
+                        inner.id = f"{name}_"
+                renamed = ast.unparse(changed)
+                if meaning(tmp_path, renamed) == meaning(tmp_path, text):
+                    same += 1
+                    assert compiled(renamed) == compiled(text), (text, name)
+    assert same > 100
+
+
+def compiled(text):
+    """The code of a module and of all functions in it, without the names of their variables."""
+
+    def told(code):
+        parts = [told(part) if hasattr(part, "co_code") else part for part in code.co_consts]
+        arguments = code.co_argcount + code.co_kwonlyargcount
+        return (code.co_code, code.co_names, code.co_varnames[:arguments], code.co_name, parts)
+
+    return told(compile(text, "text", "exec"))
 
 
 def test_a_string_that_is_a_value_counts(tmp_path):

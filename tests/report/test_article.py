@@ -11,6 +11,7 @@ from flatminima.errors import UserError
 from flatminima.measurements.measurement import Measurement
 from flatminima.report import article
 from flatminima.report.claims import Claims, Sentences, judge
+from flatminima.storage import read_json
 
 from .conftest import (
     EXPERIMENTS,
@@ -854,3 +855,13 @@ def test_what_a_reader_must_know_of_the_images_is_said_wherever_they_are_shown(c
     run = article.Run("laptop", None, None, "2026-01-01", note="Copies from a lossy format.")
     text = visible_text(compose(run=run))
     assert text.count("Copies from a lossy format.") == 4
+
+
+def test_what_repeats_where_is_shown_as_it_was_measured(compose):
+    measured = read_json(ROOT / "report" / "sameness.json")
+    text = visible_text(compose(sameness=measured))
+    for way in measured["ways"]:
+        for what in ("files", "arrays", "numbers", "verdicts"):
+            assert f"{way[f'{what}_differ']} of {way[what]}" in text
+    assert measured["cpu"] in text
+    assert "What repeats, and where" not in visible_text(compose())

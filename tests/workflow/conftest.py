@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from flatminima.cli import main
+from flatminima.provenance.manifest import is_manifest
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -29,10 +30,15 @@ PARTS = (
 )
 JOB = re.compile(r"^Job \d+: (.*)$", re.MULTILINE)
 RESULTS = "results/smoke"
+# What says when and for how long a job ran; besides these, only manifests do.
+TIMED = ("logs", "benchmarks", "checkpoints")
+DATED = ("report/index.html", "report/provenance.json")
 TRACEBACK = "Traceback (most recent call last)"
 # Beside other workers a run gets its share of the cores.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 CORES = str(max((os.cpu_count() or 1) // WORKERS, 1))
+# What must give the same bytes.
+OTHER_CORES = "1" if CORES != "1" else "2"
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,16 @@ class Project:
         """Copy everything, times included."""
         shutil.copytree(self.root, target, symlinks=True)
         return Project(target)
+
+    def found(self, results: str = RESULTS) -> dict[str, bytes]:
+        """What a run found, by the names of its files: all that does not tell when it was made."""
+        folder = self.root / results
+        paths = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        return {
+            name.as_posix(): path.read_bytes()
+            for name, path in sorted(paths.items())
+            if not is_manifest(name) and name.parts[0] not in TIMED and name.as_posix() not in DATED
+        }
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that must occur in a file."""

@@ -1,7 +1,6 @@
 """Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,23 +18,20 @@ from flatminima.models.normalisation import (
     moments_in_parts,
 )
 from flatminima.models.statistics import STATISTICS, Statistics
-from flatminima.models.strategies import Strategies, fastest
+from flatminima.models.strategies import Strategies
 
 # Bytes that feature maps in float32 may take: on a CPU few enough to stay near its caches.
 _CPU_MEMORY = 2**26
 _GPU_MEMORY = 2**32
-# Networks on which the strategies are timed.
-_TIMED = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
     """A module network whose logits are those with one kind of batch-norm statistics.
 
-    Points are taken in parts whose feature maps fit into ``memory``, however many there are. All
-    strategies agree to rounding. They are timed on the first networks that come, and the fastest
-    is used from then on, on the same device for parts of that many points. A network that comes
-    alone, such as the minimum itself, is no measure for several.
+    Points are taken in parts whose feature maps fit into ``memory``, however many there are. Which
+    strategy evaluates them follows from device, points and networks (``Strategies.rule``), so that
+    the same settings give the same bits on one machine.
 
     Attributes:
         network: the module and how its vectors are laid out.
@@ -45,9 +41,8 @@ class Evaluator:
             into as many batches as hold that many, as equal as can be.
         memory: bytes that the feature maps of one part may take in float32, approximately; a batch
             is never cut. None: 64 MiB on a CPU and 4 GiB elsewhere.
-        strategy: the name of the strategy to use; None to choose by timing.
-        tell: called with a line that says which strategy was chosen.
-        chosen: by device, points at a time, and whether for several networks.
+        strategy: the name of the strategy to use; None to choose by the rule.
+        used: the strategies that were used, by points at a time and whether for several networks.
 
     Raises:
         ValueError: if there are no such statistics, or the size of a batch is missing.
@@ -58,9 +53,8 @@ class Evaluator:
     batch: int | None = None
     memory: int | None = None
     strategy: str | None = None
-    tell: Callable[[str], None] = print
     _ready: dict[torch.device, Strategies] = field(default_factory=dict, init=False)
-    chosen: dict[tuple[torch.device, int, bool], str] = field(default_factory=dict, init=False)
+    used: dict[tuple[int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.statistics not in STATISTICS:
@@ -100,7 +94,7 @@ class Evaluator:
         """Evaluate every network on every point."""
         strategies = self._strategies(parameters.device)
         standard = _CPU_MEMORY if parameters.device.type == "cpu" else _GPU_MEMORY
-        # Of numbers, so that parts are the same, and timed once, in either precision.
+        # Of numbers, so that parts are the same in either precision.
         room = (self.memory or standard) // 4
         fitting = max(1, room // strategies.numbers(inputs))
         parts = torch.split(inputs, fitting)
@@ -117,7 +111,8 @@ class Evaluator:
     def _by_parts(
         self, strategies: Strategies, parameters: Tensor, parts: tuple[Tensor, ...], room: int
     ) -> Tensor:
-        strategy = self._choice(strategies, parameters, parts[0], room)
+        strategy = self.strategy or strategies.rule(parameters, parts[0], room)
+        self.used[len(parts[0]), len(parameters) > 1] = strategy
         logits = [strategies.logits(strategy, parameters, part, room) for part in parts]
         return torch.cat(logits, dim=1)
 
@@ -126,21 +121,6 @@ class Evaluator:
             module = copy.deepcopy(self.network.module).to(device).eval()
             self._ready[device] = Strategies(module, self.layout)
         return self._ready[device]
-
-    def _choice(self, strategies: Strategies, parameters: Tensor, part: Tensor, room: int) -> str:
-        if self.strategy is not None:
-            return self.strategy
-        key = (parameters.device, len(part), len(parameters) > 1)
-        if key not in self.chosen:
-            seconds = strategies.seconds(parameters[:_TIMED], part, room)
-            self.chosen[key] = fastest(seconds)
-            times = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in seconds.items())
-            self.tell(
-                f"{'networks are' if key[-1] else 'a single network is'} evaluated by "
-                f"{self.chosen[key]} on {len(part)} points at a time; "
-                f"milliseconds a network: {times}"
-            )
-        return self.chosen[key]
 
 
 def with_statistics(
@@ -174,18 +154,19 @@ def underlying(network: Network) -> Network:
     return network.network
 
 
-def strategies_of(network: Network) -> dict[str, list[str]]:
-    """How a network has been evaluated so far, for the manifest: they agree to rounding only.
+def strategies_of(*networks: Network) -> dict[str, list[str]]:
+    """How networks have been evaluated so far, for the manifest: strategies agree to rounding only.
 
     Returns:
-        ``strategies``, a line for each choice by timing; nothing if there was nothing to choose.
+        ``strategies``, a line for each that was used; nothing if there was nothing to choose.
     """
-    chosen = network.chosen if isinstance(network, Evaluator) else {}
-    lines = [
+    lines = dict.fromkeys(
         f"{strategy}: {'several networks' if several else 'one network'} on {points} points at once"
-        for (_, points, several), strategy in chosen.items()
-    ]
-    return {"strategies": lines} if lines else {}
+        for network in networks
+        if isinstance(network, Evaluator)
+        for (points, several), strategy in network.used.items()
+    )
+    return {"strategies": [*lines]} if lines else {}
 
 
 def statistics_of(network: Network) -> int | None:

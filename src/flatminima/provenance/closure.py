@@ -5,11 +5,14 @@ tree without comments, docstrings and layout, so that only edits that can change
 """
 
 import ast
+import copy
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 from flatminima.errors import UserError
 from flatminima.storage import open_to_read, read_bytes
@@ -72,9 +75,10 @@ def import_closure(script: Path, source: Path, modules: Sequence[str] = ()) -> t
 def meaning_digest(path: Path) -> str:
     """Digest what a Python file means: sha256 of its syntax tree, as 64 hexadecimal digits.
 
-    Comments, docstrings, other bare strings, layout and quoting do not count. Empty fields are left
-    out, so a field that a later Python adds to a node does not change the digest; a Python that
-    builds another tree from the same text (as 3.12 does for some f-strings) does.
+    Comments, docstrings, other bare strings, layout and quoting do not count, nor do the order of
+    imports that follow one another and the names of a function's own variables. Empty fields are
+    left out, so a field that a later Python adds to a node does not change the digest; a Python
+    that builds another tree from the same text (as 3.12 does for some f-strings) does.
 
     Raises:
         UserError: if the file is missing or not valid Python.
@@ -98,7 +102,9 @@ _COMPUTED = -1
 # Both caches are keyed by the text itself, so an edited file can never meet an old answer.
 @lru_cache(maxsize=1024)
 def _meaning(text: bytes, name: str) -> str:
-    return hashlib.sha256(_outline(_parse(text, name)).encode()).hexdigest()
+    tree = _parse(text, name)
+    _number_variables(tree)
+    return hashlib.sha256(_outline(tree).encode()).hexdigest()
 
 
 @lru_cache(maxsize=1024)
@@ -148,9 +154,110 @@ def _outline(value: object) -> str:
         # A constant None has a value that looks like an absent field; the type name keeps it apart.
         return f"{type(value).__name__}({','.join(fields)})"
     if isinstance(value, list):
-        return f"[{','.join(_outline(item) for item in value if not _bare_string(item))}]"
+        return f"[{','.join(_items(item for item in value if not _bare_string(item)))}]"
     # Not repr: which characters it escapes depends on the Unicode tables of the Python version.
     return f"{type(value).__name__}:{value!a}"
+
+
+def _items(items: Iterable[object]) -> Iterator[str]:
+    """The outlines of a list, imports that follow one another in one order whatever theirs.
+
+    No code may rest on their order, since the linter sorts them; what one name ends up as may.
+    """
+    for importing, run in groupby(items, lambda item: isinstance(item, _IMPORTS)):
+        if not importing:
+            yield from map(_outline, run)
+            continue
+        imports = [one for node in run for one in _split(cast(ast.Import | ast.ImportFrom, node))]
+        bound = {(name, source) for name, source, _ in imports}
+        outlines = [outline for *_, outline in imports]
+        # Of two imports that bind one name to different things the later one wins, and a star may
+        # bind any name.
+        sortable = len(dict(bound)) == len(bound) and "*" not in dict(bound)
+        yield from sorted(outlines) if sortable else outlines
+
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+def _split(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:
+    """Each name that a statement imports: what it binds, to what, and its outline alone."""
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            source = f"{'.' * node.level}{node.module or ''} {alias.name}"
+        else:
+            source = alias.name if alias.asname else alias.name.partition(".")[0]
+        single = copy.copy(node)
+        single.names = [alias]
+        yield alias.asname or alias.name.partition(".")[0], source, _outline(single)
+
+
+def _number_variables(tree: ast.Module) -> None:
+    """Put numbers for the names of variables that functions assign and nothing else can see.
+
+    Such a name is assigned in the body of an outermost function itself, so that wherever it is read
+    within that function, it is this variable or one of a function inside. It is no parameter, no
+    name of a function, import, exception or pattern, is not declared global or nonlocal, and does
+    not appear in the head of the function, where a global would be meant. All its places get the
+    same number, so two functions with the same outline differ by a change of names at most. Nothing
+    is done in a file that asks for variables by their names, or to a function with a class in it.
+    """
+    nodes = [*ast.walk(tree)]
+    if any(isinstance(node, ast.Name) and node.id in _ASKING for node in nodes):
+        return
+    if any(isinstance(node, ast.Attribute) and node.attr in _LOOKING_UP for node in nodes):
+        return
+    for function in _outermost(tree):
+        inside = [*ast.walk(function)]
+        if any(isinstance(node, _WITH_NAMESPACES) for node in inside):
+            continue
+        body = {id(node) for statement in function.body for node in ast.walk(statement)}
+        fixed = {name for node in inside for name in _identifiers(node)}
+        fixed |= {n.id for n in inside if isinstance(n, ast.Name) and id(n) not in body}
+        free = {name for name in _assigned(function.body) if not name.startswith("__")} - fixed
+        numbers: dict[str, str] = {}
+        for node in inside:
+            if isinstance(node, ast.Name) and node.id in free:
+                node.id = numbers.setdefault(node.id, str(len(numbers)))
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, *_COMPREHENSIONS)
+# From Python 3.12 on, there are aliases of types, and parameters of type, with scopes of their own.
+_WITH_NAMESPACES = (
+    ast.ClassDef,
+    *(getattr(ast, name) for name in ("TypeAlias", "TypeVar") if hasattr(ast, name)),
+)
+_ASKING = frozenset({"locals", "vars", "dir", "eval", "exec"})
+_LOOKING_UP = frozenset({"f_locals", "_getframe", "currentframe"})
+
+
+def _outermost(node: ast.AST) -> Iterator[_Function]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _Function):
+            yield child
+        else:
+            yield from _outermost(child)
+
+
+def _assigned(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The names assigned in the scope of some statements itself."""
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        if not isinstance(node, _SCOPES):
+            yield from _assigned(ast.iter_child_nodes(node))
+
+
+def _identifiers(node: ast.AST) -> Iterator[str]:
+    """The names in a node that are no variables of their own, attributes, keywords or texts."""
+    if isinstance(node, ast.Name | ast.Attribute | ast.keyword | ast.Constant):
+        return
+    for _, value in ast.iter_fields(node):
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                yield item.partition(".")[0]
 
 
 def _bare_string(node: object) -> bool:

@@ -179,6 +179,7 @@ def build(
     manifests: Mapping[str, Manifest],
     checks: Sequence[Check],
     experiments: Sequence[str],
+    sameness: Mapping[str, Any] | None = None,
     elsewhere: Sequence[Elsewhere] = (),
     notice: Notice | None = None,
 ) -> str:
@@ -196,6 +197,8 @@ def build(
         checks: reproducibility checks to show.
         experiments: what the run is made of; the page has no section, and ``claims``,
             ``verdicts`` and ``figures`` have no entry, of any other.
+        sameness: what was measured of what repeats where, ``report/sameness.json``; None to say
+            nothing of it.
         elsewhere: published runs to show beside it.
         notice: what to say above everything else, if there is anything to say.
 
@@ -221,6 +224,7 @@ def build(
         verdicts=verdicts,
         checks=checks,
         experiments=experiments,
+        sameness=sameness,
         sections=sections_of(experiments),
         here=vocabulary,
         elsewhere=[

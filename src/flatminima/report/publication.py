@@ -158,6 +158,7 @@ class _Page:
             manifests=manifests,
             checks=checks,
             experiments=self.experiments,
+            sameness=read_json(self.source / "sameness.json"),
             elsewhere=runs,
             notice=notice,
         )

@@ -44,7 +44,6 @@ def loss_surfaces(
     count = sum(map(len, minima.values())) * len(SURFACES_BY)
     coarse: list[LossSurface] = []
     for depth, network in networks.items():
-        # One evaluator for all minima, since it times its strategies anew.
         evaluators = [with_statistics(network, statistics) for statistics in SURFACES_BY]
         for minimum, evaluator in itertools.product(minima[depth], evaluators):
             surface = loss_surface(

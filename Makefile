@@ -76,10 +76,11 @@ clean: ## remove the environment and Snakemake's cache; results stay
 	rm -rf .venv .snakemake
 
 .PHONY: scale-exists
-scale-exists:
+scale-exists: $(READY)
 	@test "$(SCALE)" = laptop -o -n "$(OVERLAY)" || { \
 	  echo "SCALE=$(SCALE): there is no workflow/scales/$(SCALE).yaml; choose one of laptop" \
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
+	@$(BIN)/flatminima check $(OVERLAY) >/dev/null
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

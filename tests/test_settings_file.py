@@ -27,7 +27,7 @@ LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "\n".join(
         ("a: &a {b: *a}", "in line 1: what is named by & here holds itself"),
         ("a: 1\nb: &b [[*b]]", "in line 2: what is named by & here holds itself"),
         ("b: &b {x: 1}\nc: {<<: *b}", "in line 2: there is no << here; write the keys out"),
-        (LAUGHS, r"in line 5: with its aliases \(\*\) it holds more than 100,000 values"),
+        (LAUGHS, r"in line 6: with its aliases \(\*\) it holds more than 100,000 values"),
         ("[" * 100_000, "in line 1: more than 50 lists and mappings lie within one another"),
         ("- " * 100_000, "in line 1: more than 50 lists"),
         (f"a: 1\nb: {'9' * 5000}", "in line 2: no int is written like this"),
@@ -78,8 +78,6 @@ def test_numbers_are_what_they_look_like_and_nothing_else_is_one(text, number):
     assert type(found) is type(number)
 
 
-@pytest.mark.parametrize(
-    "number", [0.1, 1e-300, 5e-324, 1.7976931348623157e308, 123456789012345678]
-)
+@pytest.mark.parametrize("number", [0.1, 1e-300, 5e-324, 1.7976931348623157e308, 12345678901234567])
 def test_numbers_as_json_writes_them_are_read_to_the_last_bit(number):
     assert parse(json.dumps(number).encode(), "c.json") == number

@@ -40,6 +40,21 @@ def test_files_to_be_downloaded_need_not_be_there(tmp_path, monkeypatch):
     assert files("cifar10", None)[-1] == "downloads/cifar10/cifar-10-batches-bin/test_batch.bin"
 
 
+def test_home_and_variables_in_a_folder_are_written_out(svhn_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(svhn_folder.parent))
+    monkeypatch.setenv("RAW", svhn_folder.name)
+    monkeypatch.delenv("NOWHERE", raising=False)
+    expected = files("svhn", str(svhn_folder))
+    for folder in ("~/{0}", "$HOME/{0}", "${{HOME}}/{0}", "~/$RAW", "~/${{RAW}}/"):
+        assert files("svhn", folder.format(svhn_folder.name)) == expected
+    with pytest.raises(UserError, match="not every variable in it is set; set it, or write"):
+        files("svhn", "$NOWHERE/raw")
+    with pytest.raises(UserError, match="there is no such folder"):
+        files("svhn", "~/elsewhere")
+    with pytest.raises(UserError, match=r"home directory.*; write the folder out"):
+        files("svhn", "~nobody-of-this-name/raw")
+
+
 def test_missing_folders_and_files_are_told(svhn_folder, cifar10_folder):
     with pytest.raises(UserError, match="there is no such folder; correct it, or set it to null"):
         files("svhn", str(svhn_folder / "elsewhere"))

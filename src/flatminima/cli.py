@@ -1,4 +1,4 @@
-"""The command ``flatminima``: check settings, audit results, ask why they are stale, publish them."""
+"""The command ``flatminima``: check settings, audit, explain and publish results."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Say of config.yaml, with overlays over it, what is wrong: in which file, where, and the cure."""
+    """Say what is wrong with config.yaml and the overlays over it: where, and the cure."""
     root = options.root or _project(Path())
     files = [os.path.relpath(root / "config.yaml"), *map(str, options.folder)]
     print(f"{', '.join(files)}: right, for results/{load(files, root / SCHEMA)['scale']}")

@@ -33,6 +33,7 @@ class OfficialFiles:
         archive: what the files are packed in, if they are not published one by one.
         extra: MD5 of further files: used where they lie beside the others, and never downloaded.
         dispensable: names of the files that a smaller copy may lack.
+        mistakable: by the names of files and folders of other editions, what these are.
     """
 
     address: str
@@ -40,6 +41,7 @@ class OfficialFiles:
     archive: Archive | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     dispensable: Sequence[str] = ()
+    mistakable: Mapping[str, str] = field(default_factory=dict)
 
     def parcels(self) -> dict[str, dict[str, str]]:
         """What is downloaded at once, by its name: the archive, or each file.
@@ -71,10 +73,14 @@ class OfficialFiles:
             place /= self.archive.folder
         missing = [n for n in self.md5 if folder is not None and not (place / n).is_file()]
         if lacking := [n for n in missing if not (partial and n in self.dispensable)]:
-            raise UserError(
-                f"{place} does not hold {', '.join(lacking)}; put the files there, or correct the "
-                "folder"
-            )
+            cure = "put the files there, or correct the folder"
+            for name, what in self.mistakable.items():
+                if (place / name).exists():
+                    cure = (
+                        f"{name} there is of {what}; get {' and '.join(self.parcels())} from "
+                        f"{self.address}, or set the folder to null to download"
+                    )
+            raise UserError(f"{place} does not hold {', '.join(lacking)}; {cure}")
         names = [name for name in self.md5 if name not in missing]
         names += [name for name in self.extra if (place / name).is_file()]
         return [(place / name).as_posix() for name in names]

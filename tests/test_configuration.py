@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ import yaml
 from flatminima.configuration import (
     RENAMED,
     block,
+    checked,
     experiments,
     image_files,
     load,
@@ -71,6 +74,8 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "(it is text here: write 10)"),
         (f"experiments: {{images: {{training: {{learning_rate: {10**400}}}}}}}",
          "; the learning rate is a number above 0"),
+        ("experiments: {images: {data: {folder: 'raw/{x}'}}}",
+         "data.folder is 'raw/{x}'; the folder is a path without braces and backslashes"),
         ('scale: "smoke\\n"', "over.yaml: scale is 'smoke\\n'; the name of a run's folder"),
         ("experiments: {images: {training: {poison_factors: [0, 0.001]}}}",
          "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
@@ -164,6 +169,71 @@ def test_a_wrong_overlay_is_told_by_file_key_value_and_cure(tmp_path, text, mess
     with pytest.raises(ConfigError) as caught:
         load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
     assert message in str(caught.value)
+
+
+def leaves(value, path=()):
+    """Every setting that is neither a list nor a mapping, with its keys."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(part, (*path, key))
+    else:
+        yield path, value
+
+
+def changed(path, value):
+    """The default configuration with another value at a place."""
+    whole = yaml.safe_load(DEFAULT.read_text())
+    inner = whole
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return whole
+
+
+NUMBERS = [
+    (path, value)
+    for path, value in leaves(yaml.safe_load(DEFAULT.read_text()))
+    if isinstance(value, int | float)
+]
+
+
+def test_no_count_or_size_may_be_absurd():
+    """A run of 10³⁰ seeds is refused where it is written, not by memory or an overflow."""
+    counts = [path for path, value in NUMBERS if isinstance(value, int)]
+    assert len(counts) > 100
+    for path in counts:
+        for absurd in (10**30, -(10**30)):
+            with pytest.raises(ConfigError, match=re.escape(str(absurd))):
+                checked(changed(path, absurd), SCHEMA, [DEFAULT])
+
+
+def test_a_number_is_one_setting_however_it_is_written(tmp_path):
+    """Recipes are the same then, so that nothing is made again."""
+    default = json.dumps(config())
+    for path, value in NUMBERS:
+        for other in (int(value), float(value)):
+            if other != value:
+                continue
+            try:
+                found = checked(changed(path, other), SCHEMA, [DEFAULT])
+            except ConfigError:
+                # What counts is a whole number, and nothing else is taken for one.
+                assert isinstance(value, int)
+                assert isinstance(other, float)
+            else:
+                assert json.dumps(found) == default, path
+    overlays = set()
+    for nothing, small, one in (
+        ("0", "1e-3", "1"),
+        ("0.0", "0.001", "1.0"),
+        ("-0.0", "1.0E-03", "1."),
+    ):
+        (tmp_path / "over.yaml").write_text(
+            f"scale: over\ngeometry: {{cutoffs: [{small}, {one}]}}\n"
+            f"experiments: {{swiss_roll: {{data: {{noise: {nothing}}}}}}}"
+        )
+        overlays.add(json.dumps(load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)))
+    assert len(overlays) == 1
 
 
 def test_a_missing_key_is_named(tmp_path):

@@ -138,6 +138,15 @@ def test_a_configuration_that_is_no_yaml_is_told_by_file_line_and_cure(odd):
     assert "common.smk" not in said(done)
 
 
+def test_code_that_cannot_be_read_is_told_by_file_and_line(odd):
+    odd.write("src/flatminima/figures/rings.py", b"def (:\n")
+    done = odd.make("--dry-run", scale="one")
+    assert done.returncode == 1
+    assert "src/flatminima/figures/rings.py:1: not valid Python" in said(done)
+    assert "Traceback" not in said(done)
+    assert "common.smk" not in said(done)
+
+
 @pytest.mark.parametrize(("text", "message"), BROKEN)
 @pytest.mark.parametrize("name", ["config.yaml", "overlay.yaml"])
 def test_the_command_tells_the_same_of_configuration_and_overlays(

@@ -3,7 +3,6 @@
 ``python -m flatminima.place`` says so before an environment is installed. It needs no package.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -29,6 +28,6 @@ def ensure_plain(path: Path | str) -> None:
 
 if __name__ == "__main__":
     try:
-        ensure_plain(os.environ.get("PWD", "") or Path.cwd())
+        ensure_plain(Path.cwd())
     except UserError as error:
         sys.exit(str(error))

@@ -13,14 +13,16 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format api why audit sameness publish lock clean
+.PHONY: help report test lint format api why audit sameness publish unlock lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 	@echo "SCALE=smoke|laptop|paper and CORES=n choose the size of the run (now $(SCALE), $(CORES))"
 
 report: $(READY) scale-exists ## make the report of SCALE, running only what is stale
-	@$(SNAKEMAKE)
+	@$(SNAKEMAKE) || { status=$$?; ! ls .snakemake/locks/$(SCALE)/*.lock >/dev/null 2>&1 || \
+	  echo "results/$(SCALE) is locked: a run is making it, or one was killed. If none goes on in" \
+	    "this folder, say make unlock, and then make report again" >&2; exit $$status; }
 	@echo "report: $(CURDIR)/results/$(SCALE)/report/index.html"
 
 # Whole files go to each worker, in the order that tests/conftest.py gives them.
@@ -59,6 +61,9 @@ sameness: $(READY) ## measure anew what repeats on which machine, for the table 
 publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
 	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)") $(if $(LIMIT),--limit $(LIMIT))
 
+unlock: $(READY) scale-exists ## take off locks that killed runs left, when no run goes on here
+	@$(SNAKEMAKE) --unlock
+
 # Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
 lock: ## resolve the dependencies anew and write requirements.lock
 	rm -rf .venv-lock
@@ -74,14 +79,16 @@ clean: ## remove the environment and Snakemake's cache; results stay
 	rm -rf .venv .snakemake
 
 .PHONY: scale-exists
-scale-exists:
+scale-exists: $(READY)
 	@test "$(SCALE)" = laptop -o -n "$(OVERLAY)" || { \
 	  echo "SCALE=$(SCALE): there is no workflow/scales/$(SCALE).yaml; choose one of laptop" \
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
+	@$(BIN)/flatminima check $(OVERLAY) >/dev/null
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@PYTHONPATH=src $(PYTHON) -m flatminima.place
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .

@@ -5,9 +5,6 @@
 import sys
 
 
-configfile: "config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/poisoned.smk"

@@ -1,16 +1,20 @@
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from flatminima.configuration import (
     RENAMED,
     block,
+    checked,
     experiments,
     image_files,
     load,
     overlay,
     poisoned,
+    read_schema,
 )
 from flatminima.errors import ConfigError
 from flatminima.experiments import EXPERIMENTS
@@ -63,9 +67,17 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "training.seeds is 6.0; it must be a whole number"),
         ("experiments: {images: {training: {learning_rate: .nan}}}",
          "training.learning_rate is nan; the learning rate is a number above 0"),
-        ("experiments: {images: {training: {learning_rate: 1e-3}}}",
+        ("experiments: {images: {training: {learning_rate: '1e-3'}}}",
          "learning_rate is '1e-3'; the learning rate is a number above 0 "
-         "(YAML reads it as text: write 1.0e-03)"),
+         "(it is text here: write 0.001)"),
+        ("experiments: {images: {training: {seeds: 010}}}",
+         "training.seeds is '010'; it must be a whole number from 1 to 10,000 "
+         "(it is text here: write 10)"),
+        (f"experiments: {{images: {{training: {{learning_rate: {10**400}}}}}}}",
+         "; the learning rate is a number above 0"),
+        ("experiments: {images: {data: {folder: 'raw/{x}'}}}",
+         "data.folder is 'raw/{x}'; the folder is a path without braces and backslashes"),
+        ('scale: "smoke\\n"', "over.yaml: scale is 'smoke\\n'; the name of a run's folder"),
         ("experiments: {images: {training: {poison_factors: [0, 0.001]}}}",
          "poison_factors[1] is 0.001; with 400 training points this takes no poison point at all"),
         ("experiments: {minefield: {descent: {epochs: 20, every: 10}, embedding: {components: 3}}}",
@@ -94,7 +106,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("experiments: {rings: {network: {hidden: [2, 100]}}}",
          "network.hidden[0] is 2; the circle takes three or more units"),
         ("experiments: {rings: {survey: {angles: 4}}}",
-         "survey.angles is 4; the number of angles is a whole number, 8 or more"),
+         "survey.angles is 4; the number of angles is a whole number from 8 to"),
         ("experiments: {rings: {circle: {noise: 0}}}",
          "circle.noise is 0; the noise of the rough copy is a number above 0"),
         ("experiments: {images: {survey: {points: 500}}}",
@@ -158,6 +170,66 @@ def test_a_wrong_overlay_is_told_by_file_key_value_and_cure(tmp_path, text, mess
     with pytest.raises(ConfigError) as caught:
         load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
     assert message in str(caught.value)
+
+
+def leaves(value, path=()):
+    """Every setting that is neither a list nor a mapping, with its keys."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(part, (*path, key))
+    else:
+        yield path, value
+
+
+def rewritten(change):
+    """The default configuration with every number written as ``change`` says of keys and value."""
+    whole = yaml.safe_load(DEFAULT.read_text())
+    numbers = [it for it in leaves(whole) if isinstance(it[1], int | float)]
+    for path, value in numbers:
+        inner = whole
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = change(path, value)
+    return whole
+
+
+@pytest.mark.parametrize("absurd", [10**30, -(10**30)])
+def test_no_count_or_size_may_be_absurd(absurd):
+    """A run of 10³⁰ seeds is refused where it is written, not by memory or an overflow."""
+    counts = [path for path, value in leaves(config()) if type(value) is int]
+    whole = rewritten(lambda path, value: absurd if path in counts else value)
+    errors = jsonschema.Draft202012Validator(read_schema(SCHEMA)).iter_errors(whole)
+    refused = {tuple(error.absolute_path) for error in errors}
+    assert len(counts) > 100
+    assert [path for path in counts if path not in refused] == []
+    with pytest.raises(ConfigError, match=f"is {absurd}; "):
+        checked(whole, SCHEMA, [DEFAULT])
+
+
+def test_a_number_is_one_setting_however_it_is_written(tmp_path):
+    """Recipes are the same then, so that nothing is made again."""
+    default = config()
+    measures = {path for path, value in leaves(default) if isinstance(value, float)}
+
+    def change(path, value):
+        if path[-1] == "depth":
+            return float(value)
+        return int(value) if path in measures and value == int(value) else value
+
+    assert len(measures) > 50
+    assert json.dumps(checked(rewritten(change), SCHEMA, [DEFAULT])) == json.dumps(default)
+    overlays = set()
+    for nothing, small, one in (
+        ("0", "1e-3", "1"),
+        ("0.0", "0.001", "1.0"),
+        ("-0.0", "1.0E-03", "1."),
+    ):
+        (tmp_path / "over.yaml").write_text(
+            f"scale: over\ngeometry: {{cutoffs: [{small}, {one}]}}\n"
+            f"experiments: {{swiss_roll: {{data: {{noise: {nothing}}}}}}}"
+        )
+        overlays.add(json.dumps(load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)))
+    assert len(overlays) == 1
 
 
 def test_a_missing_key_is_named(tmp_path):

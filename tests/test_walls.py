@@ -14,7 +14,8 @@ PACKAGE = ROOT / "src/flatminima"
 
 ORDER = (
     ("errors", "progress", "devices", "circles", "schemas"),
-    ("storage", "seeding"),
+    ("storage", "seeding", "place"),
+    ("settings_file",),
     ("ranks", "records", "figure_record"),
     ("formats",),
     ("flatness_measures",),

@@ -1,4 +1,4 @@
-"""The command ``flatminima``: audit results, ask why they are stale, and publish them."""
+"""The command ``flatminima``: check settings, audit, explain and publish results."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flatminima.configuration import resolver
+from flatminima.configuration import SCHEMA, load, resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.freshness import Status, status
@@ -23,6 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Say what is wrong with config.yaml and the overlays over it: where, and the cure."""
+    root = options.root or _project(Path())
+    files = [os.path.relpath(root / "config.yaml"), *map(str, options.folder)]
+    print(f"{', '.join(files)}: right, for results/{load(files, root / SCHEMA)['scale']}")
+    return 0
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flatminima", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for command, count, folder in (
+        (_check, "*", "an overlay, later ones over earlier ones"),
         (_audit, "+", "results/<scale>, published/<name>, or a folder within results"),
         (_why, None, "results/<scale>"),
         (_publish, None, "results/<scale>, finished"),

@@ -6,13 +6,13 @@ What an experiment's jobs read and what its settings may be says its record in
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from flatminima.data import sources
 from flatminima.errors import ConfigError, UserError
@@ -26,7 +26,7 @@ from flatminima.experiments.experiment import (
 )
 from flatminima.models import architectures
 from flatminima.schemas import make_strict
-from flatminima.storage import read_bytes
+from flatminima.settings_file import read_mapping
 from flatminima.training import optimizers
 
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
@@ -59,8 +59,15 @@ RENAMED = {
 """Keys of earlier versions, and what they are called now."""
 
 
-def load(files: Sequence[Path | str], schema: Path | str) -> Config:
+def load(
+    files: Sequence[Path | str], schema: Path | str, given: Mapping[str, Any] | None = None
+) -> Config:
     """Read a configuration and its overlays, later files over earlier ones, and check the result.
+
+    Args:
+        files: the configuration and its overlays.
+        schema: see ``checked``.
+        given: what the command line says, over all files.
 
     Raises:
         ConfigError: naming file, key, value and cure of the first thing that is wrong.
@@ -68,22 +75,7 @@ def load(files: Sequence[Path | str], schema: Path | str) -> Config:
     config: Config = {}
     for file in files:
         config = overlay(config, read_mapping(file))
-    return checked(config, schema, files)
-
-
-def read_mapping(path: Path | str) -> Config:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        ConfigError: if it is not YAML, or not a mapping with each key once.
-    """
-    try:
-        value = yaml.load(read_bytes(path), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: holds {value!r}; expected a mapping of keys to values")
-    return value
+    return checked(overlay(config, given or {}), schema, files)
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Config:
@@ -127,7 +119,8 @@ def read_schema(path: Path | str) -> Config:
 def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> Config:
     """Check a merged configuration, and leave out the experiments that ``only`` does not list.
 
-    Values that no file holds are taken to come from the command line.
+    Values that no file holds are taken to come from the command line. Settings that are numbers
+    become floats, so that 0 and 0.0 are the same setting; those that count stay whole numbers.
 
     Args:
         config: what was merged.
@@ -138,7 +131,8 @@ def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> 
         ConfigError: for the first violation, in the order of the keys.
     """
     parts = [(str(file), read_mapping(file)) for file in files]
-    validator = _Validator(read_schema(schema))
+    rules = read_schema(schema)
+    validator = _Validator(rules)
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError(_explain(errors[0], parts))
@@ -161,7 +155,23 @@ def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> 
             "an overlay names a scale of its own, so that results of different settings stay apart"
         )
         raise ConfigError(f"{parts[-1][0]}: scale is still {config['scale']!r}; {cure}")
-    return config
+    return _typed(config, rules, rules["$defs"])  # type: ignore[no-any-return]
+
+
+def _typed(value: Any, schema: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+    """A valid setting with its numbers as its schema means them; ``named`` are its ``$defs``."""
+    if "$ref" in schema:
+        schema = named[schema["$ref"].rpartition("/")[2]]
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return {key: _typed(part, known.get(key, {}), named) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part, schema.get("items", {}), named) for part in value]
+    if value in schema.get("enum", ()):
+        return schema["enum"][schema["enum"].index(value)]
+    if isinstance(value, (int, float)) and "number" in schema.get("type", ()):
+        return float(value) + 0.0  # -0.0 is 0.0 too
+    return value
 
 
 def _check(config: Config) -> None:
@@ -285,7 +295,9 @@ def _is_integer(_checker: object, value: object) -> bool:
 
 
 def _is_number(_checker: object, value: object) -> bool:
-    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 _Validator = jsonschema.validators.extend(
@@ -294,21 +306,6 @@ _Validator = jsonschema.validators.extend(
         {"integer": _is_integer, "number": _is_number}
     ),
 )
-
-
-class _UniqueKeyLoader(yaml.CSafeLoader):
-    """A safe loader that refuses a key given twice, which YAML would settle silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def _explain(error: Any, parts: _Parts) -> str:
@@ -339,12 +336,12 @@ def _wrong(path: KeyPath, value: object, cure: str, parts: _Parts) -> ConfigErro
 
 
 def _number_hint(value: object) -> str:
-    """YAML takes 1e-3 for text: say so where that is what happened."""
+    """A number in quotes, or with a zero in front, is text: say so where that is what happened."""
     try:
         number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
         return ""
-    return f" (YAML reads it as text: write {number:.1e})" if math.isfinite(number) else ""
+    return f" (it is text here: write {number:g})" if math.isfinite(number) else ""
 
 
 def _dotted(path: KeyPath) -> str:

@@ -64,9 +64,14 @@ def test_asking_for_more_images_than_there_are_is_refused(cifar10_folder):
         (cifar10_bytes(3, 0)[:-1], "has 9218 bytes, expected a multiple of 3073: 2 images are"),
         (cifar10_bytes(3, 0) + b"\n", "has 9220 bytes, expected a multiple of 3073: 3 images"),
         (cifar10_bytes(2, 0) + b"\x0a" + bytes(3072), "the label of image 2 is 10, expected 0 to"),
+        (b"\0" * 3074 * 5, "has 15370 bytes, .*: images with two labels each, as CIFAR-100 has"),
+        (b"\x80\x02}q\x01(U\x0bbatch_label", "is of the Python version, a pickle, which is never "
+         "read here; replace it with the official file, of the binary version"),
+        (b"\x1f\x8b\x08" + bytes(3070), "is compressed by gzip and not unpacked"),
+        (b"MATLAB 5.0 MAT-file", "is of the MATLAB version"),
         (b"\xff" * 3073, "the label of image 0 is 255, expected 0 to 9; replace it"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_file_is_told_by_name_fault_and_cure(tmp_path, content, message):
     path = tmp_path / "test_batch.bin"
     path.write_bytes(content)

@@ -40,6 +40,39 @@ def test_files_to_be_downloaded_need_not_be_there(tmp_path, monkeypatch):
     assert files("cifar10", None)[-1] == "downloads/cifar10/cifar-10-batches-bin/test_batch.bin"
 
 
+def test_home_and_variables_in_a_folder_are_written_out(svhn_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(svhn_folder.parent))
+    monkeypatch.setenv("RAW", svhn_folder.name)
+    monkeypatch.delenv("NOWHERE", raising=False)
+    expected = files("svhn", str(svhn_folder))
+    for folder in ("~/{0}", "$HOME/{0}", "${{HOME}}/{0}", "~/$RAW", "~/${{RAW}}/"):
+        assert files("svhn", folder.format(svhn_folder.name)) == expected
+    with pytest.raises(UserError, match="not every variable in it is set; set it, or write"):
+        files("svhn", "$NOWHERE/raw")
+    with pytest.raises(UserError, match="there is no such folder"):
+        files("svhn", "~/elsewhere")
+    with pytest.raises(UserError, match=r"home directory.*; write the folder out"):
+        files("svhn", "~nobody-of-this-name/raw")
+
+
+@pytest.mark.parametrize(
+    ("source", "there", "message"),
+    [
+        ("cifar10", "data_batch_1", "data_batch_1 there is of the Python version, whose pickles "
+         r"are never read here; get cifar-10-binary\.tar\.gz from https?://www\.cs\.toronto\.edu"),
+        ("cifar10", "cifar-10-batches-py/data_batch_1", "is of the Python version"),
+        ("cifar10", "data_batch_1.mat", "is of the MATLAB version"),
+        ("cifar10", "fine_label_names.txt", "is of CIFAR-100"),
+        ("svhn", "digitStruct.mat", r"is of SVHN's first format, .* get train_32x32\.mat and "),
+    ],
+)  # fmt: skip
+def test_another_edition_is_told_with_where_to_get_the_right_one(tmp_path, source, there, message):
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).touch()
+    with pytest.raises(UserError, match=f"does not hold .*; .*{message}"):
+        files(source, str(tmp_path))
+
+
 def test_missing_folders_and_files_are_told(svhn_folder, cifar10_folder):
     with pytest.raises(UserError, match="there is no such folder; correct it, or set it to null"):
         files("svhn", str(svhn_folder / "elsewhere"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_array
 
 from flatminima.data.dataset import from_arrays
 from flatminima.data.load import load
@@ -131,6 +132,7 @@ MALFORMED = {
     "nothing": ({}, "holds no X"),
     "floats": (GOOD | {"X": GOOD["X"] / 255}, "X is of type float64, expected uint8"),
     "a cell array": (GOOD | {"X": np.array([1, "a"], dtype=object)}, "X is of type object"),
+    "sparse": (GOOD | {"y": csc_array(GOOD["y"].T)}, "y is of type object, expected whole numbers"),
     "text": (GOOD | {"y": np.array(["1"])}, "y is of type <U1, expected whole numbers"),
     "labels of floats": (GOOD | {"y": GOOD["y"] / 2}, "y is of type float64"),
     "images first": (GOOD | {"X": GOOD["X"].transpose(3, 0, 1, 2)},
@@ -138,7 +140,10 @@ MALFORMED = {
     "grey": (GOOD | {"X": GOOD["X"][:, :, 0]}, r"X has the shape \(32, 32, 12\)"),
     "no image": ({"X": GOOD["X"][..., :0], "y": GOOD["y"][:0]}, r"X has the shape \(32, 32, 3, 0"),
     "a label too few": (GOOD | {"y": GOOD["y"][1:]}, r"y has the shape \(11, 1\), expected \(12"),
-    "labels in a row": (GOOD | {"y": GOOD["y"].T}, r"y has the shape \(1, 12\), expected \(12, 1"),
+    "pixels beyond white": (GOOD | {"X": GOOD["X"].astype(np.int16) + 1},
+                            "X has values from [01] to 256, expected 0 to 255"),
+    "infinite labels": (GOOD | {"y": GOOD["y"] * np.inf}, "y is of type float64, expected whole"),
+    "huge labels": (GOOD | {"y": GOOD["y"] * 1e300}, "y is of type float64, expected whole"),
     "a label of 0": (GOOD | {"y": GOOD["y"] - 1}, "the label of image 0 is 0, expected 1 to 10"),
     "a label of 11": (GOOD | {"y": GOOD["y"] + 1}, "the label of image 9 is 11, expected 1 to 10"),
     "a negative label": (GOOD | {"y": -GOOD["y"].astype(np.int16)}, "the label of image 0 is -1"),
@@ -151,6 +156,29 @@ def test_a_file_of_another_form_is_told_by_name_fault_and_cure(tmp_path, kind):
     path = tmp_path / "train_32x32.mat"
     savemat(path, content)
     with pytest.raises(DamagedFileError, match=rf"train_32x32\.mat: {message}.*; replace it with"):
+        read(str(path))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16, np.uint8])
+def test_whole_numbers_of_any_type_and_labels_in_a_row_are_taken(tmp_path, kind):
+    path = str(tmp_path / "train_32x32.mat")
+    savemat(path, GOOD)
+    images, labels = read(path)
+    savemat(path, {"X": GOOD["X"].astype(kind), "y": GOOD["y"].astype(kind).T})
+    for found, expected in zip(read(path), (images, labels), strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("header", [b"", b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512)])
+def test_a_file_of_matlab_7_3_is_told_with_its_cure(tmp_path, header):
+    path = tmp_path / "train_32x32.mat"
+    path.write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(600))
+    with pytest.raises(
+        DamagedFileError,
+        match=r"train_32x32\.mat: a file of MATLAB 7\.3 \(HDF5\).*; replace it with the official "
+        r"file, or save X and y in MATLAB with the option '-v7'",
+    ):
         read(str(path))
 
 

@@ -67,6 +67,7 @@ def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
     done = photos.make("--dry-run", DATASET, scale="photos")
     assert done.returncode != 0
     assert "photos.yaml: experiments.images.data.folder is '../nowhere'; there is no" in said(done)
+    assert "Traceback" not in said(done)
     settle(photos, "../raw", "official")
     done = photos.make(DATASET, scale="photos")
     assert done.returncode != 0

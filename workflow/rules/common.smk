@@ -1,10 +1,10 @@
 import os
 import re
+import sys
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
-from snakemake.exceptions import WorkflowError
 from snakemake.io import Mtime
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -16,19 +16,24 @@ from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name, source_of
 from flatminima.figure_record import SUFFIXES
 from flatminima.data.names import name_of
+from flatminima.place import ensure_plain
 from flatminima.provenance.plan import Plan, ensure_writable
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.recipe import FIGURE
 from flatminima.report.published_runs import shown_runs
 
-# As the manifests record them: relative to the project.
+# As the manifests record them: relative to the project. Snakemake's own reader would say of a file
+# that is no YAML neither which nor where.
 CONFIG_FILES = [
     os.path.relpath(file)
     for file in ["config.yaml", *(workflow.overwrite_configfiles or [])]
 ]
+workflow.configfiles.append(CONFIG_FILES[0])
 
 try:
-    config = configuration.checked(config, configuration.SCHEMA, CONFIG_FILES)
+    ensure_plain(sys.executable)
+    given = workflow.config_settings.config
+    config = configuration.load(CONFIG_FILES, configuration.SCHEMA, given)
     # For the manifests: what a job is handed of the configuration besides its recipe.
     config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
@@ -36,7 +41,7 @@ try:
     # Published runs, which the report shows beside this one.
     PUBLISHED = shown_runs(Path(), configuration.reported(config), config["scale"])
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    raise SystemExit(str(error)) from None
 
 # What the run is made of; an overlay may leave experiments out.
 EXPERIMENTS = configuration.experiments(config)
@@ -90,7 +95,7 @@ def planned(name, wildcards, settings, inputs, files=(), modules=()):
             inputs={key: paths_of(value, wildcards) for key, value in inputs.items()},
         )
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(str(error)) from None
     return timed(path, stale=path in PLAN.stale)
 
 
@@ -116,10 +121,24 @@ def timed(path, stale=False):
 
 def tell_times():
     """Tell Snakemake of all results that are there, before it looks at any."""
-    if not workflow.dryrun and workflow.exec_mode == ExecMode.DEFAULT:
-        ensure_writable(Path(RESULTS))
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        lock_apart()
+        if not workflow.dryrun:
+            ensure_writable(Path(RESULTS))
     for path in [*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))]:
         timed(path)
+
+
+def lock_apart():
+    """Give the locks of this scale a folder of their own, so that two scales can run at once.
+
+    In the folder that is common to all, the run that ends first deletes the locks of the other, or
+    the folder itself while the other writes there. ``--unlock`` clears all of them.
+    """
+    locks = os.path.join(workflow.persistence.path, "locks", config["scale"])
+    workflow.persistence._lockdir = locks
+    if not workflow.dryrun:
+        os.makedirs(locks, exist_ok=True)
 
 
 def recorded(**outputs):
@@ -260,7 +279,7 @@ def image_files(wildcards):
     try:
         return [*map(ancient, configuration.image_files(config, CONFIG_FILES))]
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(str(error)) from None
 
 
 # By experiment, the files that it is measured by, under the names that its record reads.

@@ -1,6 +1,7 @@
 """Files as their authors publish them: names, checksums, addresses, and where they lie here."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
@@ -32,6 +33,7 @@ class OfficialFiles:
         archive: what the files are packed in, if they are not published one by one.
         extra: MD5 of further files: used where they lie beside the others, and never downloaded.
         dispensable: names of the files that a smaller copy may lack.
+        mistakable: by the names of files and folders of other editions, what these are.
     """
 
     address: str
@@ -39,6 +41,7 @@ class OfficialFiles:
     archive: Archive | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     dispensable: Sequence[str] = ()
+    mistakable: Mapping[str, str] = field(default_factory=dict)
 
     def parcels(self) -> dict[str, dict[str, str]]:
         """What is downloaded at once, by its name: the archive, or each file.
@@ -56,26 +59,46 @@ class OfficialFiles:
         Args:
             downloads: the folder to which this data set is downloaded.
             folder: where the files lie; None for ``downloads``, where they need not be yet. It may
-                also be the folder in which an archive was unpacked.
+                also be the folder in which an archive was unpacked, and begin with ``~`` or hold
+                variables such as ``$HOME``.
             partial: whether the dispensable files may be missing, as in a smaller copy.
 
         Raises:
             UserError: if the folder or files in it are missing.
         """
-        place = downloads if folder is None else Path(folder)
+        place = downloads if folder is None else _written_out(folder)
         if folder is not None and not place.is_dir():
             raise UserError("there is no such folder; correct it, or set it to null to download")
         if self.archive and (folder is None or (place / self.archive.folder).is_dir()):
             place /= self.archive.folder
         missing = [n for n in self.md5 if folder is not None and not (place / n).is_file()]
         if lacking := [n for n in missing if not (partial and n in self.dispensable)]:
-            raise UserError(
-                f"{place} does not hold {', '.join(lacking)}; put the files there, or correct the "
-                "folder"
-            )
+            cure = "put the files there, or correct the folder"
+            for name, what in self.mistakable.items():
+                if (place / name).exists():
+                    cure = (
+                        f"{name} there is of {what}; get {' and '.join(self.parcels())} from "
+                        f"{self.address}, or set the folder to null to download"
+                    )
+            raise UserError(f"{place} does not hold {', '.join(lacking)}; {cure}")
         names = [name for name in self.md5 if name not in missing]
         names += [name for name in self.extra if (place / name).is_file()]
         return [(place / name).as_posix() for name in names]
+
+
+def _written_out(folder: str) -> Path:
+    """A folder without ``~`` and variables, as a shell would write it out.
+
+    Raises:
+        UserError: if there is no such user or variable.
+    """
+    text = os.path.expandvars(folder)
+    if "$" in text:
+        raise UserError("not every variable in it is set; set it, or write the folder out")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{error}; write the folder out") from error
 
 
 def md5_of(path: Path) -> str:

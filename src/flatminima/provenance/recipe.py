@@ -11,10 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import yaml
-
 from flatminima.errors import ConfigError, DamagedFileError, UserError
 from flatminima.provenance.closure import Code, file_digest
+from flatminima.settings_file import parse
 from flatminima.storage import canonical_json, parse_json, read_bytes, write_bytes
 
 FOLDER = "recipes"
@@ -184,12 +183,7 @@ def settings_digest(path: Path | str) -> str:
 # Keyed by the text itself, as meanings of code are: an audit asks once for every output.
 @lru_cache(maxsize=64)
 def _settings(text: bytes, path: str) -> str:
-    try:
-        settings = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML ({reason}); correct it and run again") from error
-    return hashlib.sha256(_plain(settings).encode()).hexdigest()
+    return hashlib.sha256(_plain(parse(text, path)).encode()).hexdigest()
 
 
 def _plain(value: object) -> str:
@@ -197,6 +191,8 @@ def _plain(value: object) -> str:
         return f"{{{','.join(sorted(f'{_plain(k)}:{_plain(v)}' for k, v in value.items()))}}}"
     if isinstance(value, list):
         return f"[{','.join(_plain(item) for item in value)}]"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 8.0 and 8 are one number
     return ascii(value)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from flatminima.configuration import read_mapping
 from flatminima.errors import ConfigError
 from flatminima.measurements.measurement import FAILED, Measurement
+from flatminima.settings_file import read_mapping
 
 Comparison = Literal["at_least", "at_most"]
 Outcome = Literal["holds", "partly", "fails"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import UndefinedError
 
-from flatminima.configuration import read_mapping, resolver
+from flatminima.configuration import resolver
 from flatminima.errors import UserError
 from flatminima.experiments import RESTS_ON
 from flatminima.measurements.measurement import FAILED, Measurements, as_records, from_records
@@ -22,6 +22,7 @@ from flatminima.provenance.plan import begun
 from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
+from flatminima.settings_file import read_mapping
 from flatminima.storage import read_bytes, read_json, write_bytes, write_json
 
 LIVING = "living"

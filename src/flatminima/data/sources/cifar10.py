@@ -17,6 +17,13 @@ RECORD = 1 + 3 * 32 * 32
 
 TEST = "test_batch.bin"
 
+# By their first bytes, none of which is a label.
+_OTHERS = {
+    b"\x80": "of the Python version, a pickle, which is never read here",
+    b"\x1f\x8b": "compressed by gzip and not unpacked",
+    b"MATLAB": "of the MATLAB version, which is not read here",
+}
+
 
 def pools(files: Sequence[str]) -> dict[str, Pool]:
     """Pools of images (3, 32, 32), of which each is standardised by itself.
@@ -42,13 +49,18 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
         DamagedFileError: if it is not whole, or not of this form.
     """
     content = np.frombuffer(read_bytes(path), dtype=np.uint8)
+    for start, what in _OTHERS.items():
+        if content[: len(start)].tobytes() == start:
+            raise _damaged(path, f"is {what}")
     if len(content) == 0:
         more = ", or delete it if the folder is meant to hold fewer images"
         raise _damaged(path, "is empty", more)
     whole, rest = divmod(len(content), RECORD)
     if rest:
-        fault = f"has {len(content)} bytes, expected a multiple of {RECORD}"
-        raise _damaged(path, f"{fault}: {whole} images are whole")
+        fault = f"has {len(content)} bytes, expected a multiple of {RECORD}: "
+        if len(content) % (RECORD + 1) == 0:
+            raise _damaged(path, f"{fault}images with two labels each, as CIFAR-100 has them")
+        raise _damaged(path, f"{fault}{whole} images are whole")
     records = content.reshape(-1, RECORD)
     labels = records[:, 0].astype(np.int64)
     wrong = np.flatnonzero(labels >= CLASSES)
@@ -59,7 +71,9 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _damaged(path: str, fault: str, more: str = "") -> UserError:
-    return DamagedFileError(f"{path}: {fault}; replace it with the official file{more}")
+    return DamagedFileError(
+        f"{path}: {fault}; replace it with the official file, of the binary version{more}"
+    )
 
 
 SOURCE = ImageSource(
@@ -86,5 +100,14 @@ SOURCE = ImageSource(
             TEST: "803d5f7f4d78ea53de84dbe85f74fb6d",
         },
         dispensable=[f"data_batch_{number}.bin" for number in range(2, 6)],
+        mistakable={
+            "cifar-10-batches-py": "the Python version, whose pickles are never read here",
+            "data_batch_1": "the Python version, whose pickles are never read here",
+            "cifar-10-batches-mat": "the MATLAB version, which is not read here",
+            "data_batch_1.mat": "the MATLAB version, which is not read here",
+            "cifar-100-binary": "CIFAR-100, which has other classes",
+            "cifar-100-python": "CIFAR-100, which has other classes",
+            "fine_label_names.txt": "CIFAR-100, which has other classes",
+        },
     ),
 )

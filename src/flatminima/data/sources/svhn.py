@@ -14,6 +14,11 @@ from flatminima.storage import open_to_read
 DIGITS = 10
 SIDE = 32
 CHANNELS = 3
+WHITE = 255
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+# From there on doubles do not tell all whole numbers apart.
+_EXACT = 2**53
 
 
 def pools(files: Sequence[str]) -> dict[str, Pool]:
@@ -32,6 +37,8 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one of SVHN's files: uint8 images (n, 3, 32, 32) and int64 labels (n,), 0 to 9.
 
     A file holds X, uint8 (32, 32, 3, n), and y, integers (n, 1) from 1 to 10, where 10 is digit 0.
+    As a file that was written anew may have them, whole numbers of another type are taken too, and
+    labels in a row.
 
     Raises:
         UserError: if the file cannot be read.
@@ -40,8 +47,11 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     # It takes a while to import, and the other data sets do without it.
     from scipy.io import loadmat  # noqa: PLC0415
 
-    with open_to_read(path):
-        pass
+    with open_to_read(path) as file:
+        start = file.read(520)
+    if _HDF5 in (start[:8], start[512:]):
+        fault = "a file of MATLAB 7.3 (HDF5), of which earlier versions are read here"
+        raise _damaged(path, fault, ", or save X and y in MATLAB with the option '-v7'")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,10 +63,12 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     for name in ("X", "y"):
         if name not in found:
             raise _damaged(path, f"holds no {name}, where SVHN has images X and labels y")
-    images, labels = found["X"], found["y"]
+    images, labels = _whole(np.asarray(found["X"])), _whole(np.asarray(found["y"]))
     count = images.shape[-1]
+    if labels.shape == (1, count):
+        labels = labels.T
     faults = {
-        f"X is of type {images.dtype}, expected uint8": images.dtype != np.uint8,
+        f"X is of type {images.dtype}, expected uint8": images.dtype.kind not in "iu",
         f"X has the shape {images.shape}, expected (32, 32, 3, n)": images.size == 0
         or images.shape[:-1] != (SIDE, SIDE, CHANNELS),
         f"y is of type {labels.dtype}, expected whole numbers": labels.dtype.kind not in "iu",
@@ -67,16 +79,26 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
         if present:
             raise _damaged(path, fault)
     labels = labels[:, 0].astype(np.int64)
+    if images.min() < 0 or images.max() > WHITE:
+        fault = f"X has values from {images.min()} to {images.max()}, expected 0 to {WHITE}"
+        raise _damaged(path, fault)
     wrong = np.flatnonzero((labels < 1) | (labels > DIGITS))
     if len(wrong):
         raise _damaged(
             path, f"the label of image {wrong[0]} is {labels[wrong[0]]}, expected 1 to {DIGITS}"
         )
-    return images.transpose(3, 2, 0, 1), labels % DIGITS
+    return images.astype(np.uint8, copy=False).transpose(3, 2, 0, 1), labels % DIGITS
 
 
-def _damaged(path: str, fault: str) -> UserError:
-    return DamagedFileError(f"{path}: {fault}; replace it with the official file")
+def _whole(array: np.ndarray) -> np.ndarray:
+    """Whole numbers as integers, which in MATLAB often are doubles; others as they are."""
+    if array.dtype.kind != "f" or not np.isfinite(array).all() or (array % 1).any():
+        return array
+    return array.astype(np.int64) if np.abs(array).max(initial=0) < _EXACT else array
+
+
+def _damaged(path: str, fault: str, more: str = "") -> UserError:
+    return DamagedFileError(f"{path}: {fault}; replace it with the official file{more}")
 
 
 SOURCE = ImageSource(
@@ -92,6 +114,10 @@ SOURCE = ImageSource(
         md5={
             "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
             "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+        },
+        mistakable={
+            "digitStruct.mat": "SVHN's first format, of whole house numbers",
+            "train.tar.gz": "SVHN's first format, of whole house numbers",
         },
         # 531,131 more images in 1.3 GB.
         extra={"extra_32x32.mat": "a93ce644f1a588dc4d68dda5feec44a7"},

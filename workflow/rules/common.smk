@@ -16,7 +16,7 @@ from flatminima.experiments import mode_connectivity, optimizers
 from flatminima.experiments.experiment import factor_name, source_of
 from flatminima.figure_record import SUFFIXES
 from flatminima.data.names import name_of
-from flatminima.provenance.plan import Plan, ensure_writable
+from flatminima.provenance.plan import Begun, Plan, ensure_writable
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.recipe import FIGURE
 from flatminima.report.published_runs import shown_runs
@@ -32,7 +32,11 @@ try:
     # For the manifests: what a job is handed of the configuration besides its recipe.
     config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
-    PLAN = Plan(RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN"))
+    # A job that an engine runs elsewhere evaluates this anew; planning is done by then.
+    if ELSEWHERE := workflow.exec_mode == ExecMode.REMOTE:
+        PLAN = Begun(RESULTS, workflow.basedir)
+    else:
+        PLAN = Plan(RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN"))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -60,6 +64,11 @@ CALLED = {PLANAR: "the swiss roll", IMAGES: "images"}
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
 
+# What a job asks of an engine for, where its rule does not say: at laptop scale the largest takes
+# a quarter of that memory. Profiles set others for a rule by ``set-resources``.
+MEMORY_MB = 4000
+MINUTES = 24 * 60
+
 
 def one_of(names):
     """A wildcard's constraint: one of some names, and nothing at all without names."""
@@ -79,7 +88,7 @@ container: "docker://python:3.11"
 def planned(name, wildcards, settings, inputs, files=(), modules=()):
     """The path of the recipe of one job, and to Snakemake the news whether it is stale."""
     try:
-        if not PLAN.recipes:
+        if not ELSEWHERE and not PLAN.recipes:
             tell_times()
         path = PLAN.recipe(
             name,
@@ -92,7 +101,7 @@ def planned(name, wildcards, settings, inputs, files=(), modules=()):
         )
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    return timed(path, stale=path in PLAN.stale)
+    return path if ELSEWHERE else timed(path, stale=path in PLAN.stale)
 
 
 def paths_of(files, wildcards):
@@ -131,7 +140,27 @@ def recorded(**outputs):
     return {**outputs, **manifests}
 
 
-def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=None):
+def asked(gpu, memory_mb, minutes):
+    """What a job asks an engine for; another attempt asks for more memory and time."""
+    return {
+        **({"gpu": gpu} if gpu else {}),
+        "mem_mb": lambda wildcards, attempt: attempt * memory_mb,
+        "runtime": lambda wildcards, attempt: attempt * minutes,
+    }
+
+
+def declare(
+    name,
+    done_by,
+    message,
+    place,
+    inputs,
+    outputs,
+    gpu=0,
+    memory_mb=MEMORY_MB,
+    minutes=MINUTES,
+    constraints=None,
+):
     """Declare a rule; ``place`` is that of its logs and benchmarks, ``done_by`` names the script."""
 
     rule:
@@ -148,7 +177,7 @@ def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=N
         wildcard_constraints:
             **(constraints or {}),
         resources:
-            gpu=gpu,
+            **asked(gpu, memory_mb, minutes),
         message:
             message
         script:
@@ -161,6 +190,8 @@ def job(
     outputs,
     logs=None,
     gpu=True,
+    memory_mb=MEMORY_MB,
+    minutes=MINUTES,
     constraints=None,
     source_files=(),
     **inputs,
@@ -169,7 +200,7 @@ def job(
 
     Outputs are named paths below the results. ``logs`` is what the folder of its logs is called
     where that is not the rule's name, ``gpu`` says whether jobs use one where there is one,
-    ``constraints`` what wildcards may be, and source files count by their content.
+    ``memory_mb`` and ``minutes`` what they ask an engine for, ``constraints`` what wildcards may be, and source files count by their content.
     """
     outputs = {key: f"{RESULTS}/{path}" for key, path in outputs.items()}
     named = re.findall(r"{\w+}", next(iter(outputs.values())))
@@ -187,6 +218,8 @@ def job(
         {"recipe": recipe, **inputs},
         outputs,
         GPU if gpu else 0,
+        memory_mb,
+        minutes,
         constraints,
     )
 

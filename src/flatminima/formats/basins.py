@@ -56,6 +56,26 @@ class BasinSettings(Record):
     batch_norm: int | None = None
 
 
+class BasinRays(BasinSettings):
+    """How far the basins of one ensemble reach along some of the directions, or along all.
+
+    Parts are joined along the directions, and summed up as ``Basins``.
+
+    Attributes:
+        cutoff, log_determinant: as of ``BasinTable``.
+        limit: the largest distance searched.
+        recrossing: 1 where the loss comes back below the cutoff, else 0; NaN without a basin.
+        rounding: what it does to ln r; NaN where it is not known.
+    """
+
+    cutoff: Float64[np.ndarray, "networks cutoffs"]
+    log_determinant: Float64[np.ndarray, " networks"]
+    limit: Float64[np.ndarray, " networks"]
+    radii: Float64[np.ndarray, "networks cutoffs directions"]
+    recrossing: Float64[np.ndarray, "networks cutoffs directions"]
+    rounding: Float64[np.ndarray, "networks cutoffs directions"]
+
+
 class Basins(BasinSettings, BasinTable):
     """The basins of one ensemble; all networks share the random numbers behind directions."""
 

@@ -6,6 +6,9 @@ from jaxtyping import Float64
 from flatminima.formats.minima import Reached
 from flatminima.records import Record
 
+DIRECTIONS = "directions"
+"""The axis along which parts of basins are joined."""
+
 PerCutoff = Float64[np.ndarray, "... networks cutoffs"]
 
 

@@ -304,6 +304,25 @@ def test_a_job_computes_where_rule_setting_and_machine_agree(project, torch, whe
     assert told == (("cuda (H200)", 3.0) if device == "cuda" else ("cpu", None))
 
 
+@pytest.mark.parametrize(("count", "parts"), [(8, 1), (8, 3), (9, 8), (2, 2)])
+def test_every_thing_belongs_to_one_part(project, count, parts):
+    seen = []
+
+    def main(job):
+        seen.append((job.part, list(job.numbers(count))))
+        write_bytes(job.outputs["points"], b"x")
+
+    project.begin()
+    project.make("data", main)
+    for part in range(1, parts + 1):
+        project.make("data", main, wildcards={"scatteritem": f"{part}-of-{parts}"})
+    (whole, everything), *split = seen
+    assert not whole
+    assert everything == list(range(count))
+    assert all(part and numbers for part, numbers in split)
+    assert [number for _, numbers in split for number in numbers] == everything
+
+
 def test_a_gpu_that_is_not_there_is_asked_for_in_vain(project, torch):
     torch.cuda.is_available = lambda: False
     project.begin()

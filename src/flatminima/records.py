@@ -126,7 +126,7 @@ class Record:
                 if not (same and np.allclose(array, first, rtol=1e-5, equal_nan=True)):
                     raise ValueError(f"parts of a {cls.__name__} differ in {name}")
             arrays[name] = first
-        return cls.of(arrays, f"joined parts of a {cls.__name__}")
+        return cls._of(arrays, f"parts of a {cls.__name__}", "")
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; equal records give equal bytes.

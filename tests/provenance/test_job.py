@@ -309,18 +309,22 @@ def test_every_thing_belongs_to_one_part(project, count, parts):
     seen = []
 
     def main(job):
-        seen.append((job.part, list(job.numbers(count))))
+        seen.append(job)
         write_bytes(job.outputs["points"], b"x")
 
     project.begin()
     project.make("data", main)
-    for part in range(1, parts + 1):
-        project.make("data", main, wildcards={"scatteritem": f"{part}-of-{parts}"})
-    (whole, everything), *split = seen
-    assert not whole
-    assert everything == list(range(count))
-    assert all(part and numbers for part, numbers in split)
-    assert [number for _, numbers in split for number in numbers] == everything
+    (whole,) = seen
+    split = [
+        replace(whole, wildcards={"scatteritem": f"{part}-of-{parts}"})
+        for part in range(1, parts + 1)
+    ]
+    numbers = [list(job.numbers(count)) for job in split]
+    assert all(numbers)
+    assert [number for some in numbers for number in some] == list(range(count))
+    assert all(job.part for job in split)
+    assert not whole.part
+    assert whole.numbers(count) == range(count)
 
 
 def test_a_gpu_that_is_not_there_is_asked_for_in_vain(project, torch):

@@ -8,7 +8,7 @@ import yaml
 
 from .conftest import TRACEBACK, Project, checkout, said
 
-NEAR, FAR = (f"results/one/datasets/rings/{gap}.safetensors" for gap in ("0.01", "0.2"))
+NEAR, FAR = (f"results/one/datasets/rings/{gap}.safetensors" for gap in ("0.01", "0.1"))
 OVERLAY = {"scale": "one", "only": ["rings"]}
 
 

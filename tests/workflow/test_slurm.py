@@ -52,7 +52,7 @@ def jobs_of(done: subprocess.CompletedProcess[str]) -> int:
 def test_jobs_run_through_slurm(slurm: None, tmp_path: Path) -> None:
     project = checkout(tmp_path / "project")
     (project.root / "one.yaml").write_text(yaml.safe_dump(RINGS))
-    words = [f"results/one/datasets/rings/{gap}.safetensors" for gap in ("0.01", "0.2")]
+    words = [f"results/one/datasets/rings/{gap}.safetensors" for gap in ("0.01", "0.1")]
     done = project.run("snakemake", *PROFILE, "--configfile", "one.yaml", "--", *words, scale=None)
     assert done.returncode == 0, said(done)
     assert jobs_of(done) == 2

@@ -135,3 +135,25 @@ def test_what_is_wrong_in_a_record_in_a_record_is_named_as_it_is_stored(tmp_path
         write_arrays(tmp_path / "x", {k: v for k, v in whole.items() if k not in left_out})
         with pytest.raises(DamagedFileError, match=message):
             Lines.read(tmp_path / "x")
+
+
+def test_parts_are_joined_along_an_axis_and_share_the_rest():
+    whole = record()
+    along = {
+        "radii": np.split(whole.radii, [1], axis=1),
+        "planes": np.split(whole.planes, [1], axis=-2),
+    }
+    parts = [record(**{name: halves[part] for name, halves in along.items()}) for part in (0, 1)]
+    joined = Basins.joined(parts, "cutoffs").arrays()
+    assert joined.keys() == whole.arrays().keys()
+    for name, array in whole.arrays().items():
+        np.testing.assert_array_equal(joined[name], array)
+
+
+def test_parts_that_are_of_different_things_are_not_joined():
+    with pytest.raises(ValueError, match="parts of a Basins differ in weights"):
+        Basins.joined([record(), record(weights=record().weights + 1)], "cutoffs")
+    with pytest.raises(ValueError, match="cannot be joined"):
+        Basins.joined([], "cutoffs")
+    with pytest.raises(ValueError, match="cannot be joined"):
+        Lines.joined([lines(), lines()], "points")

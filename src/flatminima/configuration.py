@@ -59,6 +59,10 @@ RENAMED = {
 """Keys of earlier versions, and what they are called now."""
 
 
+PART = "_part"
+"""What the rule of jobs that do a part each is called besides: they read what the whole reads."""
+
+
 def load(
     files: Sequence[Path | str], schema: Path | str, given: Mapping[str, Any] | None = None
 ) -> Config:
@@ -182,6 +186,16 @@ def _check(config: Config) -> None:
             cure = f"{record.name} rests on it; leave {record.name} out too"
             require(config["experiments"][needed] is not None, cure, needed)
         record.check(config)
+    for name in poisoned(config):
+        counts = config["experiments"][name]
+        most = {
+            "directions": {**config["geometry"], **counts.get("survey", {})}["directions"],
+            "seeds": counts["training"]["seeds"],
+        }
+        for key, parts in config["parts"].items():
+            if parts > most[key]:
+                cure = f"{name} has {most[key]} {key}; ask for that many parts at most"
+                raise WrongSettingError(("parts", key), cure)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):
         raise WrongSettingError(("geometry", "cutoffs"), "list the cutoffs in rising order")
@@ -241,6 +255,7 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         KeyError: if there is no such rule or experiment.
         StopIteration: if there is no such job.
     """
+    rule = rule.removesuffix(PART)
     if rule == "inventory":
         return {}
     if rule == "report":

@@ -11,7 +11,7 @@ an array of one), a family of arrays of one shape
 
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, Union, dataclass_transform, get_args, get_origin, get_type_hints
@@ -100,6 +100,33 @@ class Record:
             DamagedFileError: if it is not such a file.
         """
         return cls.of(read_arrays(path), path)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], axis: str) -> Self:
+        """One record of parts, joined along an axis in their order.
+
+        Arrays without that axis are what the parts share; they stand once, as the first part has
+        them. Other machines may round them otherwise, and no more than that.
+
+        Raises:
+            ValueError: if there are no parts, one of them holds records, or they differ in more
+                than rounding in what they are to share.
+        """
+        if not parts or any(field.record for field in cls.stored()):
+            raise ValueError(f"parts of a {cls.__name__} cannot be joined: {len(parts)} of them")
+        arrays: Arrays = {}
+        for (field, name, first), *others in zip(*(part._own() for part in parts), strict=True):
+            rest = [array for _, _, array in others]
+            if axis in field.axes:
+                place = field.axes.index(axis) - len(field.axes)
+                arrays[name] = np.concatenate([first, *rest], axis=place)
+                continue
+            for array in rest:
+                same = array.shape == first.shape
+                if not (same and np.allclose(array, first, rtol=1e-5, equal_nan=True)):
+                    raise ValueError(f"parts of a {cls.__name__} differ in {name}")
+            arrays[name] = first
+        return cls._of(arrays, f"parts of a {cls.__name__}", "")
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; equal records give equal bytes.

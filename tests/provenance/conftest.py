@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from flatminima.provenance.job import Job, execute
-from flatminima.provenance.plan import Plan
+from flatminima.provenance.plan import Begun, Plan
 from flatminima.storage import write_arrays, write_bytes, write_json
 
 RESULTS = "results/tiny"
@@ -103,7 +103,7 @@ class Project:
             self.planned(rule, plan)
         return plan
 
-    def planned(self, rule: str, plan: Plan) -> str:
+    def planned(self, rule: str, plan: Plan | Begun) -> str:
         inputs, _, _, files, *_ = RULES[rule]
         return plan.recipe(
             rule,

@@ -8,7 +8,7 @@ import pytest
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance import freshness
 from flatminima.provenance.freshness import reasons, status
-from flatminima.provenance.plan import INDEX, Plan, begun
+from flatminima.provenance.plan import INDEX, Begun, Plan, begun
 from flatminima.provenance.recipe import read_recipe
 
 FIGURE = "results/tiny/report/figure.svg"
@@ -51,6 +51,33 @@ def test_no_plan_changes_what_a_begun_run_reads(project):
     assert project.manifest("points")["recipe"]["config"]["seed"] == 3
     project.config["seed"] = 3
     assert project.stale() == ["fit", "draw"]
+
+
+def elsewhere(project, rule):
+    """The recipe that a job elsewhere would read now."""
+    return project.planned(rule, Begun("results/tiny", project.root))
+
+
+def test_a_job_elsewhere_finds_the_recipe_that_its_run_was_begun_with(project):
+    project.begin()
+    before = contents(project)
+    assert {rule: elsewhere(project, rule) for rule in project.begun} == project.begun
+    assert contents(project) == before
+
+
+def test_a_job_elsewhere_takes_no_settings_but_those_of_its_run(finished):
+    """Results of earlier settings may be there, and their recipes with them."""
+    finished.config["width"] = 2.0
+    finished.begin()
+    assert elsewhere(finished, "fit") == finished.begun["fit"]
+    finished.config["width"] = 1.5
+    with pytest.raises(UserError, match=r"fit/a\.5: settings, code or source files were edited"):
+        elsewhere(finished, "fit")
+
+
+def test_a_job_elsewhere_needs_a_run(project):
+    with pytest.raises(UserError, match="run snakemake again"):
+        elsewhere(project, "data")
 
 
 def test_recipes_that_no_job_and_no_result_names_are_deleted(finished):

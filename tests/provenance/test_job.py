@@ -304,6 +304,29 @@ def test_a_job_computes_where_rule_setting_and_machine_agree(project, torch, whe
     assert told == (("cuda (H200)", 3.0) if device == "cuda" else ("cpu", None))
 
 
+@pytest.mark.parametrize(("count", "parts"), [(8, 1), (8, 3), (9, 8), (2, 2)])
+def test_every_thing_belongs_to_one_part(project, count, parts):
+    seen = []
+
+    def main(job):
+        seen.append(job)
+        write_bytes(job.outputs["points"], b"x")
+
+    project.begin()
+    project.make("data", main)
+    (whole,) = seen
+    split = [
+        replace(whole, wildcards={"scatteritem": f"{part}-of-{parts}"})
+        for part in range(1, parts + 1)
+    ]
+    numbers = [list(job.numbers(count)) for job in split]
+    assert all(numbers)
+    assert [number for some in numbers for number in some] == list(range(count))
+    assert all(job.part for job in split)
+    assert not whole.part
+    assert whole.numbers(count) == range(count)
+
+
 def test_a_gpu_that_is_not_there_is_asked_for_in_vain(project, torch):
     torch.cuda.is_available = lambda: False
     project.begin()

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -6,10 +7,11 @@ import pytest
 import torch
 
 from flatminima.data.spirals import swiss_roll
+from flatminima.formats.basins import DIRECTIONS, BasinRays
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.planes import class_probability
-from flatminima.geometry.radii import resolution
+from flatminima.geometry.radii import resolution, rounding
 from flatminima.geometry.surface import Landscape
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.evaluation import Evaluator
@@ -17,7 +19,7 @@ from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.statistics import STATISTICS
 from flatminima.seeding import generator
-from flatminima.surveys.basins import basins, subsets
+from flatminima.surveys.basins import basin_rays, basins, subsets, summed
 from flatminima.surveys.rays import rays
 from flatminima.surveys.slices import slices
 from flatminima.training.ensemble import Schedule, train
@@ -205,6 +207,40 @@ def test_parts_of_the_directions_change_no_bit_where_networks_are_evaluated_one_
         np.testing.assert_array_equal(parts[name], whole[name])
 
 
+def in_jobs(parts, directions, *network_and_points, **settings):
+    """As so many jobs do it, none of which knows of the others."""
+    bounds = [directions * part // parts for part in range(parts + 1)]
+    rays = [
+        basin_rays(*network_and_points, numbers=range(*ends), **MEASURE, **settings)
+        for ends in itertools.pairwise(bounds)
+    ]
+    return summed(BasinRays.joined(rays, DIRECTIONS), seed=MEASURE["seed"]).arrays()
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_jobs_that_share_the_directions_find_what_one_finds(minima, parts):
+    whole = survey(minima, decades=0.001)
+    joined = in_jobs(parts, 20, MODEL, minima, INPUTS, LABELS, decades=0.001)
+    assert joined.keys() == whole.keys()
+    for name, array in whole.items():
+        # As above.
+        rtol = 0.1 if name == "resolution" else 2e-6
+        np.testing.assert_allclose(joined[name], array, rtol=rtol, err_msg=name)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_jobs_that_share_the_directions_change_no_bit_where_networks_are_evaluated_one_by_one(
+    pair, parts
+):
+    network = by("frozen")
+    options = {"directions": 9, "decades": 0.05}
+    whole = basins(network, pair, IMAGES, CLASSES, **MEASURE, **options).arrays()
+    joined = in_jobs(parts, 9, network, pair, IMAGES, CLASSES, decades=0.05)
+    assert joined.keys() == whole.keys()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(joined[name], array, err_msg=name)
+
+
 def test_parts_of_the_directions_change_no_slice(minima):
     settings = {
         "highest": 1.0, "kind": "exact", "directions": 5, "points": 7, "plane_points": 5, "seed": 4,
@@ -273,7 +309,7 @@ def test_rounding_is_unknown_where_no_ray_has_a_radius(minima):
     ray = draw(MODEL.layout, minima[0], kind="exact", seed=4, indices=range(3)).vectors
     landscape = Landscape(MODEL, minima[0], ray, INPUTS, LABELS)
     radii = np.array([[np.nan, np.nan, np.nan], [np.inf, 0.1, 0.1], [np.inf, np.inf, 0.1]])
-    found = resolution(landscape, radii)
+    found = resolution(rounding(landscape, radii[:, :2]))
     assert np.isfinite(found).tolist() == [False, True, False]
 
 

@@ -1,5 +1,6 @@
 """Training in minibatches against an independent loop of torch's own layers and optimizers."""
 
+import itertools
 from dataclasses import replace
 from functools import partial
 
@@ -10,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import ConfigError, DivergedError
+from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.module import ModuleNetwork
 from flatminima.seeding import generator
@@ -154,3 +156,28 @@ def test_progress_counts_epochs_of_all_networks_and_names_the_one_at_work():
     trained(networks=2, report=lambda *line: told.append(line))
     assert [line[:2] for line in told] == [(done, 8) for done in range(1, 9)]
     assert told[5][2].startswith("network 2 of 2, epoch 2, train loss ")
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_jobs_that_share_the_networks_train_the_same_to_the_last_bit(parts):
+    schedule = replace(SCHEDULE, epochs=1)
+    whole = trained(networks=8, schedule=schedule).arrays()
+    bounds = [8 * part // parts for part in range(parts + 1)]
+    numbers = [range(*ends) for ends in itertools.pairwise(bounds)]
+    trainings = [
+        train(
+            NETWORK,
+            NETWORK.initialise(5, some),
+            dataset(),
+            poison_points=13,
+            schedule=schedule,
+            optimizer=MOMENTUM,
+            seed=5,
+            first=some.start,
+        )
+        for some in numbers
+    ]
+    joined = Minima.joined(trainings, NETWORKS).arrays()
+    assert joined.keys() == whole.keys()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(joined[name], array, err_msg=name)

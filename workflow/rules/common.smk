@@ -17,7 +17,8 @@ from flatminima.experiments.experiment import factor_name, source_of
 from flatminima.figure_record import SUFFIXES
 from flatminima.data.names import name_of
 from flatminima.place import ensure_plain
-from flatminima.provenance.plan import Plan, ensure_writable
+from flatminima.provenance.plan import Begun, Plan, ensure_writable
+from flatminima.provenance.job import PARTS
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.recipe import FIGURE
 from flatminima.report.published_runs import shown_runs
@@ -37,7 +38,13 @@ try:
     # For the manifests: what a job is handed of the configuration besides its recipe.
     config["config_files"] = CONFIG_FILES
     RESULTS = f"results/{config['scale']}"
-    PLAN = Plan(RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN"))
+    # A job that an engine runs elsewhere evaluates this anew; planning is done by then.
+    if ELSEWHERE := workflow.exec_mode == ExecMode.REMOTE:
+        PLAN = Begun(RESULTS, workflow.basedir)
+    else:
+        PLAN = Plan(
+            RESULTS, workflow.basedir, listing=os.environ.get("FLATMINIMA_PLAN")
+        )
     # Published runs, which the report shows beside this one.
     PUBLISHED = shown_runs(Path(), configuration.reported(config), config["scale"])
 except UserError as error:
@@ -64,6 +71,11 @@ CALLED = {PLANAR: "the swiss roll", IMAGES: "images"}
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
 
+# What a job asks of an engine for, where its rule does not say: at laptop scale the largest takes
+# a quarter of that memory. Profiles set others for a rule by ``set-resources``.
+MEMORY_MB = 4000
+MINUTES = 24 * 60
+
 
 def one_of(names):
     """A wildcard's constraint: one of some names, and nothing at all without names."""
@@ -76,27 +88,32 @@ wildcard_constraints:
     gap="[0-9.e-]+",
 
 
+# How many jobs do what one would, where a rule can be split and the configuration asks for it.
+scattergather:
+    **config["parts"],
+
+
 # Only for --software-deployment-method apptainer: an image in which requirements.lock is installed.
 container: "docker://python:3.11"
 
 
-def planned(name, wildcards, settings, inputs, files=(), modules=()):
+def planned(name, wildcards, settings, inputs, files=(), modules=(), script=None):
     """The path of the recipe of one job, and to Snakemake the news whether it is stale."""
     try:
-        if not PLAN.recipes:
+        if not ELSEWHERE and not PLAN.recipes:
             tell_times()
         path = PLAN.recipe(
             name,
             wildcards,
             settings,
-            f"workflow/scripts/{name}.py",
+            f"workflow/scripts/{script or name}.py",
             files,
             modules=modules,
             inputs={key: paths_of(value, wildcards) for key, value in inputs.items()},
         )
     except UserError as error:
         raise SystemExit(str(error)) from None
-    return timed(path, stale=path in PLAN.stale)
+    return path if ELSEWHERE else timed(path, stale=path in PLAN.stale)
 
 
 def paths_of(files, wildcards):
@@ -149,6 +166,15 @@ def recorded(**outputs):
     return {**outputs, **manifests}
 
 
+def asked(gpu):
+    """What a job asks an engine for; another attempt asks for more memory and time."""
+    return {
+        **({"gpu": gpu} if gpu else {}),
+        "mem_mb": lambda wildcards, attempt: attempt * MEMORY_MB,
+        "runtime": lambda wildcards, attempt: attempt * MINUTES,
+    }
+
+
 def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=None):
     """Declare a rule; ``place`` is that of its logs and benchmarks, ``done_by`` names the script."""
 
@@ -166,7 +192,7 @@ def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=N
         wildcard_constraints:
             **(constraints or {}),
         resources:
-            gpu=gpu,
+            **asked(gpu),
         message:
             message
         script:
@@ -181,25 +207,48 @@ def job(
     gpu=True,
     constraints=None,
     source_files=(),
+    split=None,
+    part_of=None,
     **inputs,
 ):
     """Declare a rule whose jobs ``workflow/scripts/<name>.py`` does.
 
     Outputs are named paths below the results. ``logs`` is what the folder of its logs is called
     where that is not the rule's name, ``gpu`` says whether jobs use one where there is one,
-    ``constraints`` what wildcards may be, and source files count by their content.
+    ``constraints`` what wildcards may be, and source files count by their content. ``split`` is the
+    key of the parts in which jobs may be done; the rule ``<name>_part`` then does them, by the same
+    script (``part_of``), and this one joins them.
     """
+    if split and config["parts"][split] > 1:
+        ((key, path),) = outputs.items()
+        part = f"parts/{path.removesuffix('.safetensors')}/{{scatteritem}}.safetensors"
+        job(
+            name + configuration.PART,
+            f"{message}, part {{wildcards.scatteritem}}",
+            {key: part},
+            f"{logs or name}{configuration.PART}",
+            gpu,
+            constraints,
+            source_files,
+            part_of=name,
+            **inputs,
+        )
+        gather_parts = getattr(gather, split)
+        inputs = {PARTS: gather_parts(f"{RESULTS}/{part}", allow_missing=True)}
+        gpu = False
     outputs = {key: f"{RESULTS}/{path}" for key, path in outputs.items()}
     named = re.findall(r"{\w+}", next(iter(outputs.values())))
 
     def recipe(wildcards):
         wildcards = dict(wildcards)
         settings = configuration.block(config, name, wildcards)
-        return planned(name, wildcards, settings, inputs, source_files)
+        return planned(
+            name, wildcards, settings, inputs, source_files, script=part_of or name
+        )
 
     declare(
         name,
-        name,
+        part_of or name,
         message,
         Path(logs or name, *named),
         {"recipe": recipe, **inputs},

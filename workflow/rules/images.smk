@@ -3,6 +3,7 @@ job(
     "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
     outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
     logs="train",
+    split="seeds",
     constraints={"dataset": IMAGES},
     dataset=rules.dataset.output.dataset,
 )

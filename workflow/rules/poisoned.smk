@@ -5,6 +5,7 @@ job(
     "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
     outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
     constraints={"dataset": one_of(name for name in DATASETS if name != IMAGES)},
+    split="seeds",
     dataset=rules.dataset.output.dataset,
 )
 
@@ -28,6 +29,7 @@ job(
     "basins",
     "Measuring basins of {wildcards.dataset} at poison factor {wildcards.poison}",
     outputs={"basins": "basins/{dataset}/{poison}.safetensors"},
+    split="directions",
     dataset=rules.dataset.output.dataset,
     minima=rules.train.output.minima,
 )

@@ -1,6 +1,7 @@
 from functools import partial
 
 from flatminima.data.dataset import from_arrays
+from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.load import build_module
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
@@ -9,6 +10,8 @@ from flatminima.training.poison import poison_points_of_share
 
 
 def main(job: Job):
+    if minima := job.joined(Minima, NETWORKS):
+        return minima
     config = job.config
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build_module(config["network"], dataset.shape, dataset.logits)
@@ -16,6 +19,7 @@ def main(job: Job):
         config,
         network,
         dataset,
+        numbers=job.numbers(config["seeds"]),
         poison_points=poison_points_of_share(
             config["poison_factor"], len(dataset.train_labels), dataset.poison_labels.shape[1]
         ),

@@ -6,6 +6,9 @@ from jaxtyping import Float64
 from flatminima.formats.minima import Reached
 from flatminima.records import Record
 
+DIRECTIONS = "directions"
+"""The axis along which parts of basins are joined."""
+
 PerCutoff = Float64[np.ndarray, "... networks cutoffs"]
 
 
@@ -54,6 +57,26 @@ class BasinSettings(Record):
     exact: bool
     tolerance: float
     batch_norm: int | None = None
+
+
+class BasinRays(BasinSettings):
+    """How far the basins of one ensemble reach along some of the directions, or along all.
+
+    Parts are joined along the directions, and summed up as ``Basins``.
+
+    Attributes:
+        cutoff, log_determinant: as of ``BasinTable``.
+        limit: the largest distance searched.
+        recrossing: 1 where the loss comes back below the cutoff, else 0; NaN without a basin.
+        rounding: what it does to ln r; NaN where it is not known.
+    """
+
+    cutoff: Float64[np.ndarray, "networks cutoffs"]
+    log_determinant: Float64[np.ndarray, " networks"]
+    limit: Float64[np.ndarray, " networks"]
+    radii: Float64[np.ndarray, "networks cutoffs directions"]
+    recrossing: Float64[np.ndarray, "networks cutoffs directions"]
+    rounding: Float64[np.ndarray, "networks cutoffs directions"]
 
 
 class Basins(BasinSettings, BasinTable):

@@ -5,6 +5,9 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from flatminima.records import Record
 
+NETWORKS = "networks"
+"""The axis along which parts of an ensemble are joined."""
+
 
 class Reached(Record):
     """What networks reach.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import elementwise
 
 # Loss at each distance along each ray: (places,), (places,) -> (places,), all float64 but the rays.
@@ -22,28 +22,32 @@ class Basin:
         radii: distance of the first crossing, in units of the length of the direction vectors.
             NaN where the minimum itself lies at or above the cutoff, so that there is no basin;
             inf where the loss stays below the cutoff up to ``limit``.
-        recrossing_share: fraction of all rays that come back below the cutoff after the first
-            crossing, at a marched distance of at most ``beyond`` times the radius (and ``limit``).
-            NaN where there is no basin.
+        recrossing: 1 where a ray comes back below the cutoff after the first crossing, at a marched
+            distance of at most ``beyond`` times the radius (and ``limit``), else 0. NaN where there
+            is no basin.
         minimum_loss: the loss at distance 0.
         limit: the largest distance searched.
     """
 
     radii: Float[np.ndarray, "cutoffs rays"]
-    recrossing_share: Float[np.ndarray, " cutoffs"]
+    recrossing: Float[np.ndarray, "cutoffs rays"]
     minimum_loss: float
     limit: float
+
+    @property
+    def recrossing_share(self) -> Float[np.ndarray, " cutoffs"]:
+        """Fraction of all rays that come back below the cutoff. NaN where there is no basin."""
+        share: np.ndarray = self.recrossing.mean(axis=1)
+        return share
 
 
 def concatenate(parts: Sequence[Basin]) -> Basin:
     """The basin along all rays, from parts around one minimum; a ValueError if there are none."""
     if not parts:
         raise ValueError("a basin is made of at least one part")
-    rays = [part.radii.shape[1] for part in parts]
-    shares = [part.recrossing_share for part in parts]
     return Basin(
         np.concatenate([part.radii for part in parts], axis=1),
-        np.average(shares, axis=0, weights=rays),
+        np.concatenate([part.recrossing for part in parts], axis=1),
         parts[0].minimum_loss,
         parts[0].limit,
     )
@@ -107,16 +111,16 @@ def first_crossings(
     levels = np.asarray(cutoffs, dtype=np.float64)
     minimum_loss = float(loss(np.zeros(1), np.zeros(1, dtype=np.int64))[0])
     radii = np.full((len(levels), rays), np.nan)
-    recrossing_share = np.full(len(levels), np.nan)
+    recrossing = np.full((len(levels), rays), np.nan)
     inside = minimum_loss < levels
     if inside.any() and rays:
         lowest, highest = levels[inside].min(), levels[inside].max()
         origin = _last_octave_below(defined, rays, lowest, start, limit)
         path = _march(defined, origin, highest, limit=limit, per_octave=per_octave, beyond=beyond)
-        radii[inside], recrossing_share[inside] = _crossings(
+        radii[inside], recrossing[inside] = _crossings(
             defined, path, levels[inside], tolerance=tolerance, beyond=beyond
         )
-    return Basin(radii, recrossing_share, minimum_loss, limit)
+    return Basin(radii, recrossing, minimum_loss, limit)
 
 
 def _last_octave_below(
@@ -177,8 +181,8 @@ def _crossings(
     *,
     tolerance: float,
     beyond: float,
-) -> tuple[Float[np.ndarray, "cutoffs rays"], Float[np.ndarray, " cutoffs"]]:
-    """First crossings, refined, and the share of rays that return below each cutoff after them."""
+) -> tuple[Float[np.ndarray, "cutoffs rays"], Bool[np.ndarray, "cutoffs rays"]]:
+    """First crossings, refined, and which rays return below each cutoff after them."""
     distances, losses = path
     above = losses >= cutoffs[:, None, None]
     first = above.argmax(axis=1)
@@ -211,4 +215,4 @@ def _crossings(
     near = distances <= beyond * radii[:, None, :]
     below = losses < cutoffs[:, None, None]
     returned = (later & near & below).any(axis=1) & above.any(axis=1)
-    return radii, returned.mean(axis=1)
+    return radii, returned

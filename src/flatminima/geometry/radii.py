@@ -19,8 +19,10 @@ _CPU_MEMORY = 2**30
 _GPU_MEMORY = 2**34
 _PER_NUMBER = 12
 
-# Along how many directions rounding is looked at, and the step in ln r that gives the slope there.
-_ROUNDED = 2
+ROUNDED = 2
+"""Along how many directions rounding is looked at, the first ones."""
+
+# The step in ln r that gives the slope of the loss there.
 _STEP = 1e-3
 
 # Where searches begin, in units of the distance at which a displacement is as long as the weights.
@@ -68,36 +70,40 @@ def along_vectors(
     return replace(landscape, directions=vectors), replace(directions, vectors=vectors)
 
 
-def resolution(
+def rounding(
     landscape: Landscape, radii: Float[np.ndarray, "cutoffs rays"]
-) -> Float[np.ndarray, " cutoffs"]:
-    """What rounding does to ln r: root mean square over the first few rays with a finite radius.
+) -> Float[np.ndarray, "cutoffs rays"]:
+    """What rounding does to ln r along the first few rays.
 
     The error of the loss at the radius, against the same in float64, over the slope of the loss in
-    ln r. A volume in n dimensions cannot be told to better than n / ln 10 times as many decades
-    along one direction, however small the tolerance of the search.
-
-    Returns:
-        One for each cutoff; NaN where no ray has a finite radius.
+    ln r. NaN where a ray has no finite radius.
     """
     exact = replace(
         landscape,
         minimum=landscape.minimum.double(),
-        directions=landscape.directions[:_ROUNDED].double(),
+        directions=landscape.directions[: radii.shape[1]].double(),
         inputs=landscape.inputs.double(),
     )
-    found = radii[:, : len(exact.directions)]
-    cutoff, ray = np.nonzero(np.isfinite(found))
-    distance = found[cutoff, ray]
+    cutoff, ray = np.nonzero(np.isfinite(radii))
+    distance = radii[cutoff, ray]
     true = exact.along(distance, ray)
     slope = (exact.along(distance * np.exp(_STEP), ray) - true) / _STEP
-    errors = np.full(found.shape, np.nan)
+    errors = np.full(radii.shape, np.nan)
     errors[cutoff, ray] = (landscape.along(distance, ray) - true) / slope
+    return errors
+
+
+def resolution(errors: Float[np.ndarray, "... rays"]) -> Float[np.ndarray, "..."]:
+    """What rounding does to ln r, root mean square over the rays along which it is known.
+
+    A volume in n dimensions cannot be told to better than n / ln 10 times as many decades along one
+    direction, however small the tolerance of the search. NaN where it is known along no ray.
+    """
     known = np.isfinite(errors)
     squares = np.where(known, errors, 0) ** 2
     with np.errstate(invalid="ignore"):
-        rounding: np.ndarray = np.sqrt(squares.sum(axis=1) / known.sum(axis=1))
-    return rounding
+        root: np.ndarray = np.sqrt(squares.sum(axis=-1) / known.sum(axis=-1))
+    return root
 
 
 def around_each(

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 
 from flatminima.devices import prepare
 from flatminima.errors import DamagedFileError, UserError
@@ -49,6 +49,14 @@ CHECKPOINTS = "checkpoints"
 
 RECIPE = "recipe"
 """The name of the input that holds the recipe."""
+
+PARTS = "parts"
+"""The name of the inputs that other jobs of the same rule made in parts."""
+
+# How Snakemake's scattergather numbers parts: "2-of-3".
+_SCATTERITEM = "scatteritem"
+
+Kind = TypeVar("Kind", bound=Record)
 
 _PACKAGE = __name__.partition(".")[0]
 _INTERRUPTED = 130
@@ -96,6 +104,22 @@ class Job:
     def record(self, name: str) -> Any:
         """Read an input that is JSON."""
         return read_json(self.inputs[name])
+
+    @property
+    def part(self) -> bool:
+        """Whether this job does a part of what the one of its rule's name would do alone."""
+        return _SCATTERITEM in self.wildcards
+
+    def numbers(self, count: int) -> range:
+        """Which of ``count`` things, counted from 0, are this job's: all, or those of its part."""
+        part, parts = map(int, self.wildcards.get(_SCATTERITEM, "1-of-1").split("-of-"))
+        return range(count * (part - 1) // parts, count * part // parts)
+
+    def joined(self, kind: type[Kind], axis: str) -> Kind | None:
+        """What other jobs did in parts, as one record; None if this job is to do it."""
+        if PARTS not in self.inputs:
+            return None
+        return kind.joined([kind.read(path) for path in self.inputs[PARTS]], axis)
 
     def progress(self, *words: str) -> Progress:
         """Make a ``Report`` for library code, labelled with the wildcards and further words."""

@@ -36,6 +36,58 @@ INDEX = "plan.json"
 """The file within the recipes that lists those of the last run that was begun."""
 
 
+class Begun:
+    """What the last run that was begun makes its jobs from, as another machine asks that does one.
+
+    Nothing is written, and of the results nothing is hashed: the job checks its own inputs.
+    """
+
+    def __init__(self, results: Path | str, root: Path | str) -> None:
+        """Read which recipes the run in ``results`` was begun with.
+
+        Raises:
+            DamagedFileError: if the list of them is damaged.
+        """
+        self._results, self._root = results_within(results, root), Path(root)
+        self._listed = set(_listed(self._root / self._results))
+        self._code = Code(self._root / "src")
+
+    def recipe(
+        self,
+        rule: str,
+        wildcards: Mapping[str, str],
+        config: Mapping[str, Any],
+        script: Path | str,
+        files: Iterable[Path | str] = (),
+        *,
+        modules: Sequence[str] = (),
+        inputs: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """The path of the recipe of a job, which the run has written; arguments as of ``Plan``.
+
+        Raises:
+            UserError: if the run was begun with other settings, code or source files than are there
+                now, or a file is missing.
+        """
+        recipe = build_recipe(
+            self._root,
+            rule,
+            wildcards,
+            config,
+            script=script,
+            files=files,
+            modules=modules,
+            code=self._code,
+        )
+        path = recipe_path(self._results, recipe).as_posix()
+        if path not in self._listed:
+            raise UserError(
+                f"{job_name(rule, wildcards)}: settings, code or source files were edited after "
+                "the run was planned; run snakemake again"
+            )
+        return path
+
+
 class Plan:
     """The recipes of a run, and which of its jobs are stale."""
 
@@ -149,13 +201,19 @@ def begun(results: Path | str, root: Path | str) -> list[Recipe]:
         UserError: if a recipe is missing.
         DamagedFileError: if the list or a recipe is damaged.
     """
-    index = Path(root) / results_within(results, root) / FOLDER / INDEX
+    listed = _listed(Path(root) / results_within(results, root))
+    return [read_recipe(Path(root) / path) for path in listed]
+
+
+def _listed(results: Path) -> list[str]:
+    """The paths of the recipes of the last run that was begun."""
+    index = results / FOLDER / INDEX
     if not index.is_file():
         return []
     listed = read_json(index)
     if not isinstance(listed, list) or not all(isinstance(path, str) for path in listed):
         raise DamagedFileError(f"{index}: not a list of recipes; delete it and run snakemake again")
-    return [read_recipe(Path(root) / path) for path in listed]
+    return listed
 
 
 def read_plan(listing: Path) -> list[Recipe]:

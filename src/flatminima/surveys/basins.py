@@ -4,6 +4,7 @@ The loss is the clean training loss, without poison.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.formats.basins import Basins, PairOfBasins, Subsets
+from flatminima.formats.basins import BasinRays, Basins, BasinSettings, PairOfBasins, Subsets
 from flatminima.formats.random_labels import CommonLossBasins
 from flatminima.geometry.basin import Basin, concatenate
 from flatminima.geometry.directions import Kind
-from flatminima.geometry.radii import around_each, basin_along, radius_tolerance, resolution
+from flatminima.geometry.radii import (
+    ROUNDED,
+    around_each,
+    basin_along,
+    radius_tolerance,
+    resolution,
+    rounding,
+)
 from flatminima.geometry.temperature import with_loss
 from flatminima.geometry.volume import estimate_volume
 from flatminima.models.evaluation import statistics_of
@@ -53,42 +61,87 @@ def basins(
             in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
             on a CPU and 16 GiB elsewhere.
     """
+    rays = basin_rays(
+        network, minima, inputs, labels,
+        cutoffs=cutoffs, excess=excess, kind=kind, numbers=range(directions), decades=decades,
+        seed=seed, report=report, memory=memory,
+    )  # fmt: skip
+    return summed(rays, seed=seed)
+
+
+def basin_rays(
+    network: Network,
+    minima: Float[Tensor, "networks parameters"],
+    inputs: Float[Tensor, "points features"],
+    labels: Int[Tensor, " points"],
+    *,
+    cutoffs: Sequence[float],
+    excess: float,
+    kind: Kind,
+    numbers: range,
+    decades: float,
+    seed: int,
+    report: Report = silent,
+    memory: int | None = None,
+) -> BasinRays:
+    """Follow the directions of these numbers; arguments as of ``basins``.
+
+    A direction is the same in any part, and so is what is found along it, to the last bit where the
+    network is evaluated one parameter vector at a time, else to rounding.
+    """
     parts: list[list[Basin]] = [[] for _ in minima]
     rows: list[dict[str, Any]] = []
     done = 0
     for number, landscape, scaled in around_each(
         network, minima, inputs, labels,
-        kind=kind, numbers=range(directions), seed=seed, memory=memory,
+        kind=kind, numbers=numbers, seed=seed, memory=memory,
     ):  # fmt: skip
-        first = not parts[number]
-        if first:
+        if not parts[number]:
             cutoff = np.array([*cutoffs, landscape.at_minimum() + excess])
-            rows.append({"cutoff": cutoff, "log_determinant": scaled.log_determinant})
-        basin = basin_along(landscape, scaled, rows[number]["cutoff"], decades)
-        if first:
-            rows[number]["resolution"] = resolution(landscape, basin.radii)
+            errors = np.full((len(cutoff), len(numbers)), np.nan)
+            rows.append(
+                {"cutoff": cutoff, "log_determinant": scaled.log_determinant, "rounding": errors}
+            )
+        row = rows[number]
+        basin = basin_along(landscape, scaled, row["cutoff"], decades)
+        first = sum(part.radii.shape[1] for part in parts[number])
+        if (looked := basin.radii[:, : max(ROUNDED - numbers[first], 0)]).size:
+            row["rounding"][:, first : first + looked.shape[1]] = rounding(landscape, looked)
         parts[number].append(basin)
         done += len(scaled.vectors)
         text = f"basin of minimum {number}, loss {basin.minimum_loss:.3g}"
-        report(done, directions * len(minima), text)
+        report(done, len(numbers) * len(minima), text)
     for number, row in enumerate(rows):
         basin = concatenate(parts[number])
-        volume = estimate_volume(
-            basin.radii, dimension=scaled.dimension, limit=basin.limit, seed=seed,
-            log_determinant=row["log_determinant"], index=(number,),
-        )  # fmt: skip
-        row |= {
-            "radii": basin.radii,
-            "median_radius": np.median(basin.radii, axis=1),
-            "recrossing_share": basin.recrossing_share,
-            **vars(volume),
-        }
-    return Basins(
+        row |= {"radii": basin.radii, "recrossing": basin.recrossing, "limit": basin.limit}
+    return BasinRays(
         **stacked(rows),
         weights=scaled.dimension,
         exact=kind == "exact",
         tolerance=radius_tolerance(minima, scaled.dimension, decades),
         batch_norm=statistics_of(network),
+    )
+
+
+def summed(rays: BasinRays, *, seed: int) -> Basins:
+    """What is known of basins by all their rays; volumes have intervals by a bootstrap."""
+    volumes = [
+        estimate_volume(
+            rays.radii[number], dimension=rays.weights, limit=limit, seed=seed,
+            log_determinant=rays.log_determinant[number], index=(number,),
+        )
+        for number, limit in enumerate(rays.limit.tolist())
+    ]  # fmt: skip
+    settings = {field.name: getattr(rays, field.name) for field in fields(BasinSettings)}
+    return Basins(
+        **stacked(volumes),
+        **settings,
+        cutoff=rays.cutoff,
+        log_determinant=rays.log_determinant,
+        radii=rays.radii,
+        median_radius=np.median(rays.radii, axis=2),
+        recrossing_share=rays.recrossing.mean(axis=2),
+        resolution=resolution(rays.rounding),
     )
 
 

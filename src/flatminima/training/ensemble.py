@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from flatminima.data.dataset import Dataset
 from flatminima.devices import tensors
 from flatminima.errors import DivergedError
-from flatminima.formats.minima import Minima
+from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
 from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
@@ -177,11 +177,12 @@ def train(
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         return minima(parameters, gradient.double().norm(dim=1), history)
 
-    return concatenate(
+    return Minima.joined(
         [
             follow(first, torch.tensor(initial[first:last], device=device))
             for first, last in itertools.pairwise(bounds)
-        ]
+        ],
+        NETWORKS,
     )
 
 
@@ -237,13 +238,3 @@ def minima(
         trainable=trainable,
         **reached,
     )
-
-
-def concatenate(parts: Sequence[Minima]) -> Minima:
-    """The networks of all parts, in order; what they share, such as steps, stands once."""
-
-    def together(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return values[0] if name in ("history_step", "trainable") else np.concatenate(values)
-
-    return Minima(**{field.name: together(field.name) for field in fields(Minima)})

@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format api why audit publish lock clean
+.PHONY: help report test lint format api why audit publish lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -56,16 +56,21 @@ audit: $(READY) ## re-hash every file of SCALE and of published runs, back to th
 publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
 	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)")
 
-# Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
-lock: ## resolve the dependencies anew and write requirements.lock
+# Torch's builds for a GPU need more packages than its build for a CPU: these stand in a file of
+# their own. The hashes of its builds for a CPU, which PyPI does not have, come from torch-cpu.sha256.
+lock: ## resolve the dependencies anew and write requirements.lock and requirements-gpu.lock
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet ".[test]" setuptools
-	rm -rf build
-	.venv-lock/bin/pip freeze --all --exclude flatminima --exclude pip \
-	  | sed 's/^\(torch==[0-9.]*\).*/\1/' > requirements.lock
+	.venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --upgrade pyproject.toml --output-file .venv-lock/all
+	awk '/^[a-z]/ { lock = /^(cuda|nvidia|triton)/ ? "requirements-gpu.lock" : "requirements.lock" } \
+	  { print > lock } \
+	  /^torch==/ { while ((getline < "torch-cpu.sha256") > 0) \
+	    if (/^[0-9a-f]/) print "    --hash=sha256:" $$1 " \\" > lock }' .venv-lock/all
 	rm -rf .venv-lock
+
+licences: $(READY) ## write docs/licences.md from what is installed
+	@$(BIN)/python docs/licences.py > docs/licences.md
 
 clean: ## remove the environment and Snakemake's cache; results stay
 	rm -rf .venv .snakemake
@@ -76,10 +81,16 @@ scale-exists:
 	  echo "SCALE=$(SCALE): there is no workflow/scales/$(SCALE).yaml; choose one of laptop" \
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
 
-$(READY): requirements.lock pyproject.toml
+# Every file is checked by its sha256. No dependency is looked up: the locks are whole, and pip check
+# says what is not there, which is what torch's builds for a GPU need.
+INSTALL := PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --no-deps --require-hashes
+
+$(READY): requirements.lock requirements-gpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(INSTALL) --requirement requirements.lock
+	@$(BIN)/pip check >/dev/null || $(INSTALL) --requirement requirements-gpu.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check >/dev/null || { $(BIN)/pip check >&2; exit 1; }
 	@touch $@

@@ -56,17 +56,14 @@ audit: $(READY) ## re-hash every file of SCALE and of published runs, back to th
 publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
 	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)")
 
-# Torch's builds for a GPU need more packages than its build for a CPU: these stand in a file of
-# their own. The hashes of its builds for a CPU, which PyPI does not have, come from torch-cpu.sha256.
+# Torch's builds for a GPU need more packages than its build for a CPU; a file of their own has them.
 lock: ## resolve the dependencies anew and write requirements.lock and requirements-gpu.lock
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade pyproject.toml --output-file .venv-lock/all
 	awk '/^[a-z]/ { lock = /^(cuda|nvidia|triton)/ ? "requirements-gpu.lock" : "requirements.lock" } \
-	  { print > lock } \
-	  /^torch==/ { while ((getline < "torch-cpu.sha256") > 0) \
-	    if (/^[0-9a-f]/) print "    --hash=sha256:" $$1 " \\" > lock }' .venv-lock/all
+	  { print > lock }' .venv-lock/all
 	rm -rf .venv-lock
 
 licences: $(READY) ## write docs/licences.md from what is installed
@@ -81,14 +78,16 @@ scale-exists:
 	  echo "SCALE=$(SCALE): there is no workflow/scales/$(SCALE).yaml; choose one of laptop" \
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
 
-# Every file is checked by its sha256. No dependency is looked up: the locks are whole, and pip check
-# says what is not there, which is what torch's builds for a GPU need.
+# Every file is checked by its sha256, and none is taken that is not in a lock: dependencies are not
+# looked up, and what builds a package is held to the lock too.
 INSTALL := PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --no-deps --require-hashes
 
-$(READY): requirements.lock requirements-gpu.lock pyproject.toml
+$(READY): requirements.lock requirements-cpu.lock requirements-gpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
+	@! $(BIN)/pip install --quiet --no-deps --dry-run "$$(grep -o '^torch==[^ ]*' requirements-cpu.lock)" \
+	  2>/dev/null || $(INSTALL) --requirement requirements-cpu.lock
 	$(INSTALL) --requirement requirements.lock
 	@$(BIN)/pip check >/dev/null || $(INSTALL) --requirement requirements-gpu.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .

@@ -79,8 +79,8 @@ scale-exists:
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
 
 # Every file is checked by its sha256, and none is taken that is not in a lock: dependencies are not
-# looked up, and what builds a package is held to the lock too.
-INSTALL := PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --no-deps --require-hashes
+# looked up, and setuptools, which builds the one package that is there as source only, comes first.
+INSTALL := $(BIN)/pip install --quiet --no-deps --no-build-isolation --require-hashes
 
 $(READY): requirements.lock requirements-cpu.lock requirements-gpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -88,6 +88,8 @@ $(READY): requirements.lock requirements-cpu.lock requirements-gpu.lock pyprojec
 	$(PYTHON) -m venv .venv
 	@! $(BIN)/pip install --quiet --no-deps --dry-run "$$(grep -o '^torch==[^ ]*' requirements-cpu.lock)" \
 	  2>/dev/null || $(INSTALL) --requirement requirements-cpu.lock
+	@sed -n '/^setuptools==/,/^    #/p' requirements.lock > .venv/setuptools.lock
+	$(INSTALL) --requirement .venv/setuptools.lock
 	$(INSTALL) --requirement requirements.lock
 	@$(BIN)/pip check >/dev/null || $(INSTALL) --requirement requirements-gpu.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .

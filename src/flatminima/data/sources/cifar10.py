@@ -72,9 +72,9 @@ SOURCE = ImageSource(
     redistributable=False,
     pools=pools,
     # The binary version holds nothing but bytes: no file is ever unpickled. Its author publishes
-    # the MD5 of the archive. Its SHA-256 is that of TensorFlow Datasets (url_checksums/cifar10.txt);
-    # those of the files in it are torchvision-ruby's (lib/torchvision/datasets/cifar10.rb), which
-    # has the same for the archive.
+    # the MD5 of the archive. Its SHA-256 is that of TensorFlow Datasets
+    # (url_checksums/cifar10.txt); those of the files in it are torchvision-ruby's
+    # (lib/torchvision/datasets/cifar10.rb), which has the same for the archive.
     files=OfficialFiles(
         address="https://www.cs.toronto.edu/~kriz",
         archive=Archive(

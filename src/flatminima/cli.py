@@ -8,10 +8,11 @@ from pathlib import Path
 from flatminima.configuration import resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
-from flatminima.provenance.freshness import Status, status
+from flatminima.provenance.freshness import Status, other_versions, read_manifests, status
 from flatminima.provenance.packing import pack
 from flatminima.provenance.plan import read_plan
 from flatminima.provenance.published import read_record
+from flatminima.provenance.recipe import results_within
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,12 +41,16 @@ def _audit(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     """Say for each stale result what changed, by the plan of a dry run (see make why)."""
     root = options.root or _project(options.folder)
-    jobs = status(options.folder.resolve(), root.resolve(), read_plan(options.plan))
+    folder, root = options.folder.resolve(), root.resolve()
+    jobs = status(folder, root, read_plan(options.plan))
     for job in jobs:
         if job.state != "fresh":
             print(f"{_title(job)}: {'not made yet' if not job.outputs else job.state}")
             for reason in job.reasons:
                 print(f"    {reason}")
+    manifests, _ = read_manifests(root, results_within(folder, root))
+    for package, text in other_versions(root, manifests).items():
+        print(f"note: {package}: {text}")
     counts = [(state, sum(job.state == state for job in jobs)) for state in ("stale", "missing")]
     totals = ", ".join(f"{number} {state}" for state, number in counts if number)
     print(f"{len(jobs)} jobs: {totals or 'all fresh'}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from flatminima.data.official import DOWNLOADS
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest, meaning_digest
-from flatminima.provenance.freshness import setting_changes
+from flatminima.provenance.freshness import other_versions, setting_changes
 from flatminima.provenance.manifest import (
     SUFFIX,
     Input,
@@ -147,6 +147,9 @@ class _Walk:
         if not recorded:
             raise UserError(f"{folder}: holds no manifests, so there is nothing to audit")
         self.outputs(recorded.union(name for name in names if not is_manifest(name)))
+        read = [manifest for manifest in self._manifests.values() if manifest]
+        for package, text in other_versions(self._root, read).items():
+            self._add("note", package, text)
 
     def outputs(self, names: Iterable[str]) -> None:
         pending = []

@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format api why audit sameness publish unlock lock clean
+.PHONY: help report test lint format api why audit sameness publish unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -64,16 +64,18 @@ publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="
 unlock: $(READY) scale-exists ## take off locks that killed runs left, when no run goes on here
 	@$(SNAKEMAKE) --unlock
 
-# Torch fixes the versions of the GPU packages that its builds for a GPU need; the rest is here.
-lock: ## resolve the dependencies anew and write requirements.lock
+# Torch's builds for a GPU need more packages than its build for a CPU; a file of their own has them.
+lock: ## resolve the dependencies anew and write requirements.lock and requirements-gpu.lock
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet ".[test]" setuptools
-	rm -rf build
-	.venv-lock/bin/pip freeze --all --exclude flatminima --exclude pip \
-	  | sed 's/^\(torch==[0-9.]*\).*/\1/' > requirements.lock
+	.venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --upgrade pyproject.toml --output-file .venv-lock/all
+	awk '/^[a-z]/ { lock = /^(cuda|nvidia|triton)/ ? "requirements-gpu.lock" : "requirements.lock" } \
+	  { print > lock }' .venv-lock/all
 	rm -rf .venv-lock
+
+licences: $(READY) ## write docs/licences.md from what is installed
+	@$(BIN)/python docs/licences.py > docs/licences.md
 
 clean: ## remove the environment and Snakemake's cache; results stay
 	rm -rf .venv .snakemake
@@ -85,11 +87,21 @@ scale-exists: $(READY)
 	    "$(patsubst workflow/scales/%.yaml,%,$(wildcard workflow/scales/*.yaml))" >&2; exit 1; }
 	@$(BIN)/flatminima check $(OVERLAY) >/dev/null
 
-$(READY): requirements.lock pyproject.toml
+# Every file is checked by its sha256, and none is taken that is not in a lock: dependencies are not
+# looked up, and setuptools, which builds the one package that is there as source only, comes first.
+INSTALL := $(BIN)/pip install --quiet --no-deps --no-build-isolation --require-hashes
+
+$(READY): requirements.lock requirements-cpu.lock requirements-gpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	@PYTHONPATH=src $(PYTHON) -m flatminima.place
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.lock
+	@! $(BIN)/pip install --quiet --no-deps --dry-run "$$(grep -o '^torch==[^ ]*' requirements-cpu.lock)" \
+	  2>/dev/null || $(INSTALL) --requirement requirements-cpu.lock
+	@sed -n '/^setuptools==/,/^    #/p' requirements.lock > .venv/setuptools.lock
+	$(INSTALL) --requirement .venv/setuptools.lock
+	$(INSTALL) --requirement requirements.lock
+	@$(BIN)/pip check >/dev/null || $(INSTALL) --requirement requirements-gpu.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check >/dev/null || { $(BIN)/pip check >&2; exit 1; }
 	@touch $@

@@ -9,10 +9,11 @@ from pathlib import Path
 from flatminima.configuration import SCHEMA, load, resolver
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
-from flatminima.provenance.freshness import Status, status
+from flatminima.provenance.freshness import Status, other_versions, read_manifests, status
 from flatminima.provenance.packing import LIMIT, pack
 from flatminima.provenance.plan import read_plan
 from flatminima.provenance.published import is_published, read_record
+from flatminima.provenance.recipe import results_within
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,12 +50,16 @@ def _audit(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     """Say for each stale result what changed, by the plan of a dry run (see make why)."""
     root = options.root or _project(options.folder)
-    jobs = status(Path(os.path.abspath(options.folder)), root, read_plan(options.plan))
+    folder = Path(os.path.abspath(options.folder))
+    jobs = status(folder, root, read_plan(options.plan))
     for job in jobs:
         if job.state != "fresh":
             print(f"{_title(job)}: {'not made yet' if not job.outputs else job.state}")
             for reason in job.reasons:
                 print(f"    {reason}")
+    manifests, _ = read_manifests(root, results_within(folder, root))
+    for package, text in other_versions(root, manifests).items():
+        print(f"note: {package}: {text}")
     counts = [(state, sum(job.state == state for job in jobs)) for state in ("stale", "missing")]
     totals = ", ".join(f"{number} {state}" for state, number in counts if number)
     print(f"{len(jobs)} jobs: {totals or 'all fresh'}")

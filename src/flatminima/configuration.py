@@ -248,6 +248,13 @@ def image_files(config: Config, files: Sequence[Path | str]) -> list[str]:
         raise _wrong(path, data["folder"], str(error), parts) from error
 
 
+def mirror(config: Config, source: str) -> str | None:
+    """The address that a set of images is downloaded from instead of its authors'."""
+    images = config["experiments"]["images"]
+    data = images["data"] if images else {}
+    return data["mirror"] if data.get("source") == source else None
+
+
 def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
     """The settings that one job reads, and nothing else.
 

@@ -1,6 +1,5 @@
 """Downloads from a server on this machine that breaks off, lies or is not there."""
 
-import hashlib
 import io
 import socket
 import tarfile
@@ -13,15 +12,13 @@ import pytest
 
 from flatminima.data.download import download, unpack
 from flatminima.data.download import fetch as fetch_parcel
+from flatminima.data.official import Sums, sums_of, sums_of_bytes
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import DamagedFileError, UserError
 
 SVHN, CIFAR10 = (IMAGE_SOURCES[name].files for name in ("svhn", "cifar10"))
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
-
-
-def md5(content):
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+RIGHT = sums_of_bytes(CONTENT)
 
 
 class Server:
@@ -92,7 +89,7 @@ def target(tmp_path):
 
 def fetch(server, target, told=None, expected=None):
     report = (lambda *_: None) if told is None else (lambda *words: told.append(words))
-    download(f"{server.address}/file.bin", target, expected or md5(CONTENT), report, timeout=5)
+    download(f"{server.address}/file.bin", target, expected or RIGHT, report, timeout=5)
 
 
 def part(target):
@@ -162,13 +159,22 @@ def test_what_was_all_there_is_not_sent_again(server, target):
     assert server.sent == 0
 
 
-def test_a_file_with_another_checksum_never_appears(server, target):
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (RIGHT._replace(sha256="0000"), "sha256 0000"),
+        (RIGHT._replace(md5="0000"), f"sha256 {RIGHT.sha256}"),
+    ],
+    ids=["sha256", "md5"],
+)
+def test_a_file_with_another_checksum_never_appears(server, target, expected, words):
     with pytest.raises(
         DamagedFileError,
-        match=r"file\.bin: the file there has md5 .*, expected 0000; it is not the official one\. "
-        r"Or fetch the file .* put it into .*downloads/, or .*experiments\.images\.data\.folder",
+        match=rf"file\.bin: the file there is not the official one: expected {words}, found .*\. "
+        r"Or fetch the file .* put it into .*downloads/, .*experiments\.images\.data\.folder, or a "
+        r"server that has it with experiments\.images\.data\.mirror",
     ):
-        fetch(server, target, expected="0000")
+        fetch(server, target, expected=expected)
     assert list(target.parent.iterdir()) == []
 
 
@@ -186,10 +192,10 @@ def test_without_a_network_the_address_the_place_and_the_key_are_told(target):
     with pytest.raises(
         UserError,
         match=rf"http://127\.0\.0\.1:{port}/file\.bin: cannot be fetched \(.*refused\)\. Connect "
-        r"to the network and run snakemake again\. Or fetch .* put it into .*downloads/, or name "
-        r"the folder where it lies with experiments\.images\.data\.folder",
+        r"to the network and run snakemake again\. Or fetch .* put it into .*downloads/, name the "
+        r"folder where it lies with experiments\.images\.data\.folder, or a server that has it",
     ):
-        download(f"http://127.0.0.1:{port}/file.bin", target, md5(CONTENT), lambda *_: None)
+        download(f"http://127.0.0.1:{port}/file.bin", target, RIGHT, lambda *_: None)
     assert not target.exists()
 
 
@@ -205,7 +211,7 @@ def test_a_server_that_speaks_no_http_is_told(target):
         thread.start()
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/file.bin"
         with pytest.raises(UserError, match=r"cannot be fetched \(.*hello"):
-            download(address, target, md5(CONTENT), lambda *_: None)
+            download(address, target, RIGHT, lambda *_: None)
         thread.join()
 
 
@@ -213,7 +219,7 @@ def test_a_silent_server_is_waited_for_no_longer_than_asked(target):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/file.bin"
         with pytest.raises(UserError, match=r"cannot be fetched \(timed out\)"):
-            download(address, target, md5(CONTENT), lambda *_: None, timeout=0.2)
+            download(address, target, RIGHT, lambda *_: None, timeout=0.2)
 
 
 def test_a_place_that_cannot_be_written_is_told(server, tmp_path):
@@ -242,7 +248,7 @@ def test_only_the_named_files_of_an_archive_are_unpacked(tmp_path):
     archive = tmp_path / "archive.tar.gz"
     archive.write_bytes(packed([*hostile, ("in/a.bin", b"alpha"), ("in/b.bin", b"beta")]))
     folder = tmp_path / "unpacked"
-    unpack(archive, folder, {"in/a.bin": md5(b"alpha")})
+    unpack(archive, folder, {"in/a.bin": sums_of_bytes(b"alpha")})
     assert [path.name for path in folder.rglob("*")] == ["in", "a.bin"]
     assert (folder / "in/a.bin").read_bytes() == b"alpha"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive.tar.gz", "unpacked"]
@@ -264,7 +270,7 @@ def test_a_broken_archive_is_told_and_nothing_of_it_kept(tmp_path, content, mess
     archive = tmp_path / "archive.tar.gz"
     archive.write_bytes(content)
     with pytest.raises(DamagedFileError, match=rf"archive\.tar\.gz: {message}"):
-        unpack(archive, tmp_path / "unpacked", {"in/a.bin": md5(b"alpha")})
+        unpack(archive, tmp_path / "unpacked", {"in/a.bin": sums_of_bytes(b"alpha")})
     assert not (tmp_path / "unpacked").exists()
 
 
@@ -272,9 +278,9 @@ def test_a_file_is_asked_for_by_its_official_name_and_checksum(server, tmp_path)
     server.files = {"/housenumbers/test_32x32.mat": CONTENT}
     files = replace(SVHN, address=f"{server.address}/housenumbers")
     path = tmp_path / "test_32x32.mat"
-    with pytest.raises(DamagedFileError, match="expected eb5a983be6a315427106f1b164d9cef3"):
+    with pytest.raises(DamagedFileError, match="expected sha256 cdce80dfb2a2c4c6160906d0bd7c68ec"):
         fetch_parcel(files, path.name, tmp_path, lambda *_: None)
-    files = replace(files, md5={**files.md5, path.name: md5(CONTENT)})
+    files = replace(files, sums={**files.sums, path.name: RIGHT})
     fetch_parcel(files, path.name, tmp_path, lambda *_: None)
     assert path.read_bytes() == CONTENT
 
@@ -282,21 +288,48 @@ def test_a_file_is_asked_for_by_its_official_name_and_checksum(server, tmp_path)
 def test_an_archive_is_fetched_once_and_unpacked_as_often_as_needed(server, tmp_path):
     name, folder = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
     assert (CIFAR10.archive.name, CIFAR10.archive.folder) == (name, folder)
-    whole = packed([(f"{folder}/{file}", file.encode()) for file in CIFAR10.md5])
+    whole = packed([(f"{folder}/{file}", file.encode()) for file in CIFAR10.sums])
     server.files = {f"/{name}": whole}
     files = replace(
         CIFAR10,
         address=server.address,
-        archive=replace(CIFAR10.archive, md5=md5(whole)),
-        md5={file: md5(file.encode()) for file in CIFAR10.md5},
+        archive=replace(CIFAR10.archive, sums=sums_of_bytes(whole)),
+        sums={file: sums_of_bytes(file.encode()) for file in CIFAR10.sums},
     )
     for _ in range(2):
         fetch_parcel(files, name, tmp_path, lambda *_: None)
         unpacked = tmp_path / folder
-        assert {path.name for path in unpacked.iterdir()} == set(CIFAR10.md5)
+        assert {path.name for path in unpacked.iterdir()} == set(CIFAR10.sums)
         (unpacked / "test_batch.bin").unlink()
     assert len(server.asked) == 1
     (tmp_path / name).write_bytes(whole[:-1])
     fetch_parcel(files, name, tmp_path, lambda *_: None)
     assert len(server.asked) == 2
     assert (tmp_path / name).read_bytes() == whole
+
+
+def test_a_mirror_is_asked_for_the_same_names_and_checked_by_the_same_sums(server, tmp_path):
+    server.files = {"/copies/test_32x32.mat": CONTENT}
+    files = replace(SVHN, sums={**SVHN.sums, "test_32x32.mat": RIGHT})
+    for mirror in (f"{server.address}/copies", f"{server.address}/copies/"):
+        folder = tmp_path / str(len(mirror))
+        fetch_parcel(files, "test_32x32.mat", folder, lambda *_: None, mirror=mirror)
+        assert sums_of(folder / "test_32x32.mat") == RIGHT
+    with pytest.raises(
+        DamagedFileError, match=r"copies/test_32x32\.mat: the file there is not the"
+    ):
+        fetch_parcel(SVHN, "test_32x32.mat", tmp_path, lambda *_: None, mirror=mirror)
+    assert not (tmp_path / "test_32x32.mat").exists()
+
+
+def test_a_way_without_https_is_taken_only_with_a_sha256(server, target):
+    with pytest.raises(UserError, match=r"file\.bin: is not https, and no sha256 .* is known"):
+        fetch(server, target, expected=Sums(RIGHT.md5))
+    assert server.asked == []
+
+
+def test_a_sha256_of_every_official_file_is_known():
+    known = [CIFAR10.archive.sums]
+    for files in (SVHN, CIFAR10):
+        known += [*files.sums.values(), *files.extra.values()]
+    assert len({sums.sha256 for sums in known} - {None}) == len(known) == 10

@@ -11,7 +11,7 @@ from flatminima.configuration import image_files, load, read_schema
 from flatminima.data import load as datasets
 from flatminima.data.images import ImageSource, Pool
 from flatminima.data.names import name_of, reserved
-from flatminima.data.official import Archive, OfficialFiles
+from flatminima.data.official import Archive, OfficialFiles, Sums
 from flatminima.data.sources import IMAGE_SOURCES, schema
 from flatminima.figures import style
 from flatminima.figures.style import Look
@@ -21,6 +21,7 @@ from flatminima.storage import read_bytes
 from ..test_configuration import DEFAULT, ROOT, SCHEMA
 
 IMAGES = np.arange(20 * 16, dtype=np.uint8).reshape(20, 1, 4, 4)
+SUMS = Sums("0" * 32, "0" * 64)
 SIZES = {"train_points": 8, "test_points": 6, "poison_points": 6}
 
 
@@ -43,8 +44,8 @@ def stripes(monkeypatch):
         pools=pools,
         files=OfficialFiles(
             address="http://nowhere.invalid",
-            md5={"stripes.bin": "0" * 32},
-            archive=Archive("stripes.tar.gz", "1" * 32, "inner"),
+            sums={"stripes.bin": SUMS},
+            archive=Archive("stripes.tar.gz", SUMS, "inner"),
         ),
     )
     monkeypatch.setitem(IMAGE_SOURCES, source.name, source)
@@ -88,7 +89,7 @@ def test_a_declared_set_is_in_settings_data_titles_and_published_runs(stripes, t
 
 
 def test_what_is_downloaded_at_once_is_an_archive_or_each_file(stripes):
-    assert stripes.files.parcels() == {"stripes.tar.gz": {"inner/stripes.bin": "0" * 32}}
+    assert stripes.files.parcels() == {"stripes.tar.gz": {"inner/stripes.bin": SUMS}}
     assert stripes.paths(None) == ["downloads/stripes/inner/stripes.bin"]
     one_by_one = IMAGE_SOURCES["svhn"].files.parcels()
     assert {name: list(files) for name, files in one_by_one.items()} == {

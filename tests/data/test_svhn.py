@@ -1,5 +1,6 @@
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.sparse import csc_array
 
 from flatminima.data.dataset import from_arrays
 from flatminima.data.load import load
+from flatminima.data.official import Sums
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.data.sources.svhn import SOURCE, read
 from flatminima.errors import ConfigError, DamagedFileError, UserError
@@ -70,8 +72,10 @@ def test_the_facts_say_how_the_parts_were_drawn_and_from_what(svhn_folder):
     assert data.facts["official"] is False
     (first, *_) = data.facts["files"]
     path = svhn_folder / "train_32x32.mat"
-    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    assert first == {"path": str(path), "md5": md5, "official": False}
+    content = path.read_bytes()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert first == {"path": str(path), "md5": md5, "sha256": sha256, "official": False}
 
 
 def test_stored_arrays_keep_which_images_they_are(svhn_folder):
@@ -89,12 +93,13 @@ def test_files_are_official_if_their_checksums_are(svhn_folder, monkeypatch):
     told = drawn(svhn_folder).facts["files"]
     with pytest.raises(
         DamagedFileError,
-        match=r"train_32x32\.mat: not the official file: expected md5 e26dedcc434d2e4c54c9b2d4a06d"
-        r"8373, found .* set experiments\.images\.data\.checksums to any",
+        match=r"train_32x32\.mat: not the official file: expected sha256 435e94d69a87fde4fd4d7f3dd"
+        r"208dfc32cb6ae8af2240d066de1df7508d083b8, found .* set "
+        r"experiments\.images\.data\.checksums to any",
     ):
         load("svhn", seed=0, files=given, checksums="official", **SIZES)
-    ours = {path.rsplit("/", 1)[-1]: it["md5"] for path, it in zip(given, told, strict=True)}
-    source = replace(SOURCE, files=replace(SOURCE.files, md5=ours, extra={}))
+    ours = {Path(it["path"]).name: Sums(it["md5"], it["sha256"]) for it in told}
+    source = replace(SOURCE, files=replace(SOURCE.files, sums=ours, extra={}))
     monkeypatch.setitem(IMAGE_SOURCES, "svhn", source)
     data = load("svhn", seed=0, files=given, checksums="official", **SIZES)
     assert data.official.tolist() == [True]

@@ -1,4 +1,5 @@
 import shutil
+from importlib.metadata import version
 
 import pytest
 
@@ -156,6 +157,17 @@ def test_a_setting_that_results_do_not_read_is_a_note_when_that_can_be_known(fin
     ]
     assert "(config colour: 'blue' → 'red')" in found[0].text
     assert findings(finished) == [("mismatch", "config.yaml")]
+
+
+def test_versions_of_packages_that_are_installed_no_more_are_a_note_for_each(finished, monkeypatch):
+    now = {"numpy": "9.8", "scipy": "1.2"}
+    monkeypatch.setattr("flatminima.provenance.freshness.packages", lambda _root: now)
+    found = audit(finished.root / RESULTS, finished.root)
+    assert found.passed
+    text = f"9.8 is installed now; made 4 files under {version('numpy')}"
+    assert [str(finding) for finding in found.findings] == [f"numpy: {text}"]
+    assert str(found).endswith("all match, 1 note")
+    assert audit_files([finished.root / POINTS], finished.root).findings == ()
 
 
 def test_what_no_job_makes_any_more_is_a_note_and_held_to_its_own_bytes_alone(finished):

@@ -1,3 +1,5 @@
+from importlib.metadata import version
+
 import pytest
 
 from flatminima import configuration
@@ -70,6 +72,19 @@ def test_why_says_what_changed_for_each_stale_job(run, finished):
         "    config width: 1.5 → 2.0",
         "3 jobs: 1 stale, 1 missing",
     ]
+
+
+def test_why_tells_other_versions_of_packages_and_calls_nothing_stale_for_them(
+    run, finished, monkeypatch
+):
+    monkeypatch.setattr("flatminima.provenance.freshness.packages", lambda _root: {"numpy": "9.8"})
+    finished.plan(finished.root / "plan")
+    status, lines, _ = run("why", "../results/tiny", "--plan", "../plan")
+    made = f"made 4 files under {version('numpy')}"
+    assert (status, lines) == (
+        0,
+        [f"note: numpy: 9.8 is installed now; {made}", "3 jobs: all fresh"],
+    )
 
 
 @pytest.mark.parametrize("words", [("audit",), ("why", "--plan", "plan")])

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,15 @@ CORES = str(max((os.cpu_count() or 1) // WORKERS, 1))
 OTHER_CORES = "1" if CORES != "1" else "2"
 
 
+def without_network() -> list[str]:
+    """The words before a command that cut it off from every network; none where not allowed."""
+    for words in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
+        with contextlib.suppress(OSError):
+            if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+                return words
+    return []
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project in a folder of its own."""
@@ -48,12 +57,24 @@ class Project:
     root: Path
     originals: dict[Path, bytes] = field(default_factory=dict)
 
-    def run(self, *words: str, scale: str | None = "smoke") -> subprocess.CompletedProcess[str]:
-        """Run a Python module of this copy's own package, such as ``snakemake``."""
+    def run(
+        self, *words: str, scale: str | None = "smoke", before: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Python module of this copy's own package, such as ``snakemake``.
+
+        Words before the command are those of another that runs it, see ``without_network``.
+        """
         overlay = ["--configfile", f"workflow/scales/{scale}.yaml"] if scale else []
         module, *rest = words
         return subprocess.run(
-            [sys.executable, "-m", module, *rest, *(overlay if module == "snakemake" else [])],
+            [
+                *before,
+                sys.executable,
+                "-m",
+                module,
+                *rest,
+                *(overlay if module == "snakemake" else []),
+            ],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root / "src"), "COLUMNS": "200"},
             capture_output=True,
@@ -61,9 +82,11 @@ class Project:
             check=False,
         )
 
-    def make(self, *words: str, scale: str | None = "smoke") -> subprocess.CompletedProcess[str]:
+    def make(
+        self, *words: str, scale: str | None = "smoke", before: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
         """Run the workflow on this worker's share of the cores."""
-        return self.run("snakemake", "--cores", CORES, *words, scale=scale)
+        return self.run("snakemake", "--cores", CORES, *words, scale=scale, before=before)
 
     def stale(self, *words: str, scale: str | None = "smoke") -> list[str]:
         """The messages of the jobs that would run now, sorted."""
@@ -144,7 +167,8 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished run, made by the first worker that asks; others wait. Tests must not change it.
 
-    It takes some minutes. Only here do all rules run on one another's outputs.
+    It takes some minutes. Only here do all rules run on one another's outputs, and, where the
+    system allows it, without a network.
     """
     folder = tmp_path_factory.getbasetemp()
     if WORKERS > 1:
@@ -155,7 +179,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
         if not outcome.exists():
             project.root.parent.mkdir()
             checkout(project.root)
-            done = project.make()
+            done = project.make(before=without_network())
             outcome.write_text("" if done.returncode == 0 else said(done))
     assert outcome.read_text() == ""
     return project

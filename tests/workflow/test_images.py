@@ -1,6 +1,9 @@
 """Images from files, on the real workflow."""
 
 import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from scipy.io import savemat
@@ -71,7 +74,7 @@ def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
     settle(photos, "../raw", "official")
     done = photos.make(DATASET, scale="photos")
     assert done.returncode != 0
-    assert "../raw/train_32x32.mat: not the official file: expected md5 e26dedcc" in said(done)
+    assert "../raw/train_32x32.mat: not the official file: expected sha256 435e94d6" in said(done)
     assert not (photos.root / DATASET).exists()
     settle(photos, "null", "official")
     assert photos.stale(DATASET, scale="photos") == [
@@ -79,6 +82,28 @@ def test_files_that_are_not_to_be_had_or_not_official_are_told(photos):
         "Downloading train_32x32.mat of house numbers (SVHN)",
         "Drawing and splitting images",
     ]
+
+
+class Copies(SimpleHTTPRequestHandler):
+    """A mirror that has other files by the names of the official ones."""
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_mirror_of_the_settings_is_asked_and_not_believed(photos):
+    raw = photos.root.parent / "raw"
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Copies, directory=raw)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        settle(photos, f"null, mirror: '{mirror}'", "official")
+        done = photos.make("downloads/svhn/test_32x32.mat", scale="photos")
+        server.shutdown()
+        thread.join()
+    assert f"{mirror}/test_32x32.mat: the file there is not the official one" in said(done)
+    assert "expected sha256 cdce80df" in said(done)
+    assert list((photos.root / "downloads/svhn").glob("*")) == []
 
 
 MODULE = """

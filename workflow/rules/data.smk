@@ -7,15 +7,18 @@ for source in IMAGE_SOURCES.values():
             output:
                 [
                     ensure(
-                        f"{DOWNLOADS}/{source.name}/{file}", non_empty=True, md5=md5
+                        f"{DOWNLOADS}/{source.name}/{file}",
+                        non_empty=True,
+                        **dict([sums.strongest()]),
                     )
-                    for file, md5 in checksums.items()
+                    for file, sums in checksums.items()
                 ],
             log:
                 f"{DOWNLOADS}/logs/{source.name}/{parcel}.log",
             params:
                 source=source.name,
                 parcel=parcel,
+                mirror=configuration.mirror(config, source.name),
             message:
                 f"Downloading {parcel} of {source.title}"
             script:

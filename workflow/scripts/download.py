@@ -10,7 +10,8 @@ from flatminima.provenance.job import run_unrecorded
 def main() -> None:
     source, parcel = snakemake.params["source"], snakemake.params["parcel"]
     folder = Path(DOWNLOADS, source)
-    fetch(IMAGE_SOURCES[source].files, parcel, folder, Progress(f"{parcel}, MB"))
+    report = Progress(f"{parcel}, MB")
+    fetch(IMAGE_SOURCES[source].files, parcel, folder, report, mirror=snakemake.params["mirror"])
 
 
 run_unrecorded(snakemake, main)

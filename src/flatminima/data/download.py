@@ -1,6 +1,5 @@
 """Files fetched from the web: taken up where they were cut off, checked, and whole or not there."""
 
-import hashlib
 import http.client
 import tarfile
 import urllib.error
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from flatminima.data.official import OfficialFiles, md5_of
+from flatminima.data.official import OfficialFiles, Sums, sums_of, sums_of_bytes
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.progress import Report
 from flatminima.storage import write_bytes
@@ -23,7 +22,9 @@ _MEGABYTE = 10**6
 _RANGE_NOT_SATISFIABLE = 416
 
 
-def fetch(files: OfficialFiles, parcel: str, folder: Path, report: Report) -> None:
+def fetch(
+    files: OfficialFiles, parcel: str, folder: Path, report: Report, *, mirror: str | None = None
+) -> None:
     """Download one parcel of a data set to a folder; see ``download`` and ``unpack``.
 
     An archive stays beside the files that are unpacked from it, so that it need not be fetched
@@ -33,18 +34,21 @@ def fetch(files: OfficialFiles, parcel: str, folder: Path, report: Report) -> No
         parcel: which of ``files.parcels()``.
         folder: the folder to which the data set is downloaded.
         report: told of the megabytes that arrive.
+        mirror: a folder on the web that holds the same files by the same names, to take them from
+            in the place of their authors'. They are checked by the same sums.
     """
-    address, target = f"{files.address}/{parcel}", folder / parcel
+    target = folder / parcel
+    address = f"{(mirror or files.address).rstrip('/')}/{parcel}"
     if files.archive is None:
-        download(address, target, files.md5[parcel], report)
+        download(address, target, files.sums[parcel], report)
         return
-    if not target.is_file() or md5_of(target) != files.archive.md5:
-        download(address, target, files.archive.md5, report)
+    if not target.is_file() or not files.archive.sums.match(sums_of(target)):
+        download(address, target, files.archive.sums, report)
     unpack(target, folder, files.parcels()[parcel])
 
 
 def download(
-    address: str, target: Path, md5: str, report: Report, *, timeout: float = 60.0
+    address: str, target: Path, sums: Sums, report: Report, *, timeout: float = 60.0
 ) -> None:
     """Fetch a file from the web, so that ``target`` is the whole file or not there.
 
@@ -55,33 +59,39 @@ def download(
 
     Args:
         target: where the file goes; its folder is made.
-        md5: what its bytes must have.
+        sums: what its bytes must have.
         report: told of the megabytes that arrived and are to arrive, of those not there before.
         timeout: seconds to wait for a server that says nothing.
 
     Raises:
-        UserError: if the server cannot be reached, does not have the file or breaks off, or if the
-            file cannot be written.
+        UserError: if the server cannot be reached, does not have the file or breaks off, if its
+            way is open to forgers and no SHA-256 is known, or if the file cannot be written.
         DamagedFileError: if the server's file has another checksum.
     """
     part = target.with_name(target.name + PART)
     by_hand = (
-        f"Or fetch the file by other means and put it into {target.parent}/, or name the folder "
-        "where it lies with experiments.images.data.folder"
+        f"Or fetch the file by other means and put it into {target.parent}/, name the folder "
+        "where it lies with experiments.images.data.folder, or a server that has it with "
+        "experiments.images.data.mirror"
     )
+    if not address.startswith("https://") and sums.sha256 is None:
+        raise UserError(
+            f"{address}: is not https, and no sha256 of the file is known to check it by. {by_hand}"
+        )
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         pieced = _size(part) > 0
         _complete(address, part, by_hand, report, timeout)
-        if md5_of(part) != md5 and pieced:
+        found = sums_of(part)
+        if pieced and not sums.match(found):
             part.unlink()
             _complete(address, part, by_hand, report, timeout)
-        found = md5_of(part)
-        if found != md5:
+            found = sums_of(part)
+        if not sums.match(found):
             part.unlink()
             raise DamagedFileError(
-                f"{address}: the file there has md5 {found}, expected {md5}; it is not the "
-                f"official one. {by_hand}"
+                f"{address}: the file there is not the official one: {sums.differ(found)}. "
+                f"{by_hand}"
             )
         part.replace(target)
     except OSError as error:
@@ -91,14 +101,14 @@ def download(
         ) from error
 
 
-def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
+def unpack(archive: Path, folder: Path, members: Mapping[str, Sums]) -> None:
     """Write files of a gzipped tar archive below ``folder``, each whole or not at all.
 
     Only regular files that are named in ``members`` are read: no path is taken from the archive.
 
     Args:
         folder: where the members go, at the paths they are named by.
-        members: their paths in the archive, with the MD5 that they must have.
+        members: their paths in the archive, with the sums that they must have.
 
     Raises:
         UserError: if a file cannot be read or written.
@@ -113,7 +123,7 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str]) -> None:
                 if content is None or entry.name not in missing:
                     continue
                 whole = content.read()
-                if hashlib.md5(whole, usedforsecurity=False).hexdigest() != missing.pop(entry.name):
+                if not missing.pop(entry.name).match(sums_of_bytes(whole)):
                     raise DamagedFileError(
                         f"{archive}: {entry.name} in it is not the official file; {cure}"
                     )

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from flatminima.data.dataset import Dataset
-from flatminima.data.official import DOWNLOADS, OfficialFiles, md5_of
+from flatminima.data.official import DOWNLOADS, OfficialFiles, Sums, sums_of
 from flatminima.errors import ConfigError, DamagedFileError
 from flatminima.seeding import generator
 
@@ -97,7 +97,7 @@ def draw(
     sizes = {"train": train_points, "test": test_points, "poison": poison_points}
     fingerprints, more = [], ""
     if source.files:
-        expected = {**source.files.md5, **source.files.extra}
+        expected = {**source.files.sums, **source.files.extra}
         fingerprints = fingerprint(files, expected, checksums)
         if absent := sorted(source.files.extra.keys() - {Path(path).name for path in files}):
             more = f", or put {' and '.join(absent)} beside the others to draw poison from"
@@ -157,13 +157,13 @@ def scaled(
 
 
 def fingerprint(
-    paths: Sequence[str], official: Mapping[str, str], checksums: str
+    paths: Sequence[str], official: Mapping[str, Sums], checksums: str
 ) -> list[dict[str, Any]]:
-    """Hash files of a published data set: for each its path, MD5, and whether that is official.
+    """Hash files of a published data set: for each its path, sums, and whether they are official.
 
     Args:
         paths: files with their official names.
-        official: the official MD5 by the name of a file.
+        official: the official sums by the name of a file.
         checksums: ``"official"`` to refuse any other file, ``"any"`` to say so only.
 
     Raises:
@@ -172,14 +172,15 @@ def fingerprint(
     """
     fingerprints = []
     for path in paths:
-        md5, expected = md5_of(Path(path)), official[Path(path).name]
-        if checksums == "official" and md5 != expected:
+        found, expected = sums_of(Path(path)), official[Path(path).name]
+        same = expected.match(found)
+        if checksums == "official" and not same:
             raise DamagedFileError(
-                f"{path}: not the official file: expected md5 {expected}, found {md5}; fetch it "
+                f"{path}: not the official file: {expected.differ(found)}; fetch it "
                 "again, or, if it differs on purpose, set experiments.images.data.checksums to "
                 "any: the report will say so"
             )
-        fingerprints.append({"path": path, "md5": md5, "official": md5 == expected})
+        fingerprints.append({"path": path, **found._asdict(), "official": same})
     return fingerprints
 
 

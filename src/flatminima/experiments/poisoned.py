@@ -51,7 +51,7 @@ def dataset(name: str, config: Config, _wildcards: Wildcards) -> Config:
     return {
         "seed": config["seed"],
         "source": source,
-        "data": without(data, "source", "note", *dropped),
+        "data": without(data, "source", "note", "mirror", *dropped),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from flatminima.data.official import DOWNLOADS
 from flatminima.errors import DamagedFileError, UserError, quoted
 from flatminima.provenance.closure import file_digest, meaning_digest
-from flatminima.provenance.freshness import setting_changes
+from flatminima.provenance.freshness import other_versions, setting_changes
 from flatminima.provenance.inventory import INVENTORY, read_inventory
 from flatminima.provenance.manifest import (
     SUFFIX,
@@ -169,6 +169,9 @@ class _Walk:
         self.outputs(recorded.union(name for name in names if not is_manifest(name)))
         if (folder / INVENTORY).is_file():
             self._complete(folder, recorded)
+        read = [manifest for manifest in self._manifests.values() if manifest]
+        for package, text in other_versions(self._root, read).items():
+            self._add("note", package, text)
 
     def _is_result(self, path: Path) -> bool:
         """Whether a file within results should be recorded, or records."""

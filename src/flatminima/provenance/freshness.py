@@ -1,6 +1,7 @@
 """Which results are stale, and why, told by content instead of by file times."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Literal
 
 from flatminima.errors import DamagedFileError
 from flatminima.provenance.closure import file_digest
+from flatminima.provenance.environment import packages
 from flatminima.provenance.manifest import SUFFIX, Manifest, as_recipe, read_manifest
 from flatminima.provenance.published import own_files
 from flatminima.provenance.recipe import Recipe, job_name, record_digest, results_within
@@ -166,6 +168,27 @@ def setting_changes(old: object, new: object, where: str = "") -> Iterator[str]:
     # 1, 1.0 and True are equal in Python and different in JSON.
     elif repr(old) != repr(new):
         yield f"config {where}: {old!r} → {new!r}"
+
+
+def other_versions(root: Path, manifests: Iterable[Manifest]) -> dict[str, str]:
+    """Say in words how many files were made under other versions of packages than are installed.
+
+    That makes nothing stale: which version moves which bit, nobody knows beforehand.
+
+    Returns:
+        What is to be said of each package, by its name.
+    """
+    made: dict[str, Counter[str]] = {}
+    for manifest in manifests:
+        for name, version in manifest["environment"]["packages"].items():
+            made.setdefault(name, Counter())[version] += 1
+    found = {}
+    for name, installed in packages(root).items():
+        others = Counter({v: n for v, n in made.get(name, {}).items() if v != installed})
+        if others:
+            counts = [f"{n} file{'s' * (n > 1)} under {v}" for v, n in others.most_common()]
+            found[name] = f"{installed} is installed now; made {', '.join(counts)}"
+    return found
 
 
 def _file_changes(kind: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

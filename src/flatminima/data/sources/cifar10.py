@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from flatminima.data.images import ImageSource, Pool
-from flatminima.data.official import Archive, OfficialFiles
+from flatminima.data.official import Archive, OfficialFiles, Sums
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.storage import read_bytes
 
@@ -85,19 +85,45 @@ SOURCE = ImageSource(
     licence="its authors name no licence",
     redistributable=False,
     pools=pools,
-    # The binary version holds nothing but bytes: no file is ever unpickled.
+    # The binary version holds nothing but bytes: no file is ever unpickled. Its author publishes
+    # the MD5 of the archive. Its SHA-256 is that of TensorFlow Datasets
+    # (url_checksums/cifar10.txt); those of the files in it are torchvision-ruby's
+    # (lib/torchvision/datasets/cifar10.rb), which has the same for the archive.
     files=OfficialFiles(
         address="https://www.cs.toronto.edu/~kriz",
         archive=Archive(
-            "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", "cifar-10-batches-bin"
+            "cifar-10-binary.tar.gz",
+            Sums(
+                "c32a1d4ab5d03f1284b67883e8d87530",
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            ),
+            "cifar-10-batches-bin",
         ),
-        md5={
-            "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
-            "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
-            "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
-            "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
-            "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
-            TEST: "803d5f7f4d78ea53de84dbe85f74fb6d",
+        sums={
+            "data_batch_1.bin": Sums(
+                "5dd7e06a14cb22eb9f671a540d1b7c25",
+                "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+            ),
+            "data_batch_2.bin": Sums(
+                "5ea93a67294ea407fff1d09f752e9692",
+                "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+            ),
+            "data_batch_3.bin": Sums(
+                "942cd6a4bcdd0dd3c604fbe906cb4421",
+                "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+            ),
+            "data_batch_4.bin": Sums(
+                "ae636b3ba5c66a11e91e8cb52e771fcb",
+                "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+            ),
+            "data_batch_5.bin": Sums(
+                "53f37980c15c3d472c316c40844f3f0d",
+                "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+            ),
+            TEST: Sums(
+                "803d5f7f4d78ea53de84dbe85f74fb6d",
+                "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            ),
         },
         dispensable=[f"data_batch_{number}.bin" for number in range(2, 6)],
         mistakable={

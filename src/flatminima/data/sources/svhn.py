@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from flatminima.data.images import ImageSource, Pool
-from flatminima.data.official import OfficialFiles
+from flatminima.data.official import OfficialFiles, Sums
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.storage import open_to_read
 
@@ -109,17 +109,31 @@ SOURCE = ImageSource(
     licence="for non-commercial use only",
     redistributable=False,
     pools=pools,
+    # Its authors publish it without https and without sums. The MD5 are those of torchvision
+    # (torchvision/datasets/svhn.py), the SHA-256 those of TensorFlow Datasets
+    # (url_checksums/svhn_cropped.txt), to which torchvision's prototype of the data set agrees.
     files=OfficialFiles(
         address="http://ufldl.stanford.edu/housenumbers",
-        md5={
-            "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
-            "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+        sums={
+            "train_32x32.mat": Sums(
+                "e26dedcc434d2e4c54c9b2d4a06d8373",
+                "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+            ),
+            "test_32x32.mat": Sums(
+                "eb5a983be6a315427106f1b164d9cef3",
+                "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+            ),
         },
         mistakable={
             "digitStruct.mat": "SVHN's first format, of whole house numbers",
             "train.tar.gz": "SVHN's first format, of whole house numbers",
         },
         # 531,131 more images in 1.3 GB.
-        extra={"extra_32x32.mat": "a93ce644f1a588dc4d68dda5feec44a7"},
+        extra={
+            "extra_32x32.mat": Sums(
+                "a93ce644f1a588dc4d68dda5feec44a7",
+                "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3",
+            )
+        },
     ),
 )

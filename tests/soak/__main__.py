@@ -1,0 +1,77 @@
+"""Kill, fill, cut and starve runs of the project until the time is up, and count what is lost."""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.soak.kills import Moments, chain, scene
+from tests.soak.outcome import Outcome, table
+from tests.workflow.conftest import checkout
+
+SCENES = {
+    "whole": {},
+    "rings": {"only": ["rings"]},
+    "swiss_roll": {"only": ["swiss_roll"]},
+    "minefield": {"only": ["minefield"]},
+    "images": {"only": ["images"]},
+}
+
+
+def main() -> int:
+    """Return 1 if anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0, help="when to stop killing")
+    parser.add_argument("--kills", type=int, default=200, help="how many kills at most")
+    parser.add_argument("--seed", type=int, default=1906, help="of the moments")
+    parser.add_argument("--scenes", nargs="*", default=[*SCENES], choices=[*SCENES])
+    options = parser.parse_args()
+    until = time.monotonic() + 60 * options.minutes
+    draw = random.Random(options.seed)  # noqa: S311 (not for secrets)
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        outcomes += kill(Path(folder), options, until, draw)
+    print(table(outcomes))
+    for outcome in outcomes:
+        for fault in outcome.faults:
+            print(f"{outcome.kind}: {fault}")
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def kill(
+    folder: Path, options: argparse.Namespace, until: float, draw: random.Random
+) -> list[Outcome]:
+    """Kill runs of all scenes in turn until there were enough kills or the time is up."""
+    left, scenes, moments = options.kills, {}, Moments()
+    outcomes = {name: Outcome(f"SIGKILL, {name}") for name in options.scenes}
+    changed: Counter[str] = Counter()
+    while left > 0 and time.monotonic() < until:
+        for name in options.scenes:
+            outcome = outcomes[name]
+            with outcome.timed():
+                if name not in scenes:
+                    scenes[name] = scene(folder / name, name, SCENES[name], checkout)
+                before = outcome.tried
+                differing = chain(scenes[name], draw, left, until, moments, outcome)
+                left -= outcome.tried - before
+            images = [path for path in differing if "images" in path]
+            others = [path for path in differing if path not in images]
+            changed.update(differing)
+            outcome.faults += [f"{name}: {path} differs from the undisturbed run" for path in others]
+            print(f"{name}: {outcome.tried} kills, {outcome.survived} survived, "
+                  f"{outcome.seconds:.0f} s; other bytes at the end: {len(others)} files, "
+                  f"{len(images)} more of images", flush=True)
+            if left <= 0 or time.monotonic() >= until:
+                break
+    print("kills by the tenth of the run:", dict(sorted(moments.tenths.items())))
+    print("kills by rule that ran:", dict(moments.rules.most_common()))
+    if changed:
+        print("other bytes than undisturbed:", dict(changed))
+    return [outcome for outcome in outcomes.values() if outcome.tried]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

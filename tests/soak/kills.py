@@ -27,7 +27,7 @@ KINDS = ("a job", "Snakemake alone", "all")
 PENDING = "expected a manifest beside it, found none: unrecorded"
 # The page and what it embeds tell when and by which commit everything was made.
 DATED = re.compile(r"report/(?!figures/)|inventory\.json$")
-STARTED = re.compile(r"^(?:local)?rule (\w[\w.-]*):$", re.MULTILINE)
+STARTED = re.compile(r"^Job \d+: (.*)$", re.MULTILINE)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Run:
         return self.log.read_text(errors="replace")
 
     def jobs(self) -> list[str]:
-        """The rules of the jobs that have been started, in order."""
+        """The messages of the jobs that have been started, in order."""
         return STARTED.findall(self.said())
 
     def until_jobs(self, number: int) -> bool:

@@ -28,12 +28,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="how many kills at most")
     parser.add_argument("--seed", type=int, default=1906, help="of the moments")
     parser.add_argument("--scenes", nargs="*", default=[*SCENES], choices=[*SCENES])
+    parser.add_argument("--folder", type=Path, help="where to work, and leave what is there")
     options = parser.parse_args()
     until = time.monotonic() + 60 * options.minutes
     draw = random.Random(options.seed)  # noqa: S311 (not for secrets)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        outcomes += kill(Path(folder), options, until, draw)
+        outcomes += kill(options.folder or Path(folder), options, until, draw)
     print(table(outcomes))
     for outcome in outcomes:
         for fault in outcome.faults:
@@ -54,6 +55,8 @@ def kill(
             with outcome.timed():
                 if name not in scenes:
                     scenes[name] = scene(folder / name, name, SCENES[name], checkout)
+                    print(f"{name}: {scenes[name].jobs} jobs, planned in {scenes[name].planning:.1f} s, "
+                          f"{scenes[name].job:.1f} s each", flush=True)
                 before = outcome.tried
                 differing = chain(scenes[name], draw, left, until, moments, outcome)
                 left -= outcome.tried - before

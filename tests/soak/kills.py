@@ -271,6 +271,8 @@ def chain(
         if found.get(name) != scene.reference.get(name)
     }
     outcome.faults += faults
+    for fault in faults:
+        print(fault, flush=True)
     return changed
 
 

@@ -17,6 +17,9 @@ from flatminima.errors import DamagedFileError, UserError
 
 Arrays = dict[str, np.ndarray]
 
+_PART = ".part"
+"""What the names of files end in while they are written."""
+
 
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write ``content`` so that ``path`` holds either all of it or what it held before.
@@ -27,7 +30,7 @@ def write_bytes(path: Path | str, content: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); "
@@ -50,6 +53,12 @@ def write_bytes(path: Path | str, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Take away what writers that were killed left half-written below a folder."""
+    for path in folder.rglob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Kill, fill, cut and starve runs of the project until the time is up, and count what is lost."""
 
 import argparse
+import itertools
 import random
 import sys
 import tempfile
@@ -8,12 +9,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.soak.kills import Moments, chain, scene
+from tests.soak.kills import Moments, chain, chain_of_jobs, scene
 from tests.soak.outcome import Outcome, table
 from tests.workflow.conftest import checkout
 
 SCENES = {
-    "whole": {},
+    "smoke": {},
     "rings": {"only": ["rings"]},
     "swiss_roll": {"only": ["swiss_roll"]},
     "minefield": {"only": ["minefield"]},
@@ -49,24 +50,36 @@ def kill(
     left, scenes, moments = options.kills, {}, Moments()
     outcomes = {name: Outcome(f"SIGKILL, {name}") for name in options.scenes}
     changed: Counter[str] = Counter()
+    ways = itertools.cycle((chain_of_jobs, chain))
     while left > 0 and time.monotonic() < until:
+        way = next(ways)
         for name in options.scenes:
             outcome = outcomes[name]
             with outcome.timed():
                 if name not in scenes:
                     scenes[name] = scene(folder / name, name, SCENES[name], checkout)
-                    print(f"{name}: {scenes[name].jobs} jobs, planned in {scenes[name].planning:.1f} s, "
-                          f"{scenes[name].job:.1f} s each", flush=True)
+                    print(
+                        f"{name}: planned in {scenes[name].planning:.1f} s, "
+                        f"{scenes[name].job:.1f} s a job",
+                        flush=True,
+                    )
                 before = outcome.tried
-                differing = chain(scenes[name], draw, left, until, moments, outcome)
+                differing = way(
+                    scenes[name], draw, outcome, most=left, until=until, moments=moments
+                )
                 left -= outcome.tried - before
             images = [path for path in differing if "images" in path]
             others = [path for path in differing if path not in images]
             changed.update(differing)
-            outcome.faults += [f"{name}: {path} differs from the undisturbed run" for path in others]
-            print(f"{name}: {outcome.tried} kills, {outcome.survived} survived, "
-                  f"{outcome.seconds:.0f} s; other bytes at the end: {len(others)} files, "
-                  f"{len(images)} more of images", flush=True)
+            outcome.faults += [
+                f"{name}: {path} differs from the undisturbed run" for path in others
+            ]
+            print(
+                f"{name}: {outcome.tried} kills, {outcome.survived} survived, "
+                f"{outcome.seconds:.0f} s; other bytes at the end: {len(others)} files, "
+                f"{len(images)} more of images",
+                flush=True,
+            )
             if left <= 0 or time.monotonic() >= until:
                 break
     print("kills by the tenth of the run:", dict(sorted(moments.tenths.items())))

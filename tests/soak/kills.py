@@ -4,12 +4,12 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from flatminima.provenance.audit import UNRECORDED
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.manifest import SUFFIX, manifest_path, read_manifest
 from tests.soak.outcome import Outcome
-from tests.workflow.conftest import Project, checkout, said
+from tests.workflow.conftest import Project
 
 KINDS = ("a job", "Snakemake alone", "all")
 PENDING = "expected a manifest beside it, found none: unrecorded"
@@ -38,9 +38,8 @@ class Scene:
     overlay: Path
     project: Project
     reference: dict[str, str]
-    jobs: int
     planning: float
-    """Seconds from the start to the first job."""
+    """Seconds that planning takes."""
     job: float
     """Seconds that a job takes, on average."""
 
@@ -62,30 +61,37 @@ class Moments:
 def scene(
     folder: Path, name: str, settings: dict[str, object], source: Callable[[Path], Project]
 ) -> Scene:
-    """Make a copy of the project and an undisturbed run in it.
+    """Make a copy of the project and an undisturbed run in it, or take what is there of both.
 
     Args:
-        folder: an empty one, which is made.
+        folder: of the scene; made if it is not there.
         name: of the scale.
         settings: what differs from the smoke scale.
         source: makes a copy of the project without results.
     """
-    folder.mkdir(parents=True)
-    project, overlay = source(folder / "project"), folder / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump({"scale": name, **settings}))
-    made = Scene(name, overlay, project, {}, 0, 0.0, 0.0)
+    project, overlay = Project(folder / "project"), folder / "overlay.yaml"
+    made = Scene(name, overlay, project, {}, 0.0, 0.0)
+    if not overlay.exists():
+        folder.mkdir(parents=True)
+        source(project.root)
+        overlay.write_text(yaml.safe_dump({"scale": name, **settings}))
+        with started(made) as run:
+            run.wait(3600)
+        if run.process.returncode:
+            raise RuntimeError(f"the undisturbed run of {name} failed:\n{run.said()}")
     start = time.monotonic()
-    with started(made) as run:
-        run.until_jobs(1)
-        made.planning = time.monotonic() - start
-        run.wait(3600)
-    if run.process.returncode:
-        raise RuntimeError(f"the undisturbed run of {name} failed:\n{run.said()}")
-    made.jobs = len(run.jobs())
-    made.job = (time.monotonic() - start - made.planning) * CORES / made.jobs
+    with started(made, "--dry-run") as run:
+        run.wait(600)
+    made.planning = time.monotonic() - start
+    paths = [path for _, path in files(made.results) if path.name.endswith(SUFFIX)]
+    took = {m["started"]: m["wall_seconds"] for m in map(read_manifest, paths)}
+    made.job = _START + sum(took.values()) / len(took)
     made.reference = contents(made.results)
     return made
 
+
+_START = 2.0
+"""Seconds that Python takes to start with torch."""
 
 CORES = min(2, os.cpu_count() or 1)
 
@@ -152,10 +158,8 @@ def _script(process: psutil.Process) -> str | None:
 
 
 def _kill(process: psutil.Process) -> None:
-    try:
+    with suppress(psutil.Error):
         process.kill()
-    except psutil.Error:
-        pass
 
 
 class started:  # noqa: N801 (reads as a word)
@@ -229,16 +233,20 @@ def lost(root: Path, held: dict[str, tuple[str, str, int]]) -> dict[str, int]:
 
 
 def chain(
-    scene: Scene, draw: random.Random, most: int, until: float, moments: Moments, outcome: Outcome
+    scene: Scene,
+    draw: random.Random,
+    outcome: Outcome,
+    *,
+    most: int,
+    until: float,
+    moments: Moments,
 ) -> dict[str, int]:
     """Run a scene from nothing to its end, and kill it up to ``most`` times on the way.
 
     Returns:
         The files of the end that differ from those of the undisturbed run, with their bytes.
     """
-    project, results = scene.project, scene.results
-    shutil.rmtree(results, ignore_errors=True)
-    shutil.rmtree(project.root / ".snakemake", ignore_errors=True)
+    _clear(scene)
     kills = 0
     while kills < most and time.monotonic() < until:
         with started(scene) as run:
@@ -256,6 +264,56 @@ def chain(
             outcome.count(*faults, lost=sum(gone.values()))
             for fault in faults:
                 print(f"{scene.name}, kill {kills} ({kind}): {fault}", flush=True)
+    return _end(scene, outcome)
+
+
+def chain_of_jobs(
+    scene: Scene,
+    draw: random.Random,
+    outcome: Outcome,
+    *,
+    most: int,
+    until: float,
+    moments: Moments,
+) -> dict[str, int]:
+    """The same within one run that starts killed jobs again, to its end; only jobs are killed."""
+    _clear(scene)
+    kills = 0
+    with started(scene, "--keep-going", "--retries", "1000") as run:
+        while kills < most and time.monotonic() < until:
+            if run.wait(draw.uniform(0, 3 * scene.job)):
+                break
+            scripts = run.scripts()
+            if not scripts:
+                continue
+            held = _moment(scene, scripts, moments)
+            _kill(draw.choice(scripts))
+            kills += 1
+            gone = lost(scene.project.root, held)
+            faults = [f"{scene.name}: finished, and gone or changed: {name}" for name in gone]
+            outcome.count(*faults, lost=sum(gone.values()))
+        run.wait(3600)
+    return _end(scene, outcome)
+
+
+def _clear(scene: Scene) -> None:
+    shutil.rmtree(scene.results, ignore_errors=True)
+    shutil.rmtree(scene.project.root / ".snakemake", ignore_errors=True)
+
+
+def _moment(
+    scene: Scene, scripts: list[psutil.Process], moments: Moments
+) -> dict[str, tuple[str, str, int]]:
+    """Note what runs now and how much is done, and return what is finished."""
+    held = finished(scene.results)
+    moments.rules.update([name for process in scripts if (name := _script(process))] or ["no job"])
+    moments.tenths[min(9, 10 * len(held) // len(scene.reference))] += 1
+    return held
+
+
+def _end(scene: Scene, outcome: Outcome) -> dict[str, int]:
+    """Let the run go on to its end, audit it, and compare it with the undisturbed one."""
+    project, results = scene.project, scene.results
     faults = []
     with started(scene) as run:
         if not run.wait(3600) or run.process.returncode:
@@ -280,13 +338,9 @@ def _strike(
     scene: Scene, run: Run, kind: str, draw: random.Random, moments: Moments
 ) -> tuple[list[str], dict[str, int]]:
     """Kill, and say what is wrong then, and what was lost."""
-    project, results, root = scene.project, scene.results, scene.project.root
+    project, root = scene.project, scene.project.root
     scripts = run.scripts()
-    running = [name for process in scripts if (name := _script(process))]
-    held = finished(results)
-    moments.rules.update(running or ["no job"])
-    outputs = len(scene.reference) or 1
-    moments.tenths[min(9, 10 * len(held) // outputs)] += 1
+    held = _moment(scene, scripts, moments)
     if kind == "a job" and scripts:
         _kill(draw.choice(scripts))
         run.wait(300)
@@ -305,7 +359,7 @@ def _strike(
     partial = f"results/{scene.name}/report/index.html"
     gone = {name: size for name, size in lost(root, held).items() if name != partial}
     faults = [f"finished, and gone or changed: {name}" for name in gone]
-    status, printed = project.audit(f"results/{scene.name}") if finished(results) else (0, "")
+    status, printed = project.audit(f"results/{scene.name}") if finished(scene.results) else (0, "")
     if status:
         faults += [
             line

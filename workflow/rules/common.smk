@@ -119,8 +119,12 @@ def tell_times():
     """Tell Snakemake of all results that are there, before it looks at any."""
     if not workflow.dryrun and workflow.exec_mode == ExecMode.DEFAULT:
         ensure_writable(Path(RESULTS))
-    for path in [*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))]:
+    known = {*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))}
+    for path in map(str, Path(RESULTS).rglob("*")):
         timed(path)
+        # What has no manifest is no result, such as the page of a run that failed.
+        if path not in known:
+            workflow.iocache.mtime[path] = Mtime(local=0.5)
 
 
 def recorded(**outputs):

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,10 @@ RECIPE = "recipe"
 
 _PACKAGE = __name__.partition(".")[0]
 _INTERRUPTED = 130
+
+# Seconds between two looks whether the run that started a job is still there; the next run plans
+# for longer before it starts any.
+_HEARTBEAT = 0.5
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
     log = Path(str(snakemake.log[0])) if snakemake.log else None
     # As an interrupt, so that the outputs are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         with _printing_to(log):
             status = _attempt(work, left)
@@ -144,6 +150,17 @@ def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
         _discard(_outputs(snakemake))
         status = 1
     sys.exit(status)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once the one that started it is gone.
+
+    A Snakemake that was killed leaves its jobs behind, and the next one starts them once more: two
+    would write the same files, and either would remove those of the other.
+    """
+    while os.getppid() == parent:
+        time.sleep(_HEARTBEAT)
+    os._exit(_INTERRUPTED)
 
 
 def execute(snakemake: Any, main: Main, root: Path, *, guard: bool = False) -> None:

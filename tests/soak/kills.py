@@ -72,7 +72,7 @@ def scene(
     project, overlay = Project(folder / "project"), folder / "overlay.yaml"
     made = Scene(name, overlay, project, {}, 0.0, 0.0)
     if not overlay.exists():
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         source(project.root)
         overlay.write_text(yaml.safe_dump({"scale": name, **settings}))
         with started(made) as run:

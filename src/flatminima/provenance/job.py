@@ -43,6 +43,7 @@ from flatminima.provenance.recipe import (
     settings_digest,
 )
 from flatminima.records import Record
+from flatminima.scarcity import scarcity_in_words
 from flatminima.storage import Arrays, canonical_json, read_arrays, read_json
 
 CHECKPOINTS = "checkpoints"
@@ -188,9 +189,10 @@ def execute(snakemake: Any, main: Main, root: Path, *, guard: bool = False) -> N
             _check_loaded(root, recipe)
         # What an earlier run left must not pass for what this one writes.
         _discard(root / output for output in _outputs(snakemake))
-        if (result := main(job)) is not None:
-            (output,) = job.outputs.values()
-            result.write(output)
+        with scarcity_in_words(job.config):
+            if (result := main(job)) is not None:
+                (output,) = job.outputs.values()
+                result.write(output)
         if guard:
             _check_loaded(root, recipe)
         _finish(root, job, record, started)
@@ -399,7 +401,8 @@ def _discard(paths: Any) -> None:
 
 def _attempt(work: Callable[[], None], left: str) -> int:
     try:
-        work()
+        with scarcity_in_words():
+            work()
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
@@ -444,12 +447,15 @@ class _Tee:
 
     def write(self, text: str) -> int:
         self._terminal.write(text)
-        self._log.write(text)
+        # A full disk is for the results to tell of; the log is no reason to end.
+        with suppress(OSError):
+            self._log.write(text)
         return len(text)
 
     def flush(self) -> None:
         self._terminal.flush()
-        self._log.flush()
+        with suppress(OSError):
+            self._log.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._terminal, name)

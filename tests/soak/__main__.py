@@ -7,10 +7,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.soak.faults import full_disk, little_memory, not_finite, two_runs
 from tests.soak.kills import Moments, chain, chain_of_jobs, scene
 from tests.soak.outcome import Outcome, table
+from tests.soak.truncation import cut, kinds
 from tests.workflow.conftest import checkout
 
 SCENES = {
@@ -35,12 +38,39 @@ def main() -> int:
     draw = random.Random(options.seed)  # noqa: S311 (not for secrets)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        outcomes += kill(options.folder or Path(folder), options, until, draw)
+        place = options.folder or Path(folder)
+        outcomes += others(place, draw)
+        outcomes += kill(place, options, until, draw)
     print(table(outcomes))
     for outcome in outcomes:
         for fault in outcome.faults:
             print(f"{outcome.kind}: {fault}")
     return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def others(folder: Path, draw: random.Random) -> list[Outcome]:
+    """Try all other faults on the experiment with rings."""
+    made = scene(folder / "rings", "rings", SCENES["rings"], checkout)
+    outcomes = []
+    faults: dict[str, Callable[[Outcome], None]] = {
+        "full disk": lambda outcome: full_disk(made, outcome),
+        "two runs": lambda outcome: two_runs(made, outcome),
+        "little memory": lambda outcome: little_memory(made, outcome, draw),
+        "NaN and Inf": lambda outcome: not_finite(made, outcome, draw),
+    }
+    for kind, strike in faults.items():
+        outcomes.append(Outcome(kind))
+        with outcomes[-1].timed():
+            strike(outcomes[-1])
+        print(table(outcomes[-1:]), *outcomes[-1].faults, sep="\n", flush=True)
+    spare = folder / "spare"
+    spare.mkdir(exist_ok=True)
+    for kind, files, read in kinds(made.project.root, made.results, spare):
+        outcomes.append(Outcome(f"truncated {kind}"))
+        with outcomes[-1].timed():
+            cut(files, read, outcomes[-1], draw=draw, tries=20)
+        print(table(outcomes[-1:]), *outcomes[-1].faults, sep="\n", flush=True)
+    return outcomes
 
 
 def kill(

@@ -232,6 +232,28 @@ def lost(root: Path, held: dict[str, tuple[str, str, int]]) -> dict[str, int]:
     return gone
 
 
+class Progress:
+    """Sees to it that kills cannot keep a run in one place, however slow the machine is."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._finished = self._tries = 0
+
+    def made(self, run: Run) -> bool:
+        """After some tries without progress wait for it; False if the run ends instead."""
+        self._tries += 1
+        while (now := len(list(self._results.rglob(f"*{SUFFIX}")))) <= self._finished:
+            if self._tries <= _PATIENCE:
+                return True
+            if run.wait(0.2):
+                return False
+        self._finished, self._tries = now, 0
+        return True
+
+
+_PATIENCE = 2
+
+
 def chain(
     scene: Scene,
     draw: random.Random,
@@ -248,13 +270,14 @@ def chain(
     """
     _clear(scene)
     kills = 0
+    progress = Progress(scene.results)
     while kills < most and time.monotonic() < until:
         with started(scene) as run:
             # In one of six while it plans, else after a few jobs, somewhere in the last of them.
             begun = draw.choice((0, 1, 1, 2, 2, 3))
             if begun == 0:
                 run.wait(draw.uniform(0, scene.planning))
-            elif run.until_jobs(begun):
+            elif run.until_jobs(begun) and progress.made(run):
                 run.wait(draw.uniform(0, 1.5 * scene.job))
             if run.process.poll() is not None:
                 break
@@ -280,8 +303,9 @@ def chain_of_jobs(
     _clear(scene)
     kills = 0
     with started(scene, "--keep-going", "--retries", "1000") as run:
+        progress = Progress(scene.results)
         while kills < most and time.monotonic() < until:
-            if run.wait(draw.uniform(0, 3 * scene.job)):
+            if run.wait(draw.uniform(0, 2 * scene.job)) or not progress.made(run):
                 break
             scripts = run.scripts()
             if not scripts:

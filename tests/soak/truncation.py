@@ -3,6 +3,7 @@
 import contextlib
 import io
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from flatminima.report.claims import read as read_claims
 from flatminima.training.checkpoints import Checkpoints
 from tests.data.conftest import cifar10_bytes, svhn_arrays
 from tests.soak.outcome import Outcome
+from tests.workflow.conftest import ROOT
 
 Read = Callable[[Path], object]
 """What reads a file of a kind: raises a ``UserError``, or returns what stands for its content."""
@@ -54,7 +56,7 @@ def kinds(root: Path, results: Path, spare: Path) -> Iterator[tuple[str, list[Pa
     yield "recipes", recipes[:5], read_recipe
     yield "list of recipes", [results / FOLDER / INDEX], lambda _: begun(name, root)
     yield "checkpoints", [_checkpoint(spare)], _resumed
-    yield "published runs", *_published(root)
+    yield "published runs", *_published(spare)
     yield "data sets", _images(spare), _drawn
     settings = ["config.yaml", "workflow/scales/smoke.yaml"]
     both = [root / file for file in settings]
@@ -113,6 +115,8 @@ def _resumed(path: Path) -> object:
 
 
 def _published(root: Path) -> tuple[list[Path], Read]:
+    """The files of a published run, a copy of one in this project if there is any."""
+    shutil.copytree(ROOT / "published", root / "published", dirs_exist_ok=True)
     runs = sorted((root / "published").glob("*/published.json"))
     if not runs:
         return [], str
@@ -135,8 +139,8 @@ def _published(root: Path) -> tuple[list[Path], Read]:
 def _images(folder: Path) -> list[Path]:
     """Files in the layouts of both sets of images, small."""
     svhn, cifar10 = folder / "svhn", folder / "cifar10"
-    svhn.mkdir()
-    cifar10.mkdir()
+    svhn.mkdir(exist_ok=True)
+    cifar10.mkdir(exist_ok=True)
     for seed, part in enumerate(("train", "test")):
         savemat(svhn / f"{part}_32x32.mat", svhn_arrays(12, seed), do_compression=seed == 0)
     for batch in range(1, 6):

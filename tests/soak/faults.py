@@ -21,8 +21,8 @@ from tests.workflow.conftest import TRACEBACK
 
 # What is asked for, on which disk or memory gives out, by what is done then.
 STAGES = {
-    "training": "minima/rings/0.01.safetensors",
-    "surveying": "rings/survey.safetensors",
+    "training": "minima/rings/0.4.safetensors",
+    "surveying": "surveys/rings.safetensors",
     "drawing": "report/figures/rings.png",
     "reporting": "report/index.html",
 }
@@ -115,8 +115,8 @@ def little_memory(scene: Scene, outcome: Outcome, draw: random.Random) -> None:
 def not_finite(scene: Scene, outcome: Outcome, draw: random.Random) -> None:
     """Put NaN and Inf into data and weights, under manifests that know of it."""
     for name, array, stage in (
-        ("datasets/rings/0.01.safetensors", "train_inputs", "training"),
-        ("minima/rings/0.01.safetensors", "parameters", "surveying"),
+        ("datasets/rings/0.4.safetensors", "train_inputs", "training"),
+        ("minima/rings/0.4.safetensors", "parameters", "surveying"),
     ):
         for value in (np.nan, np.inf, -np.inf):
             path = scene.results / name

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "src/flatminima"
 
 ORDER = (
     ("errors", "progress", "devices", "circles", "schemas"),
+    ("scarcity",),
     ("storage", "seeding"),
     ("ranks", "records", "figure_record"),
     ("formats",),

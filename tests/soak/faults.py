@@ -131,8 +131,7 @@ def not_finite(scene: Scene, outcome: Outcome, draw: random.Random) -> None:
             faults = _told(done, f"{value} in {name}", "only finite numbers")
             path.write_bytes(kept[0])
             record.write_bytes(kept[1])
-            outcome.count(*faults)
-    outcome.count(*_went_on(_run(scene), "finite numbers again"))
+            outcome.count(*faults, *_went_on(_run(scene), f"{name} as it was"))
     outcome.faults += _differences(scene)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import Mtime
+from snakemake.io import Mtime, _IOFile
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from flatminima import configuration, devices
@@ -113,6 +113,15 @@ def timed(path, stale=False):
     workflow.iocache.exists_local[path] = True
     workflow.iocache.mtime[path] = Mtime(local=float(1 + stale))
     return path
+
+
+async def never_eligible(_file, _threshold):
+    """Whether a checksum could show that an input is the same: times alone are asked, see profile."""
+    return False
+
+
+# Snakemake would ask for the size of a recipe that is written only when the run begins.
+_IOFile.is_checksum_eligible = never_eligible
 
 
 def tell_times():

@@ -55,7 +55,7 @@ def others(folder: Path, draw: random.Random) -> list[Outcome]:
     faults: dict[str, Callable[[Outcome], None]] = {
         "full disk": lambda outcome: full_disk(made, outcome),
         "two runs": lambda outcome: two_runs(made, outcome),
-        "little memory": lambda outcome: little_memory(made, outcome, draw),
+        "little memory": lambda outcome: little_memory(made, outcome),
         "NaN and Inf": lambda outcome: not_finite(made, outcome, draw),
     }
     for kind, strike in faults.items():

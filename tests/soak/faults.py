@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from flatminima.provenance.manifest import SUFFIX
 from flatminima.storage import read_arrays, write_arrays
@@ -29,7 +30,7 @@ STAGES = {
 
 
 def full_disk(scene: Scene, outcome: Outcome) -> None:
-    """Fill the disk of the results before a job of each stage; then give it space."""
+    """Fill the disk of the results while a job of each stage runs; then give it space."""
     with small_disk(scene.results) as mounted:
         if not mounted:
             outcome.kind += " (not tried: only root can mount a disk)"
@@ -37,14 +38,17 @@ def full_disk(scene: Scene, outcome: Outcome) -> None:
         for stage, path in STAGES.items():
             before = finished(scene.results)
             _remove_from(scene, path)
-            filled = fill(scene.results / "filling")
-            failed = _run(scene, path)
+            with started(scene, f"results/{scene.name}/{path}") as run:
+                run.until_jobs(1)
+                filled = fill(scene.results / "filling")
+                run.wait(3600)
+            failed = subprocess.CompletedProcess((), run.process.returncode, run.said(), "")
             filled.unlink()
             again = _run(scene, path)
             outcome.count(
                 *_told(failed, f"{stage} on a full disk", "space"),
                 *_went_on(again, f"{stage} with space again"),
-                lost=_lost(scene, before, path),
+                lost=_lost(scene, before),
             )
     outcome.faults += _differences(scene)
 
@@ -92,22 +96,31 @@ def two_runs(scene: Scene, outcome: Outcome) -> None:
     faults = _told(second, "the second of two runs", "lock")
     if first.process.returncode:
         faults.append(f"the first of two runs failed:\n{first.said()}")
-    outcome.count(*faults, *_differences(scene), lost=_lost(scene, before, path))
+    outcome.count(*faults, *_differences(scene), lost=_lost(scene, before))
 
 
-def little_memory(scene: Scene, outcome: Outcome, draw: random.Random) -> None:
-    """Let jobs have less address space than they take, down to where Python itself starts."""
-    for stage in ("training", "surveying"):
-        path = STAGES[stage]
+# Settings that ask for more than _MEMORY.
+GREEDY = {
+    "training": {"training": {"seeds": 1_000_000}},
+    "surveying": {"survey": {"angles": 2_000_000_000}},
+}
+_MEMORY = 3 * 2**30
+"""Bytes of address space: torch alone maps more than one of these."""
+
+
+def little_memory(scene: Scene, outcome: Outcome) -> None:
+    """Ask for more memory than there is, then for what there is."""
+    for stage, settings in GREEDY.items():
+        greedy = scene.project.root.parent / "greedy.yaml"
+        greedy.write_text(yaml.safe_dump({"experiments": {"rings": settings}}))
         before = finished(scene.results)
-        _remove_from(scene, path)
-        failed = _run(scene, path, memory=int(draw.uniform(2.2, 3.2) * 2**30))
-        faults = (
-            [] if failed.returncode == 0 else _told(failed, f"{stage} in little memory", "memory")
-        )
+        failed = _run(scene, STAGES[stage], memory=_MEMORY, overlay=greedy)
+        faults = _told(failed, f"{stage} in little memory", "out of memory")
         again = _run(scene)
         outcome.count(
-            *faults, *_went_on(again, f"{stage} with memory again"), lost=_lost(scene, before, path)
+            *faults,
+            *_went_on(again, f"{stage} with memory again"),
+            lost=_lost(scene, before),
         )
     outcome.faults += _differences(scene)
 
@@ -148,7 +161,10 @@ def _forge(path: Path, record: Path) -> None:
 
 
 def _run(
-    scene: Scene, path: str | None = None, memory: int | None = None
+    scene: Scene,
+    path: str | None = None,
+    memory: int | None = None,
+    overlay: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a scene, or what one of its files takes; ``memory`` is the address space of each job."""
     root = scene.project.root
@@ -160,7 +176,8 @@ def _run(
     return subprocess.run(
         [
             sys.executable, "-m", "snakemake", "--cores", "1",
-            "--configfile", "workflow/scales/smoke.yaml", str(scene.overlay), *targets,
+            "--configfile", "workflow/scales/smoke.yaml", str(scene.overlay),
+            *([str(overlay)] if overlay else []), *targets,
         ],
         cwd=root, env={**os.environ, "PYTHONPATH": str(root / "src"), "COLUMNS": "200"},
         capture_output=True, text=True, check=False, preexec_fn=limit if memory else None,
@@ -188,7 +205,7 @@ def _went_on(done: subprocess.CompletedProcess[str], what: str) -> list[str]:
     return [f"{what}: failed:\n{said}"] if done.returncode else []
 
 
-def _lost(scene: Scene, before: dict[str, tuple[str, str, int]], path: str) -> int:
+def _lost(scene: Scene, before: dict[str, tuple[str, str, int]]) -> int:
     """Bytes of what was finished before, and is no longer there as it was: by its content."""
     now = finished(scene.results)
     return sum(

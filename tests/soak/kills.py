@@ -115,7 +115,7 @@ class Run:
         while self.process.poll() is None:
             if len(self.jobs()) >= number:
                 return True
-            time.sleep(0.02)
+            time.sleep(0.1)
         return False
 
     def wait(self, seconds: float) -> bool:
@@ -245,7 +245,7 @@ class Progress:
         while (now := len(list(self._results.rglob(f"*{SUFFIX}")))) <= self._finished:
             if self._tries <= _PATIENCE:
                 return True
-            if run.wait(0.2):
+            if run.wait(0.5):
                 return False
         self._finished, self._tries = now, 0
         return True

@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format api why audit sameness publish unlock lock licences clean
+.PHONY: help report test soak lint format api why audit sameness publish unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ report: $(READY) scale-exists ## make the report of SCALE, running only what is 
 # Whole files go to each worker, in the order that tests/conftest.py gives them.
 test: $(READY) lint ## lint, types, unit tests, DAG tests and the smoke scale end to end
 	$(BIN)/python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+soak: $(READY) ## kill, fill, cut and starve runs for about MINUTES=30 and count what is lost
+	@nice -n 10 $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -545,3 +546,14 @@ def test_surfaces_that_cannot_be_made_are_told(tmp_path, settings, message):
     with pytest.raises(ConfigError) as caught:
         load([DEFAULT, tmp_path / "over.yaml"], SCHEMA)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["config.schema.yaml", "experiments/rings.yaml"])
+def test_a_schema_that_is_cut_off_is_named(tmp_path, part):
+
+    folder = shutil.copytree(SCHEMA.parent, tmp_path / "schemas")
+    content = (folder / part).read_bytes()
+    for size in range(0, len(content) - 100, len(content) // 12):
+        (folder / part).write_bytes(content[:size])
+        with pytest.raises(ConfigError, match=r"\A[^\n]+\Z"):
+            load([DEFAULT], folder / SCHEMA.name)

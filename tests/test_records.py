@@ -6,7 +6,7 @@ import pytest
 from jaxtyping import Bool, Float, Float64, Int64
 
 from flatminima.errors import DamagedFileError
-from flatminima.records import Record
+from flatminima.records import Record, finite
 from flatminima.storage import read_arrays, write_arrays
 
 
@@ -157,3 +157,23 @@ def test_parts_that_are_of_different_things_are_not_joined():
         Basins.joined([], "cutoffs")
     with pytest.raises(ValueError, match="cannot be joined"):
         Lines.joined([lines(), lines()], "points")
+
+
+class Weights(Record):
+    parameters: Float64[np.ndarray, "networks parameters"] = finite()
+    loss: Float64[np.ndarray, " networks"]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_where_they_are_read_and_written(tmp_path, wrong):
+    parameters = np.zeros((2, 3))
+    parameters[1, 2] = wrong
+    loss = np.array([0.5, np.nan])  # where NaN may say that there is none
+    message = rf"w: parameters is {wrong} at \[1, 2\], and only finite numbers"
+    with pytest.raises(DamagedFileError, match=message):
+        Weights(parameters=parameters, loss=loss).write(tmp_path / "w")
+    write_arrays(tmp_path / "w", {"parameters": parameters, "loss": loss})
+    with pytest.raises(DamagedFileError, match=message):
+        Weights.read(tmp_path / "w")
+    write_arrays(tmp_path / "w", {"parameters": np.zeros((2, 3)), "loss": loss})
+    assert np.isnan(Weights.read(tmp_path / "w").loss[1])

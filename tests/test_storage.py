@@ -8,6 +8,7 @@ from flatminima.storage import (
     canonical_json,
     read_arrays,
     read_json,
+    remove_parts,
     write_arrays,
     write_bytes,
     write_json,
@@ -82,3 +83,17 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "results").write_text("a file where a folder should be")
     with pytest.raises(UserError, match=r"results/x\.json: cannot be written"):
         write_json(tmp_path / "results" / "x.json", {})
+
+
+def test_what_a_killed_writer_left_half_written_is_taken_away_and_nothing_else(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "deep" / "a.json"
+    write_bytes(path, b"whole")
+    with monkeypatch.context() as killed:  # neither renames nor cleans up
+        killed.setattr("pathlib.Path.replace", lambda *_: None)
+        write_bytes(path, b"half")
+    assert len(list(path.parent.iterdir())) == 2
+    remove_parts(tmp_path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == b"whole"

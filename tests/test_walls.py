@@ -14,6 +14,7 @@ PACKAGE = ROOT / "src/flatminima"
 
 ORDER = (
     ("errors", "progress", "devices", "circles", "schemas"),
+    ("scarcity",),
     ("storage", "seeding", "place"),
     ("settings_file",),
     ("ranks", "records", "figure_record"),

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+from jsonschema.exceptions import UnknownType
+from referencing.exceptions import Unresolvable
 
 from flatminima.data import sources
 from flatminima.errors import ConfigError, UserError
@@ -98,11 +100,13 @@ def read_schema(path: Path | str) -> Config:
 
     What holds of every mapping is not written there (see ``make_strict``), nor that an experiment
     may be null.
+
+    Raises:
+        ConfigError: if a file is not a whole schema.
     """
-    schema = read_mapping(path)
+    schema = _read_part(path, "$defs")
     experiments = {
-        name: read_mapping(Path(path).parent / "experiments" / f"{name}.yaml")
-        for name in EXPERIMENTS
+        name: _read_part(Path(path).parent / "experiments" / f"{name}.yaml") for name in EXPERIMENTS
     }
     for settings in experiments.values():
         settings["type"] = ["object", "null"]
@@ -118,6 +122,18 @@ def read_schema(path: Path | str) -> Config:
         "optimizers": optimizers.schema(),
     }
     return schema
+
+
+def _read_part(path: Path | str, *keys: str) -> Config:
+    """A file of the schema; one that was cut off has no end of definitions, or keys of nothing."""
+    part = read_mapping(path)
+    try:
+        make_strict(part)
+    except AttributeError:
+        part = {}
+    if not part.keys() >= {"type", "properties", *keys}:
+        raise ConfigError(f"{path}: not a whole schema; restore it and run again")
+    return part
 
 
 def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> Config:
@@ -137,7 +153,11 @@ def checked(config: Config, schema: Path | str, files: Sequence[Path | str]) -> 
     parts = [(str(file), read_mapping(file)) for file in files]
     rules = read_schema(schema)
     validator = _Validator(rules)
-    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    try:
+        errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    except (Unresolvable, UnknownType, AttributeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{schema}: not a whole schema ({reason}); restore it") from error
     if errors:
         raise ConfigError(_explain(errors[0], parts))
     kept = config.get("only", list(EXPERIMENTS))

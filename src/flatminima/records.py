@@ -6,7 +6,8 @@ annotations say everything about the file: an array with its dtype and the names
 an array of one), a family of arrays of one shape
 (``Mapping[str, Float64[np.ndarray, " networks"]]``, stored as ``<field>.<key>``), another record
 (stored as ``<field>_<its field>``), or, with ``| None``, something that not every file has. A
-``field(metadata={"prefix": …})`` gives the arrays of a family or a record another prefix.
+``field(metadata={"prefix": …})`` gives the arrays of a family or a record another prefix, and
+``finite()`` says that an array holds finite numbers alone.
 """
 
 import dataclasses
@@ -20,6 +21,14 @@ import numpy as np
 
 from flatminima.errors import DamagedFileError
 from flatminima.storage import Arrays, read_arrays, write_arrays
+
+_FINITE: Mapping[str, bool] = {"finite": True}
+
+
+def finite(**metadata: Any) -> Any:
+    """A field whose numbers must be finite; ``metadata`` as of other fields."""
+    return dataclasses.field(metadata={**_FINITE, **metadata})
+
 
 _SCALARS: Mapping[type, str] = {bool: "bool", int: "int64", float: "float64"}
 
@@ -36,6 +45,7 @@ class Field:
         prefix: of the names of its arrays, where there may be many: a family or a record.
         record: the record that the field is, None of other fields.
         optional: whether a file may lack it.
+        finite: whether its numbers must be finite, as weights are; else NaN may stand for none.
     """
 
     name: str
@@ -45,10 +55,11 @@ class Field:
     prefix: str | None = None
     record: "type[Record] | None" = None
     optional: bool = False
+    finite: bool = False
 
 
 @dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, finite)
 )
 @dataclass(frozen=True)
 class Record:
@@ -145,7 +156,7 @@ class Record:
         return arrays
 
     def check(self, source: object, prefix: str = "") -> None:
-        """Make sure that dtypes and axes are as declared; in a record an axis has one length.
+        """Make sure that dtypes, axes and numbers are as declared; an axis has one length.
 
         Args:
             source: the file, for errors.
@@ -172,6 +183,8 @@ class Record:
                     f"({', '.join(field.axes)}){f', where {known}' if known else ''}; "
                     "delete it and run snakemake again"
                 )
+            if field.finite:
+                ensure_finite(array, f"{prefix}{name}", source)
             lengths |= {
                 axis: length
                 for axis, length in zip(axes, shape, strict=True)
@@ -199,6 +212,26 @@ class Record:
         for field in self.stored():
             if field.record is not None and getattr(self, field.name) is not None:
                 yield str(field.prefix), getattr(self, field.name)
+
+
+def ensure_finite(array: np.ndarray, name: str, source: object) -> None:
+    """Make sure that all numbers of an array are finite.
+
+    Args:
+        array: of any dtype.
+        name: of the array, for errors.
+        source: the file, for errors.
+
+    Raises:
+        DamagedFileError: naming the first that is not.
+    """
+    whole = np.isfinite(array)
+    if not whole.all():
+        place = tuple(int(index) for index in np.argwhere(~whole)[0])
+        raise DamagedFileError(
+            f"{source}: {name} is {array[place]} at {list(place)}, and only finite numbers can be "
+            "computed with; see what made it, delete it and run snakemake again"
+        )
 
 
 def _held(field: Field, arrays: Mapping[str, np.ndarray], source: object, prefix: str) -> Any:
@@ -231,5 +264,10 @@ def _field(entry: Any, hint: Any) -> Field:
     if get_origin(hint) is not None and not hasattr(hint, "dtypes"):
         prefix, hint = entry.metadata.get("prefix", f"{name}."), get_args(hint)[1]
     return Field(
-        name, tuple(hint.dtypes), tuple(hint.dim_str.split()), prefix=prefix, optional=optional
+        name,
+        tuple(hint.dtypes),
+        tuple(hint.dim_str.split()),
+        prefix=prefix,
+        optional=optional,
+        finite=entry.metadata.get("finite", False),
     )

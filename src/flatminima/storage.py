@@ -20,6 +20,9 @@ Arrays = dict[str, np.ndarray]
 DEPTH = 64
 """How deep records may be nested."""
 
+_PART = ".part"
+"""What the names of files end in while they are written."""
+
 
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write ``content`` so that ``path`` holds either all of it or what it held before.
@@ -30,7 +33,7 @@ def write_bytes(path: Path | str, content: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); "
@@ -53,6 +56,12 @@ def write_bytes(path: Path | str, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Take away what writers that were killed left half-written below a folder."""
+    for path in folder.rglob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from flatminima.errors import DamagedFileError, DivergedError, UserError
+from flatminima.provenance import job as job_frame
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.job import Job, run, run_unrecorded
 from flatminima.provenance.recipe import record_digest
@@ -352,9 +354,10 @@ def script(project):
     recipe = plan.recipe("only", {}, {}, "workflow/scripts/only.py")
     plan.begin()
 
-    def start(code, source="src"):
+    def start(code, source="src", between=None):
+        start = [sys.executable, "-c", between] if between else []
         return subprocess.Popen(
-            [sys.executable, "workflow/scripts/only.py", code, recipe],
+            [*start, sys.executable, "workflow/scripts/only.py", code, recipe],
             env={**os.environ, "PYTHONPATH": str(source), "PYTHONIOENCODING": "ascii"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -404,6 +407,47 @@ def test_a_terminated_script_leaves_nothing(script, project):
     assert job.returncode == 130
     assert err.strip() == "interrupted; nothing of this job is left behind"
     assert not (project.root / "results/tiny/out.txt").exists()
+
+
+def test_a_job_ends_with_the_process_that_started_it(script, project, tmp_path):
+    """Else the next run's job and this one would write the same files."""
+    between = (
+        "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid); time.sleep(600)"
+    )
+    job = script("print('ready', flush=True); import time; time.sleep(600)", between=between)
+    for line in job.stdout:
+        if line.strip() == "ready":
+            break
+    job.kill()
+    job.stdout.read()  # to its end, which comes once the job is gone too
+    assert not (project.root / "results/tiny/out.txt.manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise MemoryError", "out of memory (no more is there); run fewer jobs side by side"),
+        ("raise OSError(28, 'No space left on device')", "cannot be written (No space left"),
+    ],
+)
+def test_scarcity_ends_a_job_with_one_line(script, project, code, words):
+    job = script(code)
+    _, err = job.communicate()
+    assert job.returncode == 1
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert not (project.root / "results/tiny/out.txt").exists()
+
+
+def test_a_log_on_a_full_disk_does_not_end_a_job(project, monkeypatch, capsys):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Full())
+    with job_frame._printing_to(project.root / "log"):
+        print("working")
+    assert "working" in capsys.readouterr().out
 
 
 def test_code_from_elsewhere_is_refused(script):

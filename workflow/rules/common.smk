@@ -133,6 +133,8 @@ def timed(path, stale=False):
     """
     workflow.iocache.exists_local[path] = True
     workflow.iocache.mtime[path] = Mtime(local=float(1 + stale))
+    # Of no file a checksum is asked for, for which it would have to be there.
+    workflow.iocache.size[path] = 1
     return path
 
 
@@ -142,8 +144,12 @@ def tell_times():
         lock_apart()
         if not workflow.dryrun:
             ensure_writable(Path(RESULTS))
-    for path in [*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))]:
+    known = {*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))}
+    for path in known.union(map(str, Path(RESULTS).rglob("*"))):
         timed(path)
+        # What has no manifest is no result, such as the page of a run that failed.
+        if path not in known:
+            workflow.iocache.mtime[path] = Mtime(local=0.5)
 
 
 def lock_apart():

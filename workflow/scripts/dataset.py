@@ -1,6 +1,5 @@
 from flatminima.data.load import load
 from flatminima.provenance.job import Job, run
-from flatminima.storage import write_arrays
 
 
 def main(job: Job) -> None:
@@ -10,7 +9,7 @@ def main(job: Job) -> None:
         del settings["folder"]
         settings["files"] = job.inputs["files"]
     dataset = load(job.config["source"], seed=job.config["seed"], **settings)
-    write_arrays(job.outputs["dataset"], dataset.arrays())
+    dataset.write(job.outputs["dataset"])
     job.note(**dataset.facts)
 
 

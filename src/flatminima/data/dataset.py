@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from flatminima.errors import DamagedFileError
-from flatminima.storage import Arrays
+from flatminima.records import ensure_finite
+from flatminima.storage import Arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,31 @@ class Dataset:
         """The named arrays, as they are stored; those that are not known are left out."""
         return {name: it for name, it in vars(self).items() if isinstance(it, np.ndarray)}
 
+    def write(self, path: str) -> None:
+        """Write the arrays to a file.
+
+        Raises:
+            DamagedFileError: if a value of a point is not finite.
+        """
+        self.check(path)
+        write_arrays(path, self.arrays())
+
+    def check(self, source: str) -> None:
+        """Make sure that all values of all points are finite; ``source`` names the file in errors.
+
+        Raises:
+            DamagedFileError: naming the first that is not.
+        """
+        for part in ("train", "test", "poison"):
+            ensure_finite(getattr(self, f"{part}_inputs"), f"{part}_inputs", source)
+
 
 def from_arrays(arrays: Arrays, source: str) -> Dataset:
     """Rebuild a data set from its stored arrays; ``source`` names the file in errors.
 
     Raises:
-        DamagedFileError: if arrays are missing, superfluous, or of differing lengths.
+        DamagedFileError: if arrays are missing, superfluous, or of differing lengths, or a value of
+            a point is not finite.
     """
     known: dict[str, Any] = {**arrays}
     try:
@@ -107,4 +127,5 @@ def from_arrays(arrays: Arrays, source: str) -> Dataset:
                     f"{source}: {part} has {kind} of shape {found.shape} and labels of shape "
                     f"{labels.shape}; delete it and run snakemake again"
                 )
+    dataset.check(source)
     return dataset

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from flatminima.formats.minima import Minima
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 
 class Iterates(Record):
@@ -16,7 +16,7 @@ class Iterates(Record):
     """
 
     epoch: Int64[np.ndarray, " iterates"]
-    parameters: Float32[np.ndarray, "iterates parameters"]
+    parameters: Float32[np.ndarray, "iterates parameters"] = finite()
     train_accuracy: Float64[np.ndarray, " iterates"]
     test_accuracy: Float64[np.ndarray, " iterates"]
     train_loss: Float64[np.ndarray, " iterates"]

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 NETWORKS = "networks"
 """The axis along which parts of an ensemble are joined."""
@@ -65,5 +65,5 @@ class Minima(Trained):
             come first in a vector; running statistics follow.
     """
 
-    parameters: Float32[np.ndarray, "networks parameters"]
+    parameters: Float32[np.ndarray, "networks parameters"] = finite()
     trainable: int | None = None

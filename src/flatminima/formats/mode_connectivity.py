@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 PAIRS = ("good_good", "good_bad", "bad_bad")
 """What the two ends of a curve are, in this order."""
@@ -58,7 +58,7 @@ class ModeConnectivity(Record):
     t: Float64[np.ndarray, " points"]
     curve: Curves
     line: Lines
-    bends: Float32[np.ndarray, "kinds pairs bends parameters"]
+    bends: Float32[np.ndarray, "kinds pairs bends parameters"] = finite()
     polychain: bool
     plane: Planes | None = None
     batch_norm: int | None = None

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 from flatminima.formats.basins import BasinSettings, BasinTable
 from flatminima.formats.minima import Minima, Reached
 from flatminima.formats.plane import Plane
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 GROUPS = ("random labels", "poison taken away")
 """What the first stage of a network was, in the order of the stored numbers."""
@@ -37,7 +37,7 @@ class SecondStage(Reached):
 class TwoStageMinima(SecondStage, Minima):
     """The networks before and after the second stage."""
 
-    start_parameters: Float32[np.ndarray, "networks parameters"]
+    start_parameters: Float32[np.ndarray, "networks parameters"] = finite()
 
 
 class CommonLossBasins(Record):

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 
 class Rays(Record):
@@ -19,8 +19,8 @@ class Rays(Record):
         exact: whether directions are uniform on the sphere.
     """
 
-    parameters: Float32[np.ndarray, "networks parameters"]
-    direction: Float32[np.ndarray, "networks parameters"]
+    parameters: Float32[np.ndarray, "networks parameters"] = finite()
+    direction: Float32[np.ndarray, "networks parameters"] = finite()
     distance: Float64[np.ndarray, " points"]
     loss: Float64[np.ndarray, "networks points"]
     widths: Int64[np.ndarray, " layers"]

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from flatminima.formats.basins import BasinTable
 from flatminima.formats.plane import Plane
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 
 class Circle(Record):
@@ -19,7 +19,7 @@ class Circle(Record):
 
     built: Float64[np.ndarray, " parameters"]
     rough: Float64[np.ndarray, " parameters"]
-    trained: Float32[np.ndarray, " parameters"]
+    trained: Float32[np.ndarray, " parameters"] = finite()
 
 
 class RingsSurvey(BasinTable):

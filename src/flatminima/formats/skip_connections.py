@@ -1,13 +1,12 @@
 """The files of residual networks of several depths: where they end, and the loss around them."""
 
 from collections.abc import Mapping
-from dataclasses import field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from flatminima.formats.minima import Counts
-from flatminima.records import Record
+from flatminima.records import Record, finite
 
 
 class DepthMinima(Counts):
@@ -18,7 +17,7 @@ class DepthMinima(Counts):
         trainable: number of parameters that training moves.
     """
 
-    parameters: Mapping[str, Float32[np.ndarray, "..."]] = field(metadata={"prefix": "parameters_"})
+    parameters: Mapping[str, Float32[np.ndarray, "..."]] = finite(prefix="parameters_")
     depth: Int64[np.ndarray, " depths"]
     train_accuracy: Float64[np.ndarray, "depths networks"]
     test_accuracy: Float64[np.ndarray, "depths networks"]

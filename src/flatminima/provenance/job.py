@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +43,7 @@ from flatminima.provenance.recipe import (
     settings_digest,
 )
 from flatminima.records import Record
+from flatminima.scarcity import scarcity_in_words
 from flatminima.storage import Arrays, canonical_json, read_arrays, read_json
 
 CHECKPOINTS = "checkpoints"
@@ -60,6 +62,10 @@ Kind = TypeVar("Kind", bound=Record)
 
 _PACKAGE = __name__.partition(".")[0]
 _INTERRUPTED = 130
+
+# Seconds between two looks whether the run that started a job is still there; the next run plans
+# for longer before it starts any.
+_HEARTBEAT = 0.5
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
     log = Path(str(snakemake.log[0])) if snakemake.log else None
     # As an interrupt, so that the outputs are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         with _printing_to(log):
             status = _attempt(work, left)
@@ -168,6 +175,17 @@ def _session(snakemake: Any, work: Callable[[], None], left: str) -> None:
         _discard(_outputs(snakemake))
         status = 1
     sys.exit(status)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once the one that started it is gone.
+
+    A Snakemake that was killed leaves its jobs behind, and the next one starts them once more: two
+    would write the same files, and either would remove those of the other.
+    """
+    while os.getppid() == parent:
+        time.sleep(_HEARTBEAT)
+    os._exit(_INTERRUPTED)
 
 
 def execute(snakemake: Any, main: Main, root: Path, *, guard: bool = False) -> None:
@@ -195,9 +213,10 @@ def execute(snakemake: Any, main: Main, root: Path, *, guard: bool = False) -> N
             _check_loaded(root, recipe)
         # What an earlier run left must not pass for what this one writes.
         _discard(root / output for output in _outputs(snakemake))
-        if (result := main(job)) is not None:
-            (output,) = job.outputs.values()
-            result.write(output)
+        with scarcity_in_words(job.config):
+            if (result := main(job)) is not None:
+                (output,) = job.outputs.values()
+                result.write(output)
         if guard:
             _check_loaded(root, recipe)
         _finish(root, job, record, started)
@@ -406,7 +425,8 @@ def _discard(paths: Any) -> None:
 
 def _attempt(work: Callable[[], None], left: str) -> int:
     try:
-        work()
+        with scarcity_in_words():
+            work()
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
@@ -451,12 +471,15 @@ class _Tee:
 
     def write(self, text: str) -> int:
         self._terminal.write(text)
-        self._log.write(text)
+        # A full disk is for the results to tell of; the log is no reason to end.
+        with suppress(OSError):
+            self._log.write(text)
         return len(text)
 
     def flush(self) -> None:
         self._terminal.flush()
-        self._log.flush()
+        with suppress(OSError):
+            self._log.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._terminal, name)

@@ -30,7 +30,7 @@ from flatminima.provenance.recipe import (
     results_within,
     write_recipe,
 )
-from flatminima.storage import read_bytes, read_json, write_json
+from flatminima.storage import read_bytes, read_json, remove_parts, write_json
 
 INDEX = "plan.json"
 """The file within the recipes that lists those of the last run that was begun."""
@@ -178,11 +178,13 @@ class Plan:
     def begin(self) -> None:
         """Write the recipes for the jobs of this run to read, and the list of them.
 
-        Recipes that neither the plan nor a manifest names are deleted.
+        Recipes that neither the plan nor a manifest names are deleted, and so is what killed jobs
+        left half-written.
 
         Raises:
             UserError: if the folder cannot be written to.
         """
+        remove_parts(self._root / self._results)
         for path, recipe in self.recipes.items():
             write_recipe(self._root / path, recipe)
         index = self._results / FOLDER / INDEX

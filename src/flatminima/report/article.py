@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError
 
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
+from flatminima.errors import UserError
 from flatminima.experiments import sections_of
 from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
@@ -205,15 +206,9 @@ def build(
     Raises:
         KeyError: if the text refers to a measurement, claim, figure or source that is unknown.
         jinja2.UndefinedError: if a template uses an undefined name.
+        UserError: if a template is not whole.
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
+    environment = environment_of(templates)
     vocabulary = Vocabulary(
         environment, measurements, verdicts, claims, references, {f.stem: f for f in figures}
     )
@@ -249,7 +244,26 @@ def build(
         pretty=_pretty,
         **vocabulary.functions(),
     )
-    return environment.get_template("index.html.j2").render()
+    try:
+        return environment.get_template("index.html.j2").render()
+    except TemplateSyntaxError as error:
+        raise UserError(
+            f"{error.filename or templates}:{error.lineno}: not a whole template "
+            f"({error.message}); restore or correct it and run snakemake again"
+        ) from error
+
+
+def environment_of(templates: Path) -> Environment:
+    """What reads the templates of a folder."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    return environment
 
 
 def sentence(text: str) -> str:

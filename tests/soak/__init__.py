@@ -1,0 +1,1 @@
+"""Faults in bounded time, counted and seeded: ``python -m tests.soak --minutes 30 --kills 200``."""

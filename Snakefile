@@ -36,4 +36,4 @@ onerror:
 rule all:
     default_target: True
     input:
-        rules.report.output.page,
+        rules.inventory.output.inventory,

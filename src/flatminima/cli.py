@@ -49,7 +49,7 @@ def _audit(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     """Say for each stale result what changed, by the plan of a dry run (see make why)."""
     root = options.root or _project(options.folder)
-    jobs = status(options.folder.resolve(), root.resolve(), read_plan(options.plan))
+    jobs = status(Path(os.path.abspath(options.folder)), root, read_plan(options.plan))
     for job in jobs:
         if job.state != "fresh":
             print(f"{_title(job)}: {'not made yet' if not job.outputs else job.state}")
@@ -79,7 +79,9 @@ def _title(job: Status) -> str:
 
 def _project(folder: Path) -> Path:
     """The project that a folder belongs to: the nearest one above it with a Snakefile."""
-    for parent in [folder.resolve(), *folder.resolve().parents]:
+    # Not resolved: results may be a link to another disk.
+    place = Path(os.path.abspath(folder))
+    for parent in [place, *place.parents]:
         if (parent / "Snakefile").is_file():
             return parent
     raise UserError(

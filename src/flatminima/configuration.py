@@ -241,6 +241,8 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
         KeyError: if there is no such rule or experiment.
         StopIteration: if there is no such job.
     """
+    if rule == "inventory":
+        return {}
     if rule == "report":
         images = config["experiments"]["images"]
         return {

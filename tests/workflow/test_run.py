@@ -38,7 +38,7 @@ def flipped(content, place):
 def test_every_file_is_recorded_and_the_audit_passes(finished):
     done = finished.run("flatminima.cli", "audit", RESULTS)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\d+ files, \d+ recipes, \d+ source files: all match\n$", done.stdout)
+    assert re.search(r"\d+ files, \d+ recipes, \d+ source files: all match, the run \w{64}\n$", done.stdout)
     assert finished.audit(f"{RESULTS}/report")[0] == 0
 
 
@@ -131,7 +131,7 @@ def test_networks_of_one_seed_start_alike_at_every_poison_factor(finished):
 def test_a_dry_run_writes_nothing(edited):
     before = {path: path.stat().st_mtime_ns for path in (edited.root / "results").rglob("*")}
     edited.edit("config.yaml", "seed: 1906", "seed: 77")
-    assert len(edited.stale()) > 80
+    assert len(edited.stale()) > 60
     assert edited.make("--dry-run", scale=None).returncode == 0
     after = {path: path.stat().st_mtime_ns for path in (edited.root / "results").rglob("*")}
     assert after == before

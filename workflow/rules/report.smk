@@ -35,3 +35,13 @@ job(
     measurements=rules.claims.output.measurements,
     claims=rules.claims.output.claims,
 )
+
+job(
+    "inventory",
+    "Listing every file of the run",
+    outputs={"inventory": "inventory.json"},
+    gpu=False,
+    # What no other job is made from, and yet decides what a run makes.
+    source_files=["Snakefile", "workflow/rules", "workflow/schemas", "profiles"],
+    page=[path for path in rules.report.output if not path.endswith(".manifest.json")],
+)

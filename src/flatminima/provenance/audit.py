@@ -13,6 +13,7 @@ from flatminima.data.official import DOWNLOADS
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.provenance.closure import file_digest, meaning_digest
 from flatminima.provenance.freshness import setting_changes
+from flatminima.provenance.inventory import INVENTORY, read_inventory
 from flatminima.provenance.manifest import (
     SUFFIX,
     Input,
@@ -71,6 +72,8 @@ class Audit:
     files: int
     recipes: int
     sources: int
+    run: str | None = None
+    """The id of the finished run that the folder holds, see ``inventory``; None for any other."""
 
     @property
     def passed(self) -> bool:
@@ -86,7 +89,9 @@ class Audit:
         levels = [finding.level for finding in self.findings]
         wrong, notes = levels.count("mismatch"), levels.count("note")
         told = [_count(wrong, "mismatch", "es")] if wrong else ["all match"]
-        return f"{counted}: {', '.join([*told, *([_count(notes, 'note')] if notes else [])])}"
+        told += [_count(notes, "note")] if notes else []
+        told += [f"the run {self.run}"] if self.run else []
+        return f"{counted}: {', '.join(told)}"
 
 
 def audit(folder: Path | str, root: Path | str, resolve: Resolve | None = None) -> Audit:
@@ -134,11 +139,12 @@ class _Walk:
         self._files: set[str] = set()
         self._recipes: set[str] = set()
         self._sources: set[str] = set()
+        self._run_id: str | None = None
 
     def folder(self, folder: Path) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder}: there is no such folder; run snakemake to make it")
-        paths = list(_results(folder))
+        paths = [path for path in own_files(folder) if self._is_result(path)]
         for path in paths:
             if path.name == RECORD:
                 self._copy(path.parent)
@@ -147,6 +153,35 @@ class _Walk:
         if not recorded:
             raise UserError(f"{folder}: holds no manifests, so there is nothing to audit")
         self.outputs(recorded.union(name for name in names if not is_manifest(name)))
+        if (folder / INVENTORY).is_file():
+            self._complete(folder, recorded)
+
+    def _is_result(self, path: Path) -> bool:
+        """Whether a file within results should be recorded, or records."""
+        place = path.relative_to(self._root).parts[2:] if path.is_relative_to(self._root) else ()
+        return len(place) < 2 or place[0] not in UNRECORDED
+
+    def _complete(self, folder: Path, recorded: Collection[str]) -> None:
+        """Check that a folder holds just what its finished run made."""
+        name = self.name(folder / INVENTORY)
+        try:
+            inventory = read_inventory(folder / INVENTORY)
+        except UserError as error:
+            self._add("mismatch", name, str(error).removeprefix(f"{folder / INVENTORY}: "))
+            return
+        self._run_id = inventory["id"]
+        for path, entry in inventory["files"].items():
+            there = self._place(path).is_file() and self._place(manifest_path(path)).is_file()
+            manifest = self._manifest(path) if there else None
+            if not there:
+                text = "missing, or without its manifest, though the finished run made it"
+                self._add("mismatch", path, f"{text}; run snakemake again")
+            elif manifest and manifest["id"] != entry["manifest_id"]:
+                text = f"expected manifest {_short(entry['manifest_id'])} of the finished run"
+                found = f"found {_short(manifest['id'])}: run snakemake again"
+                self._add("mismatch", path, f"{text}, {found}")
+        for path in set(recorded) - inventory["files"].keys() - {name}:
+            self._add("note", path, "extra: no part of the finished run; delete it if unwanted")
 
     def outputs(self, names: Iterable[str]) -> None:
         pending = []
@@ -195,7 +230,8 @@ class _Walk:
 
     def result(self) -> Audit:
         findings = sorted(Finding(*key, tuple(sorted(made))) for key, made in self._found.items())
-        return Audit(tuple(findings), len(self._files), len(self._recipes), len(self._sources))
+        counts = (len(self._files), len(self._recipes), len(self._sources))
+        return Audit(tuple(findings), *counts, self._run_id)
 
     def _output(self, name: str) -> list[str]:
         """Check one output with everything its manifest names; return the outputs it came from."""
@@ -460,13 +496,6 @@ class _PublishedWalk(_Walk):
     def _shown(self, name: str) -> str:
         place = self._place(name)
         return self.name(place) if place.is_relative_to(self._root) else name
-
-
-def _results(folder: Path) -> Iterable[Path]:
-    """Every file under a folder that should be recorded, or records."""
-    for path in own_files(folder):
-        if UNRECORDED.isdisjoint(path.relative_to(folder).parts[:-1]):
-            yield path
 
 
 def _short(digest: str | None) -> str:

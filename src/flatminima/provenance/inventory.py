@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict, cast
 
+from flatminima.errors import DamagedFileError
+from flatminima.provenance.freshness import read_manifests
 from flatminima.provenance.identified import identified, read_identified
-from flatminima.provenance.manifest import ancestry
+from flatminima.provenance.manifest import Manifest, ancestry
 
 INVENTORY = "inventory.json"
 """The file within the results of a scale that holds the inventory."""
@@ -31,21 +33,33 @@ class Inventory(TypedDict):
     files: dict[str, Entry]
 
 
-def take_inventory(outputs: Iterable[Path | str], root: Path = Path()) -> Inventory:
-    """List the last outputs of a run and everything that they were made from.
+def take_inventory(
+    outputs: Iterable[Path | str], results: Path | str, root: Path = Path()
+) -> Inventory:
+    """List all that was made by the jobs of a run: those of its last outputs, and those before.
 
     Args:
-        outputs: their paths, relative to the project.
+        outputs: the paths of the last outputs, relative to the project.
+        results: the results folder, likewise.
         root: the project.
 
     Raises:
         UserError: if a manifest is missing or damaged.
     """
-    files = {
-        path: {"sha256": manifest["output"]["sha256"], "manifest_id": manifest["id"]}
-        for path, manifest in ancestry(outputs, root=root).items()
+    recipes = {made["recipe"]["path"] for made in ancestry(outputs, root=root).values()}
+    manifests, faults = read_manifests(root, Path(results))
+    if faults:
+        raise DamagedFileError("\n".join(faults))
+    made = [manifest for manifest in manifests if manifest["recipe"]["path"] in recipes]
+    return cast(Inventory, identified({"files": entries(made)}, "inventory"))
+
+
+def entries(manifests: Iterable[Manifest]) -> dict[str, Entry]:
+    """What an inventory says of the outputs of some manifests, by path."""
+    return {
+        made["output"]["path"]: {"sha256": made["output"]["sha256"], "manifest_id": made["id"]}
+        for made in manifests
     }
-    return cast(Inventory, identified({"files": files}, "inventory"))
 
 
 def read_inventory(path: Path) -> Inventory:

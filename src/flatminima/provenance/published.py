@@ -73,12 +73,19 @@ def published_runs(root: Path) -> list[Path]:
 def own_files(folder: Path) -> Iterator[Path]:
     """Every file under a folder that is about the folder's own run, sorted.
 
-    Of copies of published runs, which lie in the report of another, those are the records and
-    their manifests alone: all other manifests in a copy are about files elsewhere.
+    Linked folders are part of it, each once. Of copies of published runs, which lie in the report
+    of another, those are the records and their manifests alone: all other manifests in a copy are
+    about files elsewhere.
     """
-    for parent, folders, names in os.walk(folder):
+    copies = {folder / REPORT / FOLDER, *([folder / FOLDER] if folder.name == REPORT else [])}
+    seen: set[Path] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
         place = Path(parent)
-        if (place.parent.name, place.name) == (REPORT, FOLDER):
+        if place.resolve() in seen:
+            folders.clear()
+            continue
+        seen.add(place.resolve())
+        if place in copies:
             for copy in sorted(folders):
                 records = (place / copy / RECORD, manifest_path(place / copy / RECORD))
                 yield from (path for path in records if path.is_file())

@@ -5,6 +5,7 @@ A recipe changes when a result could; it is the file whose time tells Snakemake 
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -128,7 +129,7 @@ def results_within(results: Path | str, root: Path | str) -> Path:
     if not Path(results).is_absolute():
         return Path(results)
     try:
-        return Path(results).resolve().relative_to(Path(root).resolve())
+        return Path(os.path.abspath(results)).relative_to(os.path.abspath(root))
     except ValueError as error:
         raise UserError(f"{results}: lies outside the project {root}; give --root") from error
 

@@ -16,6 +16,9 @@ from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
 from flatminima.measurements.measurement import Measurement
 from flatminima.models.architectures import title_of
+from flatminima.provenance.inventory import entries
+from flatminima.provenance.manifest import Manifest
+from flatminima.provenance.recipe import record_digest
 from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
 from flatminima.report.lineage import Lineage
@@ -179,7 +182,7 @@ def build(
     verdicts: Sequence[Mapping[str, Any]],
     references: Mapping[str, Mapping[str, Any]],
     figures: Sequence[Figure],
-    manifests: Mapping[str, Mapping[str, Any]],
+    manifests: Mapping[str, Manifest],
     checks: Sequence[Check],
     experiments: Sequence[str],
     elsewhere: Sequence[Elsewhere] = (),
@@ -244,6 +247,7 @@ def build(
         raw_data=lineage.raw_data(),
         environment=lineage.environment(),
         manifests=manifests,
+        digest=record_digest(entries(manifests.values())),
         pretty=_pretty,
         **vocabulary.functions(),
     )
@@ -265,7 +269,7 @@ FILTERS: Mapping[str, Callable[[str], str]] = {
 
 
 def provenance(
-    run: Run, checks: Sequence[Check], manifests: Mapping[str, Mapping[str, Any]]
+    run: Run, checks: Sequence[Check], manifests: Mapping[str, Manifest]
 ) -> dict[str, Any]:
     """The record behind the page: the run, its checks and every manifest, as JSON."""
     return {

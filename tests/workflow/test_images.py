@@ -41,7 +41,9 @@ def settle(project, folder, checksums):
     (project.root / "workflow/scales/photos.yaml").write_text(text)
 
 
-def test_images_from_files_are_recorded_and_made_again_when_their_content_changes(photos):
+def test_images_from_files_are_recorded_and_made_again_when_their_content_changes(
+    photos, monkeypatch
+):
     """Such files have no manifest, so only plans can tell that Snakemake looks past their times."""
     raw = photos.root.parent / "raw" / "test_32x32.mat"
     done = photos.make(DATASET, scale="photos")
@@ -56,8 +58,12 @@ def test_images_from_files_are_recorded_and_made_again_when_their_content_change
     raw.touch()
     assert photos.stale(DATASET, scale="photos") == []
     savemat(raw, svhn_arrays(15, 9))
+    plan = photos.root / "plan"
+    monkeypatch.setenv("FLATMINIMA_PLAN", str(plan))
     assert photos.stale(DATASET, scale="photos") == ["Drawing and splitting images"]
-    assert f"{raw.name}: changed" in photos.run("flatminima.cli", "why", "results/photos").stdout
+    assert f"{raw.name}: changed" in said(
+        photos.run("flatminima.cli", "why", "results/photos", "--plan", str(plan))
+    )
     raw.unlink()
     status, printed = photos.audit("results/photos")
     assert status == 0, printed

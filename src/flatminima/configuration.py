@@ -182,9 +182,9 @@ def _check(config: Config) -> None:
         # Others are trained together.
         if name == "images":
             most["seeds"] = counts["training"]["seeds"]
-        for key in most:
-            if config["parts"][key] > most[key]:
-                cure = f"{name} has {most[key]} {key}; ask for that many parts at most"
+        for key, count in most.items():
+            if config["parts"][key] > count:
+                cure = f"{name} has {count} {key}; ask for that many parts at most"
                 raise WrongSettingError(("parts", key), cure)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):

@@ -208,13 +208,13 @@ def _check(config: Config) -> None:
         record.check(config)
     for name in poisoned(config):
         counts = config["experiments"][name]
-        most = {
-            "directions": {**config["geometry"], **counts.get("survey", {})}["directions"],
-            "seeds": counts["training"]["seeds"],
-        }
-        for key, parts in config["parts"].items():
-            if parts > most[key]:
-                cure = f"{name} has {most[key]} {key}; ask for that many parts at most"
+        most = {"directions": {**config["geometry"], **counts.get("survey", {})}["directions"]}
+        # Others are trained together.
+        if name == "images":
+            most["seeds"] = counts["training"]["seeds"]
+        for key, count in most.items():
+            if config["parts"][key] > count:
+                cure = f"{name} has {count} {key}; ask for that many parts at most"
                 raise WrongSettingError(("parts", key), cure)
     cutoffs = config["geometry"]["cutoffs"]
     if cutoffs != sorted(cutoffs):

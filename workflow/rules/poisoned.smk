@@ -5,7 +5,6 @@ job(
     "Training all networks of {wildcards.dataset} at poison factor {wildcards.poison}",
     outputs={"minima": "minima/{dataset}/{poison}.safetensors"},
     constraints={"dataset": one_of(name for name in DATASETS if name != IMAGES)},
-    split="seeds",
     dataset=rules.dataset.output.dataset,
 )
 

@@ -1,5 +1,4 @@
 from flatminima.data.dataset import from_arrays
-from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.load import build
 from flatminima.provenance.job import Job, run
 from flatminima.training.ensemble import Schedule, train
@@ -7,8 +6,6 @@ from flatminima.training.poison import poison_points_of_share
 
 
 def main(job: Job):
-    if minima := job.joined(Minima, NETWORKS):
-        return minima
     config, factor = job.config, job.config["poison_factor"]
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     model = build(config["network"], dataset.shape, dataset.logits)
@@ -17,7 +14,7 @@ def main(job: Job):
         poison_points = poison_points_of_share(factor, len(dataset.train_labels), poison_points)
     return train(
         model,
-        model.initialise(config["seed"], job.numbers(config["seeds"])),
+        model.initialise(config["seed"], range(config["seeds"])),
         dataset,
         poison_factor=factor,
         poison_points=poison_points,

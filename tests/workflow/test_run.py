@@ -2,13 +2,16 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from flatminima.storage import read_arrays
 
-from .conftest import RESULTS, checkout, said
+from .conftest import RESULTS, checkout, said, without_network
 
 RECORDED = [
     "report/index.html",
@@ -40,6 +43,20 @@ def test_every_file_is_recorded_and_the_audit_passes(finished):
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d+ files, \d+ recipes, \d+ source files: all match\n$", done.stdout)
     assert finished.audit(f"{RESULTS}/report")[0] == 0
+
+
+def test_the_run_was_made_without_a_network(finished):
+    """The fixture cuts it off from all but itself: not even this machine's own servers answer."""
+    words = without_network()
+    if not words:
+        pytest.skip("cutting a command off the network (unshare --net) is not allowed here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        call = f"import socket; socket.create_connection({server.getsockname()}, 5)"
+        asked = [sys.executable, "-c", call]
+        assert subprocess.run(asked, check=False).returncode == 0
+        refused = subprocess.run([*words, *asked], capture_output=True, text=True, check=False)
+    assert "Network is unreachable" in refused.stderr
+    assert (finished.root / RESULTS / "report/index.html").is_file()
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -66,15 +66,9 @@ class Project:
         """
         overlay = ["--configfile", f"workflow/scales/{scale}.yaml"] if scale else []
         module, *rest = words
+        rest += overlay if module == "snakemake" else []
         return subprocess.run(
-            [
-                *before,
-                sys.executable,
-                "-m",
-                module,
-                *rest,
-                *(overlay if module == "snakemake" else []),
-            ],
+            [*before, sys.executable, "-m", module, *rest],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root / "src"), "COLUMNS": "200"},
             capture_output=True,

@@ -2,6 +2,9 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from flatminima.provenance.published import read_record, shown_files
 from flatminima.report import foreign
 from flatminima.storage import read_arrays
 
-from .conftest import RESULTS, checkout, said
+from .conftest import RESULTS, checkout, said, without_network
 
 RECORDED = [
     "report/index.html",
@@ -58,6 +61,20 @@ def test_the_run_can_be_published_and_then_audited_anywhere(edited, tmp_path):
         foreign.check((place / path).read_bytes(), path)
     received = place.parent.rename(tmp_path / "received") / place.name
     assert audit(received, None).passed
+
+
+def test_the_run_was_made_without_a_network(finished):
+    """The fixture cuts it off from all but itself: not even this machine's own servers answer."""
+    words = without_network()
+    if not words:
+        pytest.skip("cutting a command off the network (unshare --net) is not allowed here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        call = f"import socket; socket.create_connection({server.getsockname()}, 5)"
+        asked = [sys.executable, "-c", call]
+        assert subprocess.run(asked, check=False).returncode == 0
+        refused = subprocess.run([*words, *asked], capture_output=True, text=True, check=False)
+    assert "Network is unreachable" in refused.stderr
+    assert (finished.root / RESULTS / "report/index.html").is_file()
 
 
 @pytest.mark.parametrize("name", RECORDED)

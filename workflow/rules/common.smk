@@ -71,8 +71,8 @@ CALLED = {PLANAR: "the swiss roll", IMAGES: "images"}
 # Jobs that train or scan queue for the GPU where there is one; without one they share the cores.
 GPU = int(devices.wants_gpu(config["device"]))
 
-# What a job asks of an engine for, where its rule does not say: at laptop scale the largest takes
-# a quarter of that memory. Profiles set others for a rule by ``set-resources``.
+# What every job asks an engine for. At laptop scale the largest takes a quarter of that memory.
+# Profiles set others for a rule by ``set-resources``.
 MEMORY_MB = 4000
 MINUTES = 24 * 60
 

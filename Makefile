@@ -78,7 +78,7 @@ lock: ## resolve the dependencies anew and write requirements.lock and requireme
 	rm -rf .venv-lock
 
 licences: $(READY) ## write docs/licences.md from what is installed
-	@$(BIN)/python docs/licences.py > docs/licences.md
+	@$(BIN)/python docs/licences.py
 
 clean: ## remove the environment and Snakemake's cache; results stay
 	rm -rf .venv .snakemake

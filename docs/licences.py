@@ -115,4 +115,4 @@ def table() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(table()))
+    (ROOT / "docs/licences.md").write_text("\n".join([*table(), ""]))

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -203,8 +204,16 @@ def files(results: Path) -> Iterator[tuple[str, Path]]:
             yield name.as_posix(), path
 
 
-def finished(results: Path) -> dict[str, tuple[str, str, int]]:
-    """By output that is there with a valid manifest: the id, and sha256 and bytes of the output."""
+def finished(
+    results: Path, running: Iterable[tuple[str, float]] = ()
+) -> dict[str, tuple[str, str, int]]:
+    """By output that is there with a valid manifest: the id, and sha256 and bytes of the output.
+
+    Args:
+        results: the folder of a run.
+        running: by what scripts and since when processes run, in seconds since 1970. A job is not
+            finished before its process is, so what one of these may have written does not count.
+    """
     held = {}
     for name, path in files(results):
         if name.endswith(SUFFIX):
@@ -213,6 +222,9 @@ def finished(results: Path) -> dict[str, tuple[str, str, int]]:
             except UserError:
                 continue
             output = manifest["output"]
+            end = datetime.fromisoformat(manifest["finished"]).timestamp()
+            if any(manifest["rule"] == name and since <= end for name, since in running):
+                continue
             if (results.parents[1] / output["path"]).is_file():
                 held[output["path"]] = (manifest["id"], output["sha256"], output["bytes"])
     return held
@@ -329,8 +341,12 @@ def _moment(
     scene: Scene, scripts: list[psutil.Process], moments: Moments
 ) -> dict[str, tuple[str, str, int]]:
     """Note what runs now and how much is done, and return what is finished."""
-    held = finished(scene.results)
-    moments.rules.update([name for process in scripts if (name := _script(process))] or ["no job"])
+    running = []
+    for process in scripts:
+        with suppress(psutil.Error):
+            running.append((_script(process) or "", process.create_time()))
+    held = finished(scene.results, running)
+    moments.rules.update([name for name, _ in running] or ["no job"])
     moments.tenths[min(9, 10 * len(held) // len(scene.reference))] += 1
     return held
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak.faults import full_disk, little_memory, not_finite, two_runs
-from tests.soak.kills import Moments, chain, chain_of_jobs, scene
+from tests.soak.kills import Moments, chain, chain_of_jobs, chosen_by_timing, scene
 from tests.soak.outcome import Outcome, table
 from tests.soak.truncation import cut, kinds
 from tests.workflow.conftest import checkout
@@ -98,8 +98,8 @@ def kill(
                     scenes[name], draw, outcome, most=left, until=until, moments=moments
                 )
                 left -= outcome.tried - before
-            images = [path for path in differing if "images" in path]
-            others = [path for path in differing if path not in images]
+            timed = [path for path in differing if chosen_by_timing(scenes[name], path)]
+            others = [path for path in differing if path not in timed]
             changed.update(differing)
             outcome.faults += [
                 f"{name}: {path} differs from the undisturbed run" for path in others
@@ -107,7 +107,7 @@ def kill(
             print(
                 f"{name}: {outcome.tried} kills, {outcome.survived} survived, "
                 f"{outcome.seconds:.0f} s; other bytes at the end: {len(others)} files, "
-                f"{len(images)} more of images",
+                f"{len(timed)} more that rest on a timed choice",
                 flush=True,
             )
             if left <= 0 or time.monotonic() >= until:

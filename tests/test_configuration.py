@@ -64,7 +64,7 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("geometry: {cutoffs: [1.0, 0.5]}", "list the cutoffs in rising order"),
         ("parts: {seeds: 5}", "parts.seeds is 5; images has 4 seeds; ask for that many parts"),
         ("parts: {directions: 25}", "images has 24 directions; ask for that many parts at most"),
-        ("parts: {directions: 0}", "parts.directions is 0; it must be a whole number, 1 or more"),
+        ("parts: {directions: 0}", "parts.directions is 0; it must be a whole number from 1 to "),
         ("geometry: 3", "over.yaml: geometry is 3; how basins are measured"),
         ("scale: ../x", "over.yaml: scale is '../x'; the name of a run's folder"),
         ("experiments: {images: {training: {seeds: 6.0}}}",

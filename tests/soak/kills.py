@@ -426,10 +426,12 @@ def _strike(
 def _unlock(scene: Scene, draw: random.Random) -> None:
     """What ``snakemake --unlock`` does; now and then by it, for it takes as long as planning."""
     locks = scene.project.root / ".snakemake" / "locks"
-    if locks.is_dir() and any(locks.iterdir()):
+    # Each scale has a folder of its own for them.
+    left = [path for path in locks.rglob("*") if path.is_file()]
+    if left:
         if draw.random() < 0.1:
             with started(scene, "--unlock") as run:
                 run.wait(120)
         else:
-            for lock in locks.iterdir():
+            for lock in left:
                 lock.unlink()

@@ -22,6 +22,8 @@ PARTS = (
     "Snakefile",
     "config.yaml",
     "requirements.lock",
+    "requirements-cpu.lock",
+    "requirements-gpu.lock",
     "pyproject.toml",
     "profiles",
     "workflow",

@@ -51,7 +51,11 @@ def test_a_missing_file_is_made_again(edited):
     """The same bytes are: see the repaired run."""
     path = f"{RESULTS}/report/figures/boundaries.dark.svg"
     edited.delete(path)
-    assert edited.stale() == ["Drawing the figure boundaries", "Writing the report"]
+    assert edited.stale() == [
+        "Drawing the figure boundaries",
+        "Listing every file of the run",
+        "Writing the report",
+    ]
 
 
 def test_a_missing_settings_file_is_named(edited):

@@ -39,7 +39,9 @@ def steps(finished, tmp_path_factory):
     path.unlink()
     for name in happened.before:
         (project.root / RESULTS / "report" / "figures" / name).unlink()
-    project.edit(GAP, "    figure = style.figure(", "    1 / 0\n    figure = style.figure(")
+    project.edit(
+        GAP, "    figure, panels = style.grid(", "    1 / 0\n    figure, panels = style.grid("
+    )
     happened.failed = project.make("--keep-going")
     happened.failed_page = (project.root / RESULTS / "report/index.html").read_text()
     happened.drawn_while_failing = drawn(project)

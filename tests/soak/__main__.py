@@ -6,12 +6,11 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak.faults import full_disk, little_memory, not_finite, two_runs
-from tests.soak.kills import Moments, chain, chain_of_jobs, chosen_by_timing, scene
+from tests.soak.kills import Moments, chain, chain_of_jobs, scene
 from tests.soak.outcome import Outcome, table
 from tests.soak.truncation import cut, kinds
 from tests.workflow.conftest import checkout
@@ -79,7 +78,6 @@ def kill(
     """Kill runs of all scenes in turn until there were enough kills or the time is up."""
     left, scenes, moments = options.kills, {}, Moments()
     outcomes = {name: Outcome(f"SIGKILL, {name}") for name in options.scenes}
-    changed: Counter[str] = Counter()
     ways = itertools.cycle((chain_of_jobs, chain))
     while left > 0 and time.monotonic() < until:
         way = next(ways)
@@ -98,24 +96,18 @@ def kill(
                     scenes[name], draw, outcome, most=left, until=until, moments=moments
                 )
                 left -= outcome.tried - before
-            timed = [path for path in differing if chosen_by_timing(scenes[name], path)]
-            others = [path for path in differing if path not in timed]
-            changed.update(differing)
             outcome.faults += [
-                f"{name}: {path} differs from the undisturbed run" for path in others
+                f"{name}: {path} differs from the undisturbed run" for path in differing
             ]
             print(
                 f"{name}: {outcome.tried} kills, {outcome.survived} survived, "
-                f"{outcome.seconds:.0f} s; other bytes at the end: {len(others)} files, "
-                f"{len(timed)} more that rest on a timed choice",
+                f"{outcome.seconds:.0f} s; other bytes at the end: {len(differing)} files",
                 flush=True,
             )
             if left <= 0 or time.monotonic() >= until:
                 break
     print("kills by the tenth of the run:", dict(sorted(moments.tenths.items())))
     print("kills by rule that ran:", dict(moments.rules.most_common()))
-    if changed:
-        print("other bytes than undisturbed:", dict(changed))
     return [outcome for outcome in outcomes.values() if outcome.tried]
 
 

@@ -20,7 +20,7 @@ import yaml
 from flatminima.errors import UserError
 from flatminima.provenance.audit import UNRECORDED
 from flatminima.provenance.closure import file_digest
-from flatminima.provenance.manifest import SUFFIX, ancestry, manifest_path, read_manifest
+from flatminima.provenance.manifest import SUFFIX, manifest_path, read_manifest
 from tests.soak.outcome import Outcome
 from tests.workflow.conftest import Project
 
@@ -372,19 +372,6 @@ def _end(scene: Scene, outcome: Outcome) -> dict[str, int]:
     for fault in faults:
         print(fault, flush=True)
     return changed
-
-
-# Of surveys that time how to evaluate and do not all note their choice.
-_TIMED = ("images", "surfaces/", "skip-connections")
-
-
-def chosen_by_timing(scene: Scene, name: str) -> bool:
-    """Whether a file rests on a way of evaluation chosen by timing, which rounds otherwise."""
-    if any(part in name for part in _TIMED):
-        return True
-    path = f"results/{scene.name}/{name}"
-    made = ancestry([path], root=scene.project.root, forgiving=True)
-    return any("strategies" in manifest.get("facts", {}) for manifest in made.values())
 
 
 def _strike(

@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,10 @@ def two_runs(scene: Scene, outcome: Outcome) -> None:
     _remove_from(scene, path)
     with started(scene) as first:
         first.until_jobs(1)
+        # Held, so that it cannot be over before the second one looks.
+        first.process.send_signal(signal.SIGSTOP)
         second = _run(scene)
+        first.process.send_signal(signal.SIGCONT)
         first.wait(3600)
     faults = _told(second, "the second of two runs", "lock")
     if first.process.returncode:
@@ -102,7 +106,7 @@ def two_runs(scene: Scene, outcome: Outcome) -> None:
 # Settings that ask for more than _MEMORY.
 GREEDY = {
     "training": {"training": {"seeds": 1_000_000}},
-    "surveying": {"survey": {"angles": 2_000_000_000}},
+    "surveying": {"survey": {"angles": 10_000_000}},
 }
 _MEMORY = 3 * 2**30
 """Bytes of address space: torch alone maps more than one of these."""

@@ -159,9 +159,23 @@ def lock_apart():
     the folder itself while the other writes there. ``--unlock`` clears all of them.
     """
     locks = os.path.join(workflow.persistence.path, "locks", config["scale"])
-    workflow.persistence._lockdir = locks
-    if not workflow.dryrun:
-        os.makedirs(locks, exist_ok=True)
+    persistence = workflow.persistence
+    persistence._lockdir = locks
+    if workflow.dryrun:
+        return
+    os.makedirs(locks, exist_ok=True)
+    read = persistence._read_locks
+
+    def read_again():
+        """The locks that there are, read anew where a run that ends just now takes off its own."""
+        for _ in range(100):
+            try:
+                return list(read())
+            except FileNotFoundError:
+                os.makedirs(locks, exist_ok=True)
+        return []
+
+    persistence._read_locks = read_again
 
 
 def recorded(**outputs):

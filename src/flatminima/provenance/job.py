@@ -456,10 +456,13 @@ def _printing_to(log: Path | None) -> Iterator[None]:
             f"{log}: the log cannot be written ({error.strerror}); "
             f"check that {log.parent} is a folder you may write to"
         ) from error
-    with copy:
+    try:
         out, err = (cast(TextIO, _Tee(stream, copy)) for stream in (sys.stdout, sys.stderr))
         with redirect_stdout(out), redirect_stderr(err):
             yield
+    finally:
+        with suppress(OSError):  # as in ``_Tee``, what is left of it
+            copy.close()
 
 
 class _Tee:

@@ -66,8 +66,8 @@ class Server:
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         body = body[: self.cuts.pop(0)] if self.cuts else body
+        self.sent += len(body)  # before whoever asked can be done with it
         request.wfile.write(body)
-        self.sent += len(body)
 
     def close(self):
         self._server.shutdown()

@@ -105,7 +105,7 @@ def two_runs(scene: Scene, outcome: Outcome) -> None:
 
 # Settings that ask for more than _MEMORY.
 GREEDY = {
-    "training": {"training": {"seeds": 1_000_000}},
+    "training": {"network": {"hidden": [2_000, 2_000]}, "training": {"seeds": 10_000}},
     "surveying": {"survey": {"angles": 10_000_000}},
 }
 _MEMORY = 3 * 2**30

@@ -18,7 +18,7 @@ from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
 from flatminima.provenance.manifest import SUFFIX
 from flatminima.provenance.plan import INDEX, Plan, begun
-from flatminima.provenance.recipe import FOLDER, read_recipe
+from flatminima.provenance.recipe import FOLDER, read_recipe, settings_digest
 from flatminima.report.article import environment_of
 from flatminima.report.claims import read as read_claims
 from flatminima.training.checkpoints import Checkpoints
@@ -60,7 +60,14 @@ def kinds(root: Path, results: Path, spare: Path) -> Iterator[tuple[str, list[Pa
     yield "data sets", _images(spare), _drawn
     settings = ["config.yaml", "workflow/scales/smoke.yaml"]
     both = [root / file for file in settings]
-    yield "settings", both, lambda _: load(both, root / SCHEMA)
+    said = {file: settings_digest(file) for file in both}
+
+    def settings_of(file: Path) -> object:
+        config = load(both, root / SCHEMA)
+        # What is whole without its end is an edit, of which the audit and ``make why`` tell.
+        return config if settings_digest(file) == said[file] else IGNORED
+
+    yield "settings", both, settings_of
     yield "templates", sorted((root / "report/templates").glob("*.j2")), _parsed
     yield "claims", sorted((root / "report/claims").glob("*.yaml")), _claims
     schemas = [root / SCHEMA, *sorted((root / SCHEMA).parent.glob("experiments/*.yaml"))]
@@ -89,7 +96,7 @@ def _wrong(path: Path, place: int, whole: object, read: Read) -> list[str]:
         told = str(error)
         if "\n" in told:
             return [f"{where}: told in several lines: {told}"]
-        return [] if ":" in told else [f"{where}: names no file: {told}"]
+        return [] if ":" in told or path.name in told else [f"{where}: names no file: {told}"]
     except Exception as error:
         return [f"{where}: {type(error).__name__}: {error}"]
     return [] if found == whole or found is IGNORED else [f"{where}: passes for whole"]

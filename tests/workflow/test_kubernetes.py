@@ -137,7 +137,7 @@ def test_an_interrupted_run_deletes_its_jobs(state: Path, tmp_path: Path) -> Non
 
 
 def test_a_job_asks_for_what_the_rule_asks_for(tmp_path: Path) -> None:
-    where = kube.Place("python:3.11", "shared", "/work", "/work/project")
+    where = kube.Place("python:3.11", "shared", "/shared", "/shared/project")
     job = kube.manifest("flatminima0", tmp_path / "job.sh", PROPERTIES, where)
     pod = job["spec"]["template"]["spec"]
     [container] = pod["containers"]
@@ -146,9 +146,9 @@ def test_a_job_asks_for_what_the_rule_asks_for(tmp_path: Path) -> None:
         "limits": {"memory": "16000M", "nvidia.com/gpu": "1"},
     }
     assert pod["activeDeadlineSeconds"] == 90 * 60
-    assert container["volumeMounts"] == [{"name": "shared", "mountPath": "/work"}]
+    assert container["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
     assert pod["volumes"] == [{"name": "shared", "persistentVolumeClaim": {"claimName": "shared"}}]
-    assert container["workingDir"] == "/work/project"
+    assert container["workingDir"] == "/shared/project"
     assert job["metadata"]["annotations"] == {"flatminima/job": "images_train 0.4"}
 
 

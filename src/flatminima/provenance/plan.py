@@ -36,20 +36,11 @@ INDEX = "plan.json"
 """The file within the recipes that lists those of the last run that was begun."""
 
 
-class Begun:
-    """What the last run that was begun makes its jobs from, as another machine asks that does one.
-
-    Nothing is written, and of the results nothing is hashed: the job checks its own inputs.
-    """
+class _Recipes:
+    """What builds the recipes of a run; ``_take`` says what becomes of each."""
 
     def __init__(self, results: Path | str, root: Path | str) -> None:
-        """Read which recipes the run in ``results`` was begun with.
-
-        Raises:
-            DamagedFileError: if the list of them is damaged.
-        """
         self._results, self._root = results_within(results, root), Path(root)
-        self._listed = set(_listed(self._root / self._results))
         self._code = Code(self._root / "src")
 
     def recipe(
@@ -63,11 +54,20 @@ class Begun:
         modules: Sequence[str] = (),
         inputs: Mapping[str, Sequence[str]] | None = None,
     ) -> str:
-        """The path of the recipe of a job, which the run has written; arguments as of ``Plan``.
+        """Return the path that the recipe of a job has once the run has begun.
+
+        Args:
+            rule: see ``build_recipe``, as for the arguments that are not named here.
+            wildcards: see there.
+            config: see there.
+            script: see there.
+            files: see there.
+            modules: see there.
+            inputs: the paths that the job would read by name; None if that need not be compared.
 
         Raises:
-            UserError: if the run was begun with other settings, code or source files than are there
-                now, or a file is missing.
+            UserError: if a file is missing, the code cannot be followed, or a run that was begun
+                has no such recipe.
         """
         recipe = build_recipe(
             self._root,
@@ -79,16 +79,39 @@ class Begun:
             modules=modules,
             code=self._code,
         )
-        path = recipe_path(self._results, recipe).as_posix()
-        if path not in self._listed:
+        path = recipe_path(self._results, recipe)
+        self._take(path, recipe, inputs)
+        return path.as_posix()
+
+    def _take(self, path: Path, recipe: Recipe, inputs: Mapping[str, Sequence[str]] | None) -> None:
+        raise NotImplementedError
+
+
+class Begun(_Recipes):
+    """What the last run that was begun makes its jobs from, as another machine asks that does one.
+
+    Nothing is written, and of the results nothing is hashed: the job checks its own inputs. A
+    recipe is refused if other settings, code or source files are there now than the run began with.
+    """
+
+    def __init__(self, results: Path | str, root: Path | str) -> None:
+        """Read which recipes the run in ``results`` was begun with.
+
+        Raises:
+            DamagedFileError: if the list of them is damaged.
+        """
+        super().__init__(results, root)
+        self._listed = set(_listed(self._root / self._results))
+
+    def _take(self, path: Path, recipe: Recipe, inputs: Mapping[str, Sequence[str]] | None) -> None:
+        if path.as_posix() not in self._listed:
             raise UserError(
-                f"{job_name(rule, wildcards)}: settings, code or source files were edited after "
-                "the run was planned; run snakemake again"
+                f"{job_name(recipe['rule'], recipe['wildcards'])}: settings, code or source files "
+                "were edited after the run was planned; run snakemake again"
             )
-        return path
 
 
-class Plan:
+class Plan(_Recipes):
     """The recipes of a run, and which of its jobs are stale."""
 
     def __init__(
@@ -107,7 +130,7 @@ class Plan:
             DamagedFileError: if outputs or manifests are not what their jobs wrote, all of them
                 named.
         """
-        self._results, self._root = results_within(results, root), Path(root)
+        super().__init__(results, root)
         manifests, faults = read_manifests(self._root, self._results)
         faults += _changed(self._root, manifests)
         if faults:
@@ -115,7 +138,6 @@ class Plan:
         self._ids = present(self._root, manifests)
         self._made = by_job(manifests)
         self._listing = listing
-        self._code = Code(self._root / "src")
         self.recipes: dict[Path, Recipe] = {}
         """By path, in the order in which they were planned."""
         self.stale: set[str] = set()
@@ -126,43 +148,8 @@ class Plan:
         """Every output that is there, and its manifest."""
         return [name for path in self._ids for name in (path, str(manifest_path(path)))]
 
-    def recipe(
-        self,
-        rule: str,
-        wildcards: Mapping[str, str],
-        config: Mapping[str, Any],
-        script: Path | str,
-        files: Iterable[Path | str] = (),
-        *,
-        modules: Sequence[str] = (),
-        inputs: Mapping[str, Sequence[str]] | None = None,
-    ) -> str:
-        """Plan a job and return the path that its recipe has once the run has begun.
-
-        Args:
-            rule: see ``build_recipe``, as for the arguments that are not named here.
-            wildcards: see there.
-            config: see there.
-            script: see there.
-            files: see there.
-            modules: see there.
-            inputs: the paths that the job would read by name; None if that need not be compared.
-
-        Raises:
-            UserError: if a file is missing, or the code cannot be followed.
-        """
-        recipe = build_recipe(
-            self._root,
-            rule,
-            wildcards,
-            config,
-            script=script,
-            files=files,
-            modules=modules,
-            code=self._code,
-        )
-        path = recipe_path(self._results, recipe)
-        made = self._made.get(job_name(rule, wildcards), [])
+    def _take(self, path: Path, recipe: Recipe, inputs: Mapping[str, Sequence[str]] | None) -> None:
+        made = self._made.get(job_name(recipe["rule"], recipe["wildcards"]), [])
         if not made or any(
             reasons(manifest, recipe, self._ids, inputs)
             or list(changed_sources(manifest, self._root))
@@ -173,7 +160,6 @@ class Plan:
             with Path(self._listing).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(recipe) + "\n")
         self.recipes[path] = recipe
-        return path.as_posix()
 
     def begin(self) -> None:
         """Write the recipes for the jobs of this run to read, and the list of them.

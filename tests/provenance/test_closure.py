@@ -1,4 +1,5 @@
 import ast
+import platform
 import re
 import subprocess
 import sys
@@ -7,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from flatminima.errors import UserError
-from flatminima.provenance.closure import file_digest, import_closure, meaning_digest
+from flatminima.provenance.closure import (
+    Code,
+    file_digest,
+    import_closure,
+    meaning_digest,
+    read_understood,
+    write_understood,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = '''"""Doc."""
@@ -394,3 +402,33 @@ def test_the_digest_of_a_file_is_sha256(tmp_path):
         file_digest(tmp_path / "b")
     with pytest.raises(UserError, match="cannot be read"):
         file_digest(tmp_path)
+
+
+def test_what_was_understood_is_taken_for_the_same_text_alone(tmp_path):
+    script, kept = tmp_path / "scripts/fit.py", tmp_path / "code.json"
+    script.parent.mkdir()
+    script.write_text("import helper\n")
+    (script.parent / "helper.py").write_text("x = 1\n")
+    code = Code(tmp_path / "src")
+    files = code.closure(script)
+    assert [path.name for path in files] == ["fit.py", "helper.py"]
+    assert [code.meaning(path) for path in files] == [meaning_digest(path) for path in files]
+    write_understood(kept, code.understood)
+    known = read_understood(kept)
+    assert known == code.understood
+
+    marked = {digest: found._replace(meaning="as kept") for digest, found in known.items()}
+    (script.parent / "helper.py").write_text("x = 2\n")
+    again = Code(tmp_path / "src", marked)
+    assert again.closure(script) == files
+    assert [again.meaning(path) for path in files] == ["as kept", meaning_digest(files[1])]
+
+    # Kept by another version, or damaged, it is nothing.
+    whole = kept.read_text()
+    kept.write_text(whole.replace(f"Python {platform.python_version()}", "Python 3.0.0"))
+    assert read_understood(kept) == {}
+    for content in (whole[:-20], "[]\n", '{\n  "by": 1\n}\n'):
+        kept.write_text(content)
+        assert read_understood(kept) == {}
+    kept.unlink()
+    assert read_understood(kept) == {}

@@ -7,26 +7,56 @@ tree without comments, docstrings and layout, so that only edits that can change
 import ast
 import copy
 import hashlib
+import platform
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from flatminima.errors import UserError
-from flatminima.storage import open_to_read, read_bytes
+from flatminima.storage import open_to_read, parse_json, read_bytes, write_json
+
+
+class Import(NamedTuple):
+    """An import as it is written."""
+
+    level: int
+    """How many packages up a relative one begins; ``_COMPUTED`` where the name is computed."""
+    module: str
+    names: tuple[str, ...]
+    """What is imported from the module; none for ``import x``."""
+    line: int
+
+
+class Understood(NamedTuple):
+    """What is told of a Python file by its text alone."""
+
+    meaning: str
+    """See ``meaning_digest``."""
+    imports: tuple[Import, ...]
 
 
 class Code:
     """The first-party code as it is found once: each file is read a single time for many jobs."""
 
-    def __init__(self, source: Path) -> None:
-        """Look at the packages and modules in ``source``, the folder that holds the package."""
+    def __init__(self, source: Path, known: Mapping[str, Understood] | None = None) -> None:
+        """Look at the packages and modules in ``source``, the folder that holds the package.
+
+        Args:
+            known: what texts were understood to be, by their sha256, see ``read_understood``: to
+                parse all of them takes longer than the rest of planning.
+        """
         self._source = source
+        self._known = known or {}
         self._imported: dict[Path, tuple[Path, ...]] = {}
-        self.meanings: dict[Path, str] = {}
-        """The meanings of all files that were asked for, see ``meaning``."""
+        self._texts: dict[Path, tuple[str, Understood]] = {}
+
+    @property
+    def understood(self) -> dict[str, Understood]:
+        """All that was understood, by the sha256 of the text."""
+        return dict(self._texts.values())
 
     def closure(self, script: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
         """List a script and every first-party file that importing it can run, sorted.
@@ -44,7 +74,7 @@ class Code:
         """
         roots = (self._source, script.parent)
         closure = {script}
-        pending = [*_imported_files(script, script, roots, named=bool(modules))]
+        pending = [*self._imported_files(script, script, roots, named=bool(modules))]
         for module in modules:
             pending += _located(module, roots, str(script))
         while pending:
@@ -54,17 +84,47 @@ class Code:
             closure.add(path)
             if path.is_relative_to(self._source):
                 if path not in self._imported:
-                    self._imported[path] = tuple(_imported_files(path, script, roots, named=False))
+                    files = self._imported_files(path, script, roots, named=False)
+                    self._imported[path] = tuple(files)
                 pending += self._imported[path]
             else:
-                pending += _imported_files(path, script, roots, named=False)
+                pending += self._imported_files(path, script, roots, named=False)
         return tuple(sorted(closure))
 
     def meaning(self, path: Path) -> str:
         """The digest of what a file means, see ``meaning_digest``."""
-        if path not in self.meanings:
-            self.meanings[path] = meaning_digest(path)
-        return self.meanings[path]
+        return self._understand(path).meaning
+
+    def _understand(self, path: Path) -> Understood:
+        if path not in self._texts:
+            text = read_bytes(path)
+            digest = hashlib.sha256(text).hexdigest()
+            self._texts[path] = digest, self._known.get(digest) or _understand(text, str(path))
+        return self._texts[path][1]
+
+    def _imported_files(
+        self, path: Path, script: Path, roots: tuple[Path, ...], *, named: bool
+    ) -> Iterator[Path]:
+        for level, module, names, line in self._understand(path).imports:
+            where = f"{path}:{line}"
+            if level == _COMPUTED:
+                if path == script and named:
+                    continue
+                raise UserError(
+                    f"{where}: imports a module by a computed name, so what this code depends on "
+                    "cannot be read from it; import each module by its own name"
+                )
+            package = _package(path, roots[0]) if path != script else ()
+            if level > len(package):
+                raise UserError(
+                    f"{where}: a relative import leaves the package; name the module in full"
+                )
+            base = package[: len(package) - level + 1] if level else ()
+            name = ".".join([*base, module] if module else base)
+            files = _located(name, roots, where)
+            yield from files
+            if files and files[-1].name == "__init__.py":
+                yield from _members(name, names, files[-1], where)
 
 
 def import_closure(script: Path, source: Path, modules: Sequence[str] = ()) -> tuple[Path, ...]:
@@ -83,7 +143,41 @@ def meaning_digest(path: Path) -> str:
     Raises:
         UserError: if the file is missing or not valid Python.
     """
-    return _meaning(read_bytes(path), str(path))
+    return _understand(read_bytes(path), str(path)).meaning
+
+
+def write_understood(path: Path, understood: Mapping[str, Understood]) -> None:
+    """Keep what was understood, for ``read_understood``."""
+    write_json(path, {"by": _understanding(), "understood": understood})
+
+
+def read_understood(path: Path) -> dict[str, Understood]:
+    """What ``write_understood`` kept, by the sha256 of the text: nothing that has to be there.
+
+    Nothing if it is not there, is damaged, or was understood by another version of this module or
+    of Python.
+    """
+    try:
+        kept = parse_json(path.read_bytes())
+        if kept["by"] != _understanding():
+            return {}
+        return {
+            digest: Understood(
+                meaning,
+                tuple(
+                    Import(level, module, tuple(names), line)
+                    for level, module, names, line in imports
+                ),
+            )
+            for digest, (meaning, imports) in kept["understood"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+@cache
+def _understanding() -> str:
+    return f"Python {platform.python_version()}, {file_digest(__file__)}"
 
 
 def file_digest(path: Path | str) -> str:
@@ -99,37 +193,32 @@ def file_digest(path: Path | str) -> str:
 _COMPUTED = -1
 
 
-# Both caches are keyed by the text itself, so an edited file can never meet an old answer.
+# The caches are keyed by the text itself, so an edited file can never meet an old answer.
 @lru_cache(maxsize=1024)
-def _meaning(text: bytes, name: str) -> str:
+def _understand(text: bytes, name: str) -> Understood:
     tree = _parse(text, name)
-    _number_variables(tree)
-    return hashlib.sha256(_outline(tree).encode()).hexdigest()
+    nodes = [*ast.walk(tree)]
+    imports = tuple(_imports(nodes))
+    _number_variables(tree, nodes)
+    return Understood(hashlib.sha256(_outline(tree).encode()).hexdigest(), imports)
 
 
-@lru_cache(maxsize=1024)
-def _imports(text: bytes, name: str) -> tuple[tuple[int, str, tuple[str, ...], int], ...]:
-    """The imports of a module: level, module, imported names (none for ``import x``) and line.
-
-    The level of an import by a computed name is ``_COMPUTED``.
-    """
-    found: list[tuple[int, str, tuple[str, ...], int]] = []
-    for node in ast.walk(_parse(text, name)):
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[Import]:
+    for node in nodes:
         match node:
             case ast.Import():
-                found += [(0, alias.name, (), node.lineno) for alias in node.names]
+                yield from (Import(0, alias.name, (), node.lineno) for alias in node.names)
             case ast.ImportFrom():
                 names = tuple(alias.name for alias in node.names)
-                found.append((node.level, node.module or "", names, node.lineno))
+                yield Import(node.level, node.module or "", names, node.lineno)
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=arguments):
                 if called not in ("import_module", "__import__"):
                     continue
                 match arguments:
                     case [ast.Constant(value=str(target)), *_]:
-                        found.append((0, target, (), node.lineno))
+                        yield Import(0, target, (), node.lineno)
                     case _:
-                        found.append((_COMPUTED, "", (), node.lineno))
-    return tuple(found)
+                        yield Import(_COMPUTED, "", (), node.lineno)
 
 
 def _parse(text: bytes, name: str) -> ast.Module:
@@ -192,7 +281,7 @@ def _split(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:
         yield alias.asname or alias.name.partition(".")[0], source, _outline(single)
 
 
-def _number_variables(tree: ast.Module) -> None:
+def _number_variables(tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
     """Put numbers for the names of variables that functions assign and nothing else can see.
 
     Such a name is assigned in the body of an outermost function itself, so that wherever it is read
@@ -202,7 +291,6 @@ def _number_variables(tree: ast.Module) -> None:
     same number, so two functions with the same outline differ by a change of names at most. Nothing
     is done in a file that asks for variables by their names, or to a function with a class in it.
     """
-    nodes = [*ast.walk(tree)]
     if any(isinstance(node, ast.Name) and node.id in _ASKING for node in nodes):
         return
     if any(isinstance(node, ast.Attribute) and node.attr in _LOOKING_UP for node in nodes):
@@ -265,32 +353,6 @@ def _bare_string(node: object) -> bool:
         case ast.Expr(value=ast.Constant(value=str())):
             return True
     return False
-
-
-def _imported_files(
-    path: Path, script: Path, roots: tuple[Path, ...], *, named: bool
-) -> Iterator[Path]:
-    text = read_bytes(path)
-    for level, module, names, line in _imports(text, str(path)):
-        where = f"{path}:{line}"
-        if level == _COMPUTED:
-            if path == script and named:
-                continue
-            raise UserError(
-                f"{where}: imports a module by a computed name, so what this code depends on "
-                "cannot be read from it; import each module by its own name"
-            )
-        package = _package(path, roots[0]) if path != script else ()
-        if level > len(package):
-            raise UserError(
-                f"{where}: a relative import leaves the package; name the module in full"
-            )
-        base = package[: len(package) - level + 1] if level else ()
-        name = ".".join([*base, module] if module else base)
-        files = _located(name, roots, where)
-        yield from files
-        if files and files[-1].name == "__init__.py":
-            yield from _members(name, names, files[-1], where)
 
 
 def _package(path: Path, source: Path) -> tuple[str, ...]:

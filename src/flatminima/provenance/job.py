@@ -22,7 +22,12 @@ from flatminima.devices import prepare
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.progress import Progress
 from flatminima.provenance import environment
-from flatminima.provenance.closure import file_digest, meaning_digest
+from flatminima.provenance.closure import (
+    Understood,
+    file_digest,
+    meaning_digest,
+    read_understood,
+)
 from flatminima.provenance.manifest import (
     File,
     Input,
@@ -35,6 +40,8 @@ from flatminima.provenance.manifest import (
     write_manifest,
 )
 from flatminima.provenance.recipe import (
+    FOLDER,
+    UNDERSTOOD,
     Recipe,
     job_name,
     read_recipe,
@@ -271,7 +278,8 @@ def _device(setting: str, gpus: int) -> str:
 
 def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     """The recipe as the manifest records it, once the code and files on disk are seen to match."""
-    code = [_meant(root, name, meaning_digest) for name in recipe["code"]]
+    kept = read_understood(root / results_of(path) / FOLDER / UNDERSTOOD)
+    code = [_meant(root, name, meaning_digest, kept) for name in recipe["code"]]
     files: list[File] = [
         {"path": name, "sha256": file_digest(root / name)} for name in recipe["files"]
     ]
@@ -290,9 +298,19 @@ def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     }
 
 
-def _meant(root: Path, name: str, meaning: Callable[[Path], str]) -> MeantFile:
-    path = root / name
-    return {"path": name, "sha256": file_digest(path), "meaning_sha256": meaning(path)}
+def _meant(
+    root: Path,
+    name: str,
+    meaning: Callable[[Path], str],
+    known: Mapping[str, Understood] | None = None,
+) -> MeantFile:
+    path, digest = root / name, file_digest(root / name)
+    kept = (known or {}).get(digest)
+    return {
+        "path": name,
+        "sha256": digest,
+        "meaning_sha256": kept.meaning if kept else meaning(path),
+    }
 
 
 def _checked(root: Path, name: str, path: str, results: Path) -> Input:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flatminima.errors import DamagedFileError, UserError
-from flatminima.provenance.closure import Code, file_digest
+from flatminima.provenance.closure import Code, file_digest, read_understood, write_understood
 from flatminima.provenance.freshness import (
     by_job,
     changed_sources,
@@ -22,6 +22,7 @@ from flatminima.provenance.freshness import (
 from flatminima.provenance.manifest import Manifest, manifest_path
 from flatminima.provenance.recipe import (
     FOLDER,
+    UNDERSTOOD,
     Recipe,
     build_recipe,
     job_name,
@@ -41,7 +42,8 @@ class _Recipes:
 
     def __init__(self, results: Path | str, root: Path | str) -> None:
         self._results, self._root = results_within(results, root), Path(root)
-        self._code = Code(self._root / "src")
+        kept = self._root / self._results / FOLDER / UNDERSTOOD
+        self._code = Code(self._root / "src", read_understood(kept))
 
     def recipe(
         self,
@@ -173,9 +175,10 @@ class Plan(_Recipes):
         remove_parts(self._root / self._results)
         for path, recipe in self.recipes.items():
             write_recipe(self._root / path, recipe)
-        index = self._results / FOLDER / INDEX
+        index, understood = (self._results / FOLDER / name for name in (INDEX, UNDERSTOOD))
         write_json(self._root / index, sorted(path.as_posix() for path in self.recipes))
-        named = {*self.recipes, index}
+        write_understood(self._root / understood, self._code.understood)
+        named = {*self.recipes, index, understood}
         named |= {Path(m["recipe"]["path"]) for made in self._made.values() for m in made}
         for path in (self._root / self._results / FOLDER).rglob("*.json"):
             if path.relative_to(self._root) not in named:

@@ -16,6 +16,9 @@ from flatminima.provenance.closure import Code, file_digest
 from flatminima.settings_file import parse
 from flatminima.storage import canonical_json, parse_json, read_bytes, write_bytes
 
+UNDERSTOOD = "code.json"
+"""The file within the recipes that keeps what the code was understood to be, see ``closure``."""
+
 FOLDER = "recipes"
 """The folder within the results of a scale that holds its recipes."""
 

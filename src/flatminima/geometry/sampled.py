@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t
+from scipy.special import stdtrit
 
 INTERVAL = 0.95
 
@@ -32,5 +32,5 @@ def mean_of(draws: Sequence[float] | Float[np.ndarray, " draws"]) -> Sampled:
     if len(draws) == 1:
         return Sampled(value, math.nan, math.nan)
     error = float(np.std(draws, ddof=1)) / math.sqrt(len(draws))
-    half = float(t.ppf((1 + INTERVAL) / 2, len(draws) - 1)) * error
+    half = float(stdtrit(len(draws) - 1, (1 + INTERVAL) / 2)) * error
     return Sampled(value, value - half, value + half)

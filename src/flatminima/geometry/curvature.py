@@ -7,6 +7,7 @@ piece on which the parameters lie, in which each unit stays on or off for each p
 longer step would cross are not in it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,14 +35,16 @@ class Operator:
     """A symmetric matrix A that is known by its products: what curvlinops and scipy ask of one.
 
     Attributes:
-        product: v ↦ Av, of float64 vectors.
+        product: v ↦ Av, of a float64 vector, or of each row of several at once.
         size: how many rows.
         device: of the vectors.
+        at_once: how many vectors may be multiplied at once for ``_MEMORY``.
     """
 
     product: Callable[[Tensor], Tensor]
     size: int
     device: torch.device
+    at_once: int = 1
     dtype: torch.dtype = torch.float64
 
     @property
@@ -57,6 +60,17 @@ class Operator:
         """The product with one vector, as arrays."""
         image = self.product(torch.from_numpy(np.array(vector).reshape(-1)).to(self.device))
         return np.asarray(image.cpu().numpy())
+
+    def of_rows(
+        self, vectors: Float[np.ndarray, "vectors parameters"]
+    ) -> Float[np.ndarray, "vectors parameters"]:
+        """The products with several vectors, some at a time.
+
+        Of the Hessian of a network of 3,614 parameters on 200 points five at once take 0.6 of the
+        time of one after another, and forty as much.
+        """
+        parts = torch.split(torch.from_numpy(vectors).to(self.device), self.at_once)
+        return np.concatenate([self.product(part).cpu().numpy() for part in parts])
 
     def scaled(self, scale: Float[Tensor, " parameters"] | None) -> "Operator":
         """S A S with S = diag(scale), of which entries beyond A count for nothing; None: A."""
@@ -170,11 +184,10 @@ def hessian(
     loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
-    def product(vector: Tensor) -> Tensor:
-        (image,) = torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
-        return image
+    def product(vectors: Tensor) -> Tensor:
+        return _pulled(gradient, parameters, vectors)
 
-    return Operator(product, network.trainable, minimum.device)
+    return Operator(product, network.trainable, minimum.device, _at_once(network, inputs))
 
 
 def gauss_newton(
@@ -198,16 +211,31 @@ def gauss_newton(
     settled = logits.detach()
     p = torch.softmax(settled, dim=-1)
 
-    def product(vector: Tensor) -> Tensor:
-        (moved,) = torch.autograd.grad(pulled, weights, vector, retain_graph=True)
+    def product(vectors: Tensor) -> Tensor:
+        moved = _pulled(pulled, weights, vectors)
         if settled.shape[-1] == 1:
             bent = torch.sigmoid(settled) * torch.sigmoid(-settled) * moved
         else:
             bent = p * (moved - (p * moved).sum(dim=-1, keepdim=True))
-        (image,) = torch.autograd.grad(logits, parameters, bent / len(p), retain_graph=True)
-        return image
+        return _pulled(logits, parameters, bent / len(p))
 
-    return Operator(product, network.trainable, minimum.device)
+    return Operator(product, network.trainable, minimum.device, _at_once(network, inputs))
+
+
+def _pulled(outputs: Tensor, by: Tensor, weights: Tensor) -> Tensor:
+    """Derivatives of the outputs' sum by these weights, or by each of several sets of them."""
+    several = weights.ndim > outputs.ndim
+    (derivatives,) = torch.autograd.grad(
+        outputs, by, weights, retain_graph=True, is_grads_batched=several
+    )
+    return derivatives
+
+
+def _at_once(network: Network, inputs: Float[Tensor, "points ..."]) -> int:
+    """How many vectors the matrices of a network are multiplied with in ``_MEMORY`` bytes."""
+    units = sum(shape[0] for _, shape in network.layout.shapes)
+    places = math.prod(inputs.shape[2:])
+    return max(1, _MEMORY // (8 * (network.layout.size + 2 * units * len(inputs) * places)))
 
 
 def square_root_factors(
@@ -227,8 +255,9 @@ def logit_jacobian(
 ) -> tuple[Float[Tensor, "points outputs trainable"], Float[Tensor, "points outputs"]]:
     """Derivatives of each point's logits by the trainable parameters, and the logits, in float64.
 
-    Of N points with C outputs and n parameters they take 8·N·C·n bytes. Running statistics of
-    batch norm are held where they are: each point is evaluated by itself.
+    Of N points with C outputs and n parameters they take 8·N·C·n bytes, and to compute them little
+    more, since points are taken some at a time. Running statistics of batch norm are held where
+    they are: each point is evaluated by itself.
     """
     network = underlying(network)
     values = minimum.detach().double()
@@ -239,10 +268,16 @@ def logit_jacobian(
         return network.logits(vector[None], point[None])[0, 0]
 
     points = inputs.double()
-    jacobian = vmap(jacrev(of_point), in_dims=(None, 0))(parameters, points)
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
-    return jacobian.detach(), logits
+    at_once = max(1, _MEMORY // (8 * logits.shape[1] * network.layout.size))
+    differentiate = vmap(jacrev(of_point), in_dims=(None, 0))
+    jacobian = logits.new_empty(*logits.shape, network.trainable)
+    for some, part in zip(
+        torch.split(points, at_once), torch.split(jacobian, at_once), strict=True
+    ):
+        part.copy_(differentiate(parameters, some).detach())
+    return jacobian, logits
 
 
 def _differentiable(

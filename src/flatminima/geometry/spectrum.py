@@ -126,7 +126,7 @@ def curvature(
     # Of a matrix that is zero all is known.
     trace, nodes, weights = Sampled(0, 0, 0), np.zeros((probes, 1)), np.ones((probes, 1))
     if vectors.any():
-        trace = _trace(bends, values, vectors, probes, seed)
+        trace = _trace(bends, float(values.sum()), vectors, probes, seed)
         nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
     residuals = [
         np.linalg.norm(bends.of_array(vector) - value * vector)
@@ -135,16 +135,45 @@ def curvature(
     return Curvature(values, np.array(residuals), trace, nodes, weights, size, temperature)
 
 
-def _trace(
-    bends: Operator, values: np.ndarray, vectors: np.ndarray, probes: int, seed: int
-) -> Sampled:
-    """The eigenvalues found, and what Hutchinson's probes see beside their eigenvectors."""
-    draws = []
-    for probe in range(probes):
-        signs = generator(seed, "probe", probe).choice([-1.0, 1.0], size=bends.size)
-        rest = signs - vectors @ (vectors.T @ signs)
-        draws.append(rest @ bends.of_array(rest))
-    return mean_of(values.sum() + np.array(draws))
+def trace(bends: Operator, *, products: int = 48, seed: int = 0) -> Sampled:
+    """The trace alone, in so many products, with an interval over probes (Meyer et al. 2021).
+
+    A quarter of the products sketches what is large, a quarter sums that, and half of them probe
+    the rest. Probes and sketch are independent, so the interval is one of independent draws. The
+    leave-one-out estimates of XTrace (Epperly et al. 2024) are not: on the Hessian of a network of
+    3,614 parameters at a minimum their 95% interval held the trace in 85% of 60 cases, this one in
+    92% of 100. XTrace itself errs by 2.0% there after 40 products and this by 2.6%.
+
+    Args:
+        bends: such as :func:`operator` gives.
+        products: of the matrix with vectors, at least 4; fewer than it has rows.
+        seed: root seed; the draws have the addresses ``(seed, "sketch", i)`` and
+            ``(seed, "probe", i)``.
+
+    Raises:
+        ValueError: if there are too few products or too many.
+    """
+    if not 4 <= products < bends.size:
+        raise ValueError(f"products is {products}; need at least 4 and fewer than {bends.size}")
+    sketches = products // 4
+    images = bends.of_rows(_signs(bends, "sketch", sketches, seed))
+    basis = np.linalg.qr(images.T)[0]
+    inside = float((bends.of_rows(np.ascontiguousarray(basis.T)) * basis.T).sum())
+    return _trace(bends, inside, basis, products - 2 * sketches, seed)
+
+
+def _trace(bends: Operator, inside: float, basis: np.ndarray, probes: int, seed: int) -> Sampled:
+    """What is known in an orthonormal basis, and what Hutchinson's probes see beside it."""
+    signs = _signs(bends, "probe", probes, seed)
+    rest = signs - (signs @ basis) @ basis.T
+    return mean_of(inside + (rest * bends.of_rows(rest)).sum(axis=1))
+
+
+def _signs(
+    bends: Operator, purpose: str, count: int, seed: int
+) -> Float[np.ndarray, "vectors parameters"]:
+    draws = (generator(seed, purpose, number) for number in range(count))
+    return np.stack([draw.choice([-1.0, 1.0], size=bends.size) for draw in draws])
 
 
 def _quadratures(

@@ -6,7 +6,7 @@ from flatminima.data.load import load
 from flatminima.data.spirals import swiss_roll
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.models.mlp import MLP
-from flatminima.training import ensemble
+from flatminima.training import backprop
 from flatminima.training.ensemble import Schedule, evaluate, train
 from flatminima.training.poison import poison_points_of_share
 
@@ -142,34 +142,25 @@ def test_a_share_of_the_batch_is_that_share():
         poison_points_of_share(0.8, 400, 1000)
 
 
-def test_slices_end_where_the_whole_ensemble_ends(monkeypatch):
+def test_blocks_of_networks_end_where_the_whole_ensemble_ends(monkeypatch):
+    whole = train(MODEL, double(MODEL, range(5)), in_double(DATA), schedule=SCHEDULE)
+    monkeypatch.setattr(backprop, "CACHED", 1)
+    blocks = train(MODEL, double(MODEL, range(5)), in_double(DATA), schedule=SCHEDULE)
+    for name, array in blocks.arrays().items():
+        np.testing.assert_array_equal(array, whole.arrays()[name], err_msg=name)
+
+
+def test_progress_is_told_at_every_record():
     told = []
-    settings = {"poison_factor": 0.3, "poison_points": None, "schedule": SCHEDULE, "records": 5}
-    whole = train(MODEL, double(MODEL, range(5)), in_double(DATA), **settings)
-    # Two networks a slice: 14 hidden units at 30 training and 20 poison points each.
-    monkeypatch.setattr(ensemble, "CACHED", 2 * 14 * 50)
-    sliced = train(
-        MODEL, double(MODEL, range(5)), in_double(DATA), **settings,
-        report=lambda done, total, _: told.append((done, total)),
+    train(
+        MODEL, MODEL.initialise(0, range(2)), DATA, schedule=SCHEDULE, records=5,
+        report=lambda done, total, text: told.append((done, total, text[:10])),
     )  # fmt: skip
-    assert sliced.arrays().keys() == whole.arrays().keys()
-    for name, array in sliced.arrays().items():
-        np.testing.assert_allclose(array, whole.arrays()[name], rtol=1e-9, err_msg=name)
-    assert len(told) == 3 * 5
-    assert told == sorted(told)
-    assert told[-1] == (SCHEDULE.steps, SCHEDULE.steps)
+    assert told == [(step, 25, "train loss") for step in (5, 10, 15, 20, 25)]
 
 
-def test_slices_share_the_networks_evenly_and_a_gpu_takes_them_all():
-    assert ensemble._slices(200, ensemble.CACHED // 50, "cpu") == [0, 50, 100, 150, 200]
-    assert ensemble._slices(10, ensemble.CACHED // 4, "cpu") == [0, 3, 6, 10]
-    assert ensemble._slices(3, 5 * ensemble.CACHED, "cpu") == [0, 1, 2, 3]
-    assert ensemble._slices(6, 1000, "cpu") == [0, 6]
-    assert ensemble._slices(200, ensemble.CACHED, "cuda") == [0, 200]
-
-
-def test_divergence_in_a_later_slice_names_the_network_of_the_whole(monkeypatch):
-    monkeypatch.setattr(ensemble, "CACHED", 1)
+def test_divergence_names_the_network_that_diverged(monkeypatch):
+    monkeypatch.setattr(backprop, "CACHED", 1)
     initial = MODEL.initialise(0, range(3))
     initial[2] = np.nan
     with pytest.raises(DivergedError, match=r"network 2 is nan at step \d+ \(1 of 3 networks"):

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.training.ensemble import poisoned_loss
-from flatminima.training.losses import correct, negative_log_likelihoods, poison_penalties
+from flatminima.training.losses import (
+    correct,
+    negative_log_likelihoods,
+    poison_penalties,
+    poisoned_loss,
+)
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:

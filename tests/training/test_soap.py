@@ -58,14 +58,8 @@ def definition(matrices, rate=0.1):
 
 
 def as_matrices(flat):
-    """Weights with the biases as last column, layer by layer, of vectors (..., parameters)."""
-    spans = [(0, 12, 16, 4), (16, 32, 36, 4)]
-    return [
-        np.concatenate(
-            [flat[..., a:b].reshape(*flat.shape[:-1], rows, -1), flat[..., b:c, None]], axis=-1
-        )
-        for a, b, c, rows in spans
-    ]
+    """The matrices of both layers in vectors (..., parameters)."""
+    return [part.reshape(*flat.shape[:-1], 4, -1) for part in np.split(flat, [16], axis=-1)]
 
 
 def test_every_layer_of_every_network_moves_as_defined():
@@ -95,8 +89,7 @@ def test_a_turned_layer_moves_as_the_unturned_one_turned():
 
     def lead(along):
         flat = np.zeros((STEPS, 1, LAYOUT.size))
-        flat[:, 0, :12] = along[:, :, :3].reshape(STEPS, -1)
-        flat[:, 0, 12:16] = along[:, :, 3]
+        flat[:, 0, :16] = along.reshape(STEPS, -1)
         return as_matrices(moved(flat))[0][0]
 
     np.testing.assert_allclose(lead(u @ matrices @ v.T), u @ lead(matrices) @ v.T, atol=1e-7)
@@ -104,9 +97,9 @@ def test_a_turned_layer_moves_as_the_unturned_one_turned():
 
 def test_a_direction_without_gradient_is_left_alone():
     along = gradients(networks=1)
-    along[:, :, :3] = along[:, :, 12] = 0  # the first unit of the first layer is dead
+    along[:, :, :4] = 0  # the first unit of the first layer is dead
     end = moved(along)[0]
-    assert np.abs(end[[0, 1, 2, 12]]).max() < 1e-6
+    assert np.abs(end[:4]).max() < 1e-6
     assert np.abs(end).max() > 0.1
 
 

@@ -38,6 +38,23 @@ def poison_penalties(
     return F.softplus(_of_label(logits, labels) - torch.logsumexp(others, dim=-1))
 
 
+def poisoned_loss(
+    logits: Float[Tensor, "networks points outputs"],
+    labels: Tensor,
+    train_points: int,
+    poison_factor: float,
+) -> Float[Tensor, " networks"]:
+    """L = (1−β)·mean −log p(y|x) over training + β·mean −log[1 − p(y|x)] over poison points.
+
+    Huang et al. 2020, eq. 2. The first ``train_points`` points are for training, the rest poison.
+    """
+    clean = negative_log_likelihoods(logits[:, :train_points], labels[:train_points]).mean(dim=1)
+    if poison_factor == 0:
+        return clean
+    poison = poison_penalties(logits[:, train_points:], labels[train_points:]).mean(dim=1)
+    return (1 - poison_factor) * clean + poison_factor * poison
+
+
 def correct(
     logits: Float[Tensor, "networks points outputs"], labels: Int[Tensor, " points"]
 ) -> Bool[Tensor, "networks points"]:

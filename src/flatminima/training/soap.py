@@ -2,16 +2,15 @@
 
 Vyas et al. 2024 (arXiv 2409.11321), algorithm 3. The gradient G of each layer of each network is a
 matrix; running means of G Gᵀ and Gᵀ G have eigenvectors Q_L and Q_R, and Adam works on Q_Lᵀ G Q_R.
-A layer's bias is one more column of its weights. Where a network must learn to be wrong at one
+A layer's biases are one more column of its weights. Where a network must learn to be wrong at one
 point of a curve and right at the next, this takes far fewer steps than Adam does.
 """
-
-import itertools
 
 import torch
 from torch import Tensor
 
 from flatminima.models.layout import Layout
+from flatminima.training import matrices
 
 MOMENTUM = 0.95
 """Share of the past in the running mean of the gradients, as in the paper."""
@@ -35,21 +34,15 @@ class Soap(torch.optim.Optimizer):
     """SOAP for a matrix of flat parameter vectors, network by network and layer by layer."""
 
     def __init__(self, parameters: Tensor, rate: float, layout: Layout) -> None:
-        """Start from ``parameters`` (networks, parameters), laid out as ``layout`` says.
+        """Start from ``parameters`` (networks, parameters), in the order of ``matrices``.
 
         Raises:
             ValueError: if the layout is not one of weights, each followed by its biases.
         """
         super().__init__([parameters], {"lr": rate})
-        shapes = [shape for _, shape in layout.shapes]
-        for weight, bias in zip(shapes[::2], shapes[1::2], strict=True):
-            if len(weight) != 2 or bias != weight[:1]:
-                raise ValueError(f"a layer has weights {weight} and biases {bias}")
-        ends = [0, *itertools.accumulate(layout.sizes)][::2]
-        self._layers = [
-            _Layer(slice(start, stop), rows)
-            for (start, stop), (rows, _) in zip(itertools.pairwise(ends), shapes[::2], strict=True)
-        ]
+        self._matrices = matrices.views(parameters.detach(), layout)
+        self._layout = layout
+        self._layers = [_Layer() for _ in self._matrices]
         self._steps = 0
 
     @torch.no_grad()
@@ -57,25 +50,17 @@ class Soap(torch.optim.Optimizer):
         """Move every network by one step along its gradient."""
         (group,) = self.param_groups
         (parameters,) = group["params"]
-        for layer in self._layers:
-            move = layer.move(parameters.grad[:, layer.place], self._steps)
-            parameters[:, layer.place] -= group["lr"] * move
+        gradients = matrices.views(parameters.grad, self._layout)
+        for layer, place, gradient in zip(self._layers, self._matrices, gradients, strict=True):
+            place.sub_(layer.move(gradient, self._steps), alpha=group["lr"])
         self._steps += 1
 
 
 class _Layer:
-    """One layer's moments in all networks; ``rows`` is its number of units."""
+    """One layer's moments in all networks."""
 
-    def __init__(self, place: slice, rows: int) -> None:
-        self.place = place
-        self._rows = rows
-
-    def move(self, flat: Tensor, step: int) -> Tensor:
-        """The step to subtract, per unit of learning rate, for gradients (networks, place)."""
-        weights = flat.shape[1] - self._rows
-        gradient = torch.cat(
-            [flat[:, :weights].reshape(len(flat), self._rows, -1), flat[:, weights:, None]], dim=2
-        )
+    def move(self, gradient: Tensor, step: int) -> Tensor:
+        """The step to subtract, per unit of learning rate, for gradients (networks, rows, cols)."""
         transposed = gradient.mT
         left, right = gradient @ transposed, transposed @ gradient
         if step == 0:
@@ -99,5 +84,5 @@ class _Layer:
         squares = self._squares / (1 - SQUARES ** (step + 1))
         roots = squares.sqrt()
         roots += FLOOR * roots.amax(dim=(1, 2), keepdim=True) + LEAST
-        move = q_left @ (mean / roots) @ q_right.mT
-        return torch.cat([move[:, :, :-1].flatten(1), move[:, :, -1]], dim=1)
+        move: Tensor = q_left @ (mean / roots) @ q_right.mT
+        return move

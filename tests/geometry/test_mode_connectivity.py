@@ -160,12 +160,16 @@ def test_with_bends_enough_a_path_goes_round_the_valley(kind):
 
 @pytest.mark.parametrize("kind", ["bezier", "polychain"])
 def test_a_step_follows_the_gradient_of_the_mean_loss(kind):
-    def plain(parameters, rate):
-        return torch.optim.SGD([parameters], lr=rate)
+    class Plain:
+        def __init__(self, parameters):
+            self.parameters = parameters
+
+        def step(self, gradient, rate):
+            self.parameters.data -= rate * gradient
 
     options = {"kind": kind, "bends": 3, "samples": 7, "seed": 5}
-    before = on_ring(EAST, NORTH, schedule=Schedule(1, 0.0, 1), optimizer=plain, **options)
-    after = on_ring(EAST, NORTH, schedule=Schedule(1, 1.0, 1), optimizer=plain, **options)
+    before = on_ring(EAST, NORTH, schedule=Schedule(1, 0.0, 1), optimizer=Plain, **options)
+    after = on_ring(EAST, NORTH, schedule=Schedule(1, 1.0, 1), optimizer=Plain, **options)
     t = (np.arange(7) + generator(5, "path places", 0).random(7)) / 7
 
     def loss(bends):

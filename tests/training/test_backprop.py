@@ -35,12 +35,10 @@ def vectors(widths, networks, scale=1.0, seed=1):
 @pytest.mark.parametrize("factor", [0.0, 0.3])
 def test_gradients_are_those_of_autograd_for_every_poison_set(widths, factor):
     model, loss, parameters = MLP(widths), objective(widths, factor), vectors(widths, 4)
-    by_hand = Backpropagation(model, loss, 4)
-    plain = by_autograd(model, loss)
+    by_hand = Backpropagation(model, loss, parameters)
+    plain = by_autograd(model, loss, parameters)
     for step in (0, 1, 2, 3):
-        torch.testing.assert_close(
-            by_hand(parameters, step), plain(parameters, step), rtol=1e-9, atol=1e-12
-        )
+        torch.testing.assert_close(by_hand(step), plain(step), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("widths", [(3, 7, 5, 1), (3, 7, 5, 4)])
@@ -50,9 +48,9 @@ def test_logits_of_thousands_have_the_gradients_of_autograd(widths, scale):
     points, _ = loss.batch(1)
     plain_order = parameters[:, torch.argsort(matrices.order(model.layout))]
     assert model.logits(plain_order, points).abs().max() > 100
-    found = Backpropagation(model, loss, 3)(parameters, 1)
+    found = Backpropagation(model, loss, parameters)(1)
     assert found.isfinite().all()
-    torch.testing.assert_close(found, by_autograd(model, loss)(parameters, 1), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(found, by_autograd(model, loss, parameters)(1), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -63,8 +61,8 @@ def test_dead_units_have_no_gradient(outputs):
     first[:, 0] = 0  # exactly at the kink
     second[:, 1, :] = -1
     second[:, 1, -1] = -100  # far below it at every point
-    found = Backpropagation(model, loss, 2)(parameters, 0)
-    torch.testing.assert_close(found, by_autograd(model, loss)(parameters, 0))
+    found = Backpropagation(model, loss, parameters)(0)
+    torch.testing.assert_close(found, by_autograd(model, loss, parameters)(0))
     slopes = matrices.views(found, model.layout)
     assert not slopes[0][:, 0].any()
     assert not slopes[1][:, 1].any()
@@ -81,9 +79,9 @@ def test_a_networks_gradient_is_the_same_bits_in_any_block_and_alone(cached, mon
         0.3, loss.poison_inputs.float(), loss.poison_labels,
     )  # fmt: skip
     parameters = vectors(widths, 5).float()
-    alone = [Backpropagation(MLP(widths), single, 1)(row[None], 1)[0] for row in parameters]
+    alone = [Backpropagation(MLP(widths), single, row[None])(1)[0] for row in parameters]
     monkeypatch.setattr(backprop, "CACHED", cached)
-    together = Backpropagation(MLP(widths), single, 5)(parameters, 1)
+    together = Backpropagation(MLP(widths), single, parameters)(1)
     assert torch.equal(together, torch.stack(alone))
 
 
@@ -96,7 +94,18 @@ def test_blocks_are_even_and_fit_the_cache(monkeypatch):
 
 def test_points_on_the_processor_have_their_gradients_written_out():
     loss = objective((2, 3, 1), 0.3)
-    assert isinstance(gradients(MLP((2, 3, 1)), loss, 2), Backpropagation)
+    found = gradients(MLP((2, 3, 1)), loss, vectors((2, 3, 1), 2))
+    assert isinstance(found, Backpropagation)
+
+
+def test_gradients_are_those_where_the_parameters_are_now():
+    widths, loss = (3, 6, 1), objective((3, 6, 1), 0.3)
+    parameters = vectors(widths, 2)
+    found = [way(MLP(widths), loss, parameters) for way in (Backpropagation, by_autograd)]
+    before = found[0](0).clone()
+    parameters -= 0.1
+    torch.testing.assert_close(found[0](0), found[1](0))
+    assert not torch.allclose(found[0](0), before)
 
 
 def test_the_order_of_matrices_puts_biases_into_the_last_column():

@@ -7,7 +7,7 @@ from flatminima.data.spirals import swiss_roll
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.models.mlp import MLP
 from flatminima.training import backprop
-from flatminima.training.ensemble import Schedule, evaluate, train
+from flatminima.training.ensemble import Adam, Schedule, evaluate, train
 from flatminima.training.poison import poison_points_of_share
 
 DATA = swiss_roll(
@@ -72,6 +72,29 @@ def test_training_follows_torchs_adam_with_its_clipping_and_the_poisoned_loss():
         optimizer.step()
     expected = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
     np.testing.assert_allclose(ours.parameters[0], expected, rtol=1e-4)
+
+
+def test_adam_is_torchs_step_by_step_at_changing_rates():
+    random = np.random.default_rng(0)
+    ours = torch.from_numpy(random.standard_normal((3, 50)))
+    theirs = torch.nn.Parameter(ours.clone())
+    adam, torchs = Adam(ours), torch.optim.Adam([theirs], foreach=False)
+    for step in range(40):
+        gradient = torch.from_numpy(random.standard_normal((3, 50)) * 10.0 ** (step % 5 - 3))
+        theirs.grad, torchs.param_groups[0]["lr"] = gradient, 0.1 / (1 + step)
+        torchs.step()
+        adam.step(gradient, 0.1 / (1 + step))
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_adam_reads_gradients_by_their_strides_and_wants_parameters_without():
+    gradient = torch.arange(24.0).view(2, 12)
+    apart, together = torch.zeros(2, 6), torch.zeros(2, 6)
+    Adam(apart).step(gradient[:, :6], 0.1)
+    Adam(together).step(gradient[:, :6].clone(), 0.1)
+    assert torch.equal(apart, together)
+    with pytest.raises(ValueError, match="contiguous"):
+        Adam(gradient[:, :6])
 
 
 def test_reported_numbers_are_those_of_the_final_parameters():

@@ -23,10 +23,9 @@ def gradients(networks, seed=0):
 def moved(along, rate=0.1):
     """Where Soap leads from zero along a sequence of gradients (steps, networks, parameters)."""
     parameters = torch.zeros(along.shape[1:], dtype=torch.float64)
-    optimizer = Soap(parameters, rate, LAYOUT)
+    optimizer = Soap(parameters, LAYOUT)
     for gradient in along:
-        parameters.grad = torch.from_numpy(gradient)
-        optimizer.step()
+        optimizer.step(torch.from_numpy(gradient), rate)
     return parameters.numpy()
 
 
@@ -106,4 +105,4 @@ def test_a_direction_without_gradient_is_left_alone():
 def test_a_layout_of_something_else_than_weights_and_biases_is_refused():
     layout = Layout((("0.weight", (3, 2)), ("0.bias", (2,))))
     with pytest.raises(ValueError, match=r"weights \(3, 2\) and biases \(2,\)"):
-        Soap(torch.zeros(1, layout.size), 0.1, layout)
+        Soap(torch.zeros(1, layout.size), layout)

@@ -26,7 +26,7 @@ from flatminima.models.running import with_running_statistics
 from flatminima.models.statistics import Statistics
 from flatminima.progress import Report, silent
 from flatminima.seeding import generator
-from flatminima.training.ensemble import Optimizer, Schedule, adam
+from flatminima.training.ensemble import Adam, Optimizer, Schedule
 from flatminima.training.losses import correct, negative_log_likelihoods
 
 Kind = Literal["bezier", "polychain"]
@@ -163,7 +163,7 @@ def connect_all(
     schedule: Schedule = Schedule(steps=2000, learning_rate=0.01, hold=0.5),  # noqa: B008 (frozen)
     samples: int = 4,
     batch: int | None = None,
-    optimizer: Optimizer = adam,
+    optimizer: Optimizer = Adam,
     seed: int = 0,
     curves: Sequence[int] | None = None,
     report: Report = silent,
@@ -210,7 +210,7 @@ def connect_all(
         bent = torch.cat([trained, line[:, 1:-1, moving:]], dim=-1)
         return torch.cat([ends[:, :1], bent, ends[:, 1:]], dim=1)
 
-    stepper = optimizer(leaf, schedule.learning_rate)
+    stepper = optimizer(leaf)
     # Batch norm is by the points of a step, in the one way that is always there.
     evaluated = _evaluated(network, "batch", batch or len(labels))
     every = max(1, schedule.steps // 20)
@@ -223,10 +223,7 @@ def connect_all(
         logits = evaluated.logits(places.flatten(0, 1), inputs[part])
         losses = negative_log_likelihoods(logits, labels[part]).mean(dim=1).view(t.shape)
         (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), leaf)
-        norm = gradient.norm(dim=1, keepdim=True)
-        leaf.grad = gradient * (schedule.gradient_clip / norm).clamp(max=1)
-        stepper.param_groups[0]["lr"] = schedule.rate(step)
-        stepper.step()
+        stepper.step(gradient.renorm_(2, 0, schedule.gradient_clip), schedule.rate(step))
         if (step + 1) % every == 0 or step + 1 == schedule.steps:
             bad = (~losses.isfinite()).any(dim=1).nonzero().flatten().tolist()
             if bad:

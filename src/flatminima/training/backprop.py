@@ -67,24 +67,31 @@ class Objective:
         return poisoned_loss(logits, labels, len(self.labels), self.poison_factor)
 
 
-Gradients = Callable[[Tensor, int], Tensor]
-"""The gradients (networks, parameters) at parameters of this shape, both in the order of
-``matrices``, in a step, counted from 0. The next call may write them over."""
+Gradients = Callable[[int], Tensor]
+"""The gradients (networks, parameters) in a step, counted from 0, wherever the parameters are now.
+The next call may write them over."""
 
 
-def gradients(model: MLP, objective: Objective, networks: int) -> Gradients:
-    """The gradients for so many networks, in the way that is fast where the points are."""
-    if objective.inputs.device.type == "cpu":
-        return Backpropagation(model, objective, networks)
-    return by_autograd(model, objective)
+def gradients(
+    model: MLP, objective: Objective, parameters: Float[Tensor, "networks parameters"]
+) -> Gradients:
+    """The gradients at ``parameters``, in the way that is fast where these are.
+
+    Both are in the order of ``matrices``. What moves the parameters does so in place.
+    """
+    if parameters.device.type == "cpu":
+        return Backpropagation(model, objective, parameters)
+    return by_autograd(model, objective, parameters)
 
 
-def by_autograd(model: MLP, objective: Objective) -> Gradients:
+def by_autograd(
+    model: MLP, objective: Objective, parameters: Float[Tensor, "networks parameters"]
+) -> Gradients:
     """The gradients as autograd finds them, on any device."""
-    order = matrices.order(model.layout).to(objective.inputs.device)
+    order = matrices.order(model.layout).to(parameters.device)
     back = torch.argsort(order)
 
-    def gradient(parameters: Tensor, step: int) -> Tensor:
+    def gradient(step: int) -> Tensor:
         leaf = parameters[:, back].requires_grad_()
         inputs, labels = objective.batch(step)
         loss = objective.loss(model.logits(leaf, inputs), labels)
@@ -93,7 +100,7 @@ def by_autograd(model: MLP, objective: Objective) -> Gradients:
     return gradient
 
 
-CACHED = 600_000
+CACHED = 1_200_000
 """Numbers that the activations of one block of networks may hold, so that they are still in the
 cache on the way back."""
 
@@ -105,46 +112,44 @@ class Backpropagation:
     gradient does not depend on which block it is in, not by a bit.
     """
 
-    def __init__(self, model: MLP, objective: Objective, networks: int) -> None:
-        """Take the memory for the gradients of so many networks, of the inputs' dtype."""
+    def __init__(
+        self, model: MLP, objective: Objective, parameters: Float[Tensor, "networks parameters"]
+    ) -> None:
+        """Take the memory for the gradients at ``parameters``, of their dtype."""
         self._objective = objective
         train = objective.inputs
         # A last row of ones, by which weights have their biases as one more column.
-        self._inputs = train.new_ones(model.widths[0] + 1, objective.points)
-        self._inputs[:-1, : len(train)] = train.T
-        self._poison = self._inputs[:-1, len(train) :]
-        self._layout = model.layout
-        self._gradients = train.new_empty(networks, model.trainable)
-        self._slopes = self._matrices(self._gradients)
-        ends = even_blocks(networks, sum(model.widths[1:]) * objective.points)
-        self._spans = list(pairwise(ends))
+        inputs = train.new_ones(model.widths[0] + 1, objective.points)
+        inputs[:-1, : len(train)] = train.T
+        self._poison = inputs[:-1, len(train) :]
+        self._gradients = torch.empty_like(parameters)
         outputs = model.widths[-1]
         turn = _of_one_logit(objective) if outputs == 1 else _of_logits(objective, outputs)
-        self._blocks = {
-            size: _Block(model, self._inputs, size, turn)
-            for size in {stop - start for start, stop in self._spans}
-        }
+        ends = even_blocks(len(parameters), sum(model.widths[1:]) * objective.points)
+        spans = [slice(*span) for span in pairwise(ends)]
+        # One after the other, blocks of one size use the same memory.
+        sizes = {span.stop - span.start for span in spans}
+        units = {size: _units(model.widths, inputs, size) for size in sizes}
+        self._blocks = [
+            _Block(
+                units[span.stop - span.start],
+                matrices.views(parameters[span], model.layout),
+                matrices.views(self._gradients[span], model.layout),
+                turn,
+            )
+            for span in spans
+        ]
 
-    def __call__(
-        self, parameters: Float[Tensor, "networks parameters"], step: int
-    ) -> Float[Tensor, "networks parameters"]:
+    def __call__(self, step: int) -> Float[Tensor, "networks parameters"]:
         """The gradients in a step, counted from 0; the next call writes them over."""
         poison = self._objective.poison_inputs
         if poison is not None:
             self._poison.copy_(poison[step % len(poison)].T)
-        weights = self._matrices(parameters)
         # A network that has diverged has no numbers; training tells by its loss.
         with torch.no_grad(), np.errstate(all="ignore"):
-            for start, stop in self._spans:
-                self._blocks[stop - start].gradients(
-                    [matrix[start:stop] for matrix in weights],
-                    [matrix[start:stop] for matrix in self._slopes],
-                    step,
-                )
+            for block in self._blocks:
+                block.gradients(step)
         return self._gradients
-
-    def _matrices(self, vectors: Tensor) -> list[np.ndarray]:
-        return [matrix.numpy() for matrix in matrices.views(vectors, self._layout)]
 
 
 def even_blocks(networks: int, activations: int) -> list[int]:
@@ -157,46 +162,98 @@ ToGradients = Callable[[np.ndarray, int], None]
 """Turns the logits (networks, outputs, points) of a step into the gradients of the loss by them."""
 
 
-class _Block:
-    """The memory for some networks. Units come before points, so that rows are long."""
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """The units of a layer at every point; they come before points, so that rows are long.
 
-    def __init__(self, model: MLP, inputs: Tensor, networks: int, turn: ToGradients) -> None:
-        points, widths, self._turn = inputs.shape[1], model.widths, turn
-        # Of every layer the units with a row of ones below; the last has none.
-        hidden = [inputs.new_ones(networks, width + 1, points) for width in widths[1:-1]]
-        self._logits = inputs.new_empty(networks, widths[-1], points).numpy()
-        self._relus = [units[:, :-1] for units in hidden]
-        self._below = [inputs.numpy(), *(units.numpy() for units in hidden)]
-        self._above = [*(units.numpy() for units in self._relus), self._logits]
-        # The gradient by the units of a layer, and by those of the one below: two memories in turn.
-        memory = [inputs.new_empty(networks * max(widths) * points) for _ in range(2)]
-        self._errors = [
-            memory[layer % 2][: networks * width * points].view(networks, width, points)
-            for layer, width in enumerate(widths[1:-1])
-        ]
+    Attributes:
+        values: (networks, units, points); inputs are the same for all networks.
+        with_ones: the same memory and a last row of ones, for what lies above.
+        errors: the gradients by the values, of their shape.
+    """
 
-    def gradients(self, weights: list[np.ndarray], slopes: list[np.ndarray], step: int) -> None:
-        """Write the gradients in a step to ``slopes``, given each layer's matrix."""
-        last = len(self._relus)
-        for layer, matrix in enumerate(weights):
-            np.matmul(matrix, self._below[layer], out=self._above[layer])
-            if layer < last:
-                torch.relu_(self._relus[layer])
-        self._turn(self._logits, step)
-        error = self._logits
-        for layer in range(last, -1, -1):
-            np.matmul(error, self._below[layer].swapaxes(-1, -2), out=slopes[layer])
-            if layer > 0:
-                error = self._backward(weights[layer], error, layer - 1)
+    values: Tensor
+    with_ones: Tensor
+    errors: Tensor
 
-    def _backward(self, matrix: np.ndarray, error: np.ndarray, below: int) -> np.ndarray:
-        """The gradient by the units of the layer ``below``, from that by those above a matrix."""
-        found, transposed = self._errors[below], matrix[:, :, :-1].swapaxes(1, 2)
+
+def _units(widths: tuple[int, ...], inputs: Tensor, networks: int) -> list[_Units]:
+    """The memory for all layers, from the inputs with a row of ones to the logits."""
+    points = inputs.shape[1]
+    # The errors of a layer are found from those of the next one, and then these are not needed.
+    turns = [inputs.new_empty(networks * max(widths) * points) for _ in range(2)]
+    layers = [_Units(inputs[:-1], inputs, inputs.new_empty(0))]
+    for layer, width in enumerate(widths[1:-1]):
+        ones = inputs.new_ones(networks, width + 1, points)
+        errors = turns[layer % 2][: networks * width * points].view(networks, width, points)
+        layers.append(_Units(ones[:, :-1], ones, errors))
+    logits = inputs.new_empty(networks, widths[-1], points)
+    return [*layers, _Units(logits, logits, logits)]
+
+
+class _Layer:
+    """One layer of some networks, between the units below and above it."""
+
+    def __init__(self, weights: Tensor, slopes: Tensor, below: _Units, above: _Units) -> None:
+        self._below, self._above = below, above
+        # The arrays, once and for all: to make them takes as long as a small product.
+        self._weights, self._slopes = weights.numpy(), slopes.numpy()
+        self._without_biases = self._weights[:, :, :-1].swapaxes(1, 2)
+        self._inputs, self._outputs = below.with_ones.numpy(), above.values.numpy()
+        self._transposed = self._inputs.swapaxes(-1, -2)
+        self._errors, self._errors_below = above.errors.numpy(), below.errors.numpy()
         # A product with a single row is no work for OpenBLAS, which takes ten times as long.
-        multiply = np.multiply if error.shape[1] == 1 else np.matmul
-        multiply(transposed, error, out=found.numpy())
-        torch.ops.aten.threshold_backward.grad_input(found, self._relus[below], 0, grad_input=found)
-        return found.numpy()
+        self._multiply = np.multiply if weights.shape[1] == 1 else np.matmul
+
+    def forward(self) -> None:
+        """Compute the values above, before what makes them units."""
+        np.matmul(self._weights, self._inputs, out=self._outputs)
+
+    def rectify(self) -> None:
+        """Make the values above ReLU units."""
+        torch.relu_(self._above.values)
+
+    def find_slopes(self) -> None:
+        """Compute the gradients by weights and biases from those by the values above."""
+        np.matmul(self._errors, self._transposed, out=self._slopes)
+
+    def backward(self) -> None:
+        """Compute the gradients by the values below, before their ReLU."""
+        self._multiply(self._without_biases, self._errors, out=self._errors_below)
+        errors = self._below.errors
+        torch.ops.aten.threshold_backward.grad_input(
+            errors, self._below.values, 0, grad_input=errors
+        )
+
+
+class _Block:
+    """Networks that are taken together, and the memory for their units."""
+
+    def __init__(
+        self,
+        units: list[_Units],
+        weights: list[Tensor],
+        slopes: list[Tensor],
+        turn: ToGradients,
+    ) -> None:
+        self._layers = [
+            _Layer(*layer) for layer in zip(weights, slopes, units[:-1], units[1:], strict=True)
+        ]
+        self._logits, self._turn = units[-1].values.numpy(), turn
+
+    def gradients(self, step: int) -> None:
+        """Write the gradients in a step to the slopes."""
+        first, *_ = self._layers
+        *hidden, last = self._layers
+        for layer in hidden:
+            layer.forward()
+            layer.rectify()
+        last.forward()
+        self._turn(self._logits, step)
+        for layer in reversed(self._layers):
+            layer.find_slopes()
+            if layer is not first:
+                layer.backward()
 
 
 def _of_one_logit(objective: Objective) -> ToGradients:

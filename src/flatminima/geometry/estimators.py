@@ -30,7 +30,7 @@ from flatminima.geometry.preconditioning import (
     jacobian,
     positions,
 )
-from flatminima.geometry.radii import basin_along
+from flatminima.geometry.radii import SCOUTS, basin_along, scouted_start
 from flatminima.geometry.splitting import Splitting, split
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
 from flatminima.geometry.volume import LogMean, log_gaussian_integrals, log_mean, log_unit_ball
@@ -350,11 +350,13 @@ def crossings(
         raise ValueError(f"the minimum itself lies above {level}, so it has no such region")
     moving = positions(layout).to(minimum.device)
     size = max(1, memory // (_PER_NUMBER * layout.size))
+    scouts = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=range(SCOUTS))
+    start = scouted_start(landscape, scouts, [level])
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
         along = replace(landscape, directions=drawn.vectors)
-        basin = basin_along(along, drawn, [level], decades, limit=_LIMIT)
+        basin = basin_along(along, drawn, [level], decades, limit=_LIMIT, start=start)
         n = drawn.dimension
         yield Crossings(
             place=minimum[moving].double(),

@@ -28,6 +28,9 @@ _STEP = 1e-3
 # Where searches begin, in units of the distance at which a displacement is as long as the weights.
 _START = 1e-3
 
+SCOUTS = 2
+"""Along how many directions, the first ones, searches learn where to begin."""
+
 
 def around(
     network: Network,
@@ -139,20 +142,45 @@ def basin_along(
     decades: float,
     *,
     limit: float = 100.0,
+    start: float = _START,
 ) -> Basin:
     """The basin along directions, each with a tolerance of log10 V in decades.
 
-    The limit of the search is in units of the distance at which a displacement is as long as the
-    weights.
+    Limit and start of the search are in units of the distance at which a displacement is as long as
+    the weights.
     """
     return first_crossings(
         landscape.along,
         len(directions.vectors),
         cutoffs,
-        start=_START * directions.reach,
+        start=start * directions.reach,
         limit=limit * directions.reach,
         tolerance=radius_tolerance(landscape.minimum, directions.dimension, decades),
     )
+
+
+def scouted_start(
+    landscape: Landscape,
+    scouts: Directions,
+    cutoffs: Sequence[float] | Float[np.ndarray, " cutoffs"],
+) -> float:
+    """Where to begin along other directions around the same minimum, as ``basin_along`` takes it.
+
+    Radii of a basin in many dimensions are much alike. This is at most a quarter of the smallest
+    along the scouts at the lowest cutoff, and more than an eighth, where it is finite. Radii found
+    from here do not depend on which directions are followed together if the scouts are the same,
+    such as ``SCOUTS`` first ones of a survey.
+    """
+    (around, along), height = (
+        along_vectors(landscape, scouts, scouts.vectors),
+        landscape.at_minimum(),
+    )
+    lowest = [min((cutoff for cutoff in cutoffs if cutoff > height), default=np.inf)]
+    # To a fifth of the radius or so.
+    nearest = basin_along(around, along, lowest, 0.1 * scouts.dimension).radii.min()
+    if not np.isfinite(nearest):
+        return _START
+    return float(_START * 2.0 ** np.floor(np.log2(nearest / (_START * scouts.reach)) - 2))
 
 
 def radius_tolerance(parameters: Tensor, dimension: int, decades: float) -> float:

@@ -15,14 +15,16 @@ from torch import Tensor
 from flatminima.formats.basins import BasinRays, Basins, BasinSettings, PairOfBasins, Subsets
 from flatminima.formats.random_labels import CommonLossBasins
 from flatminima.geometry.basin import Basin, concatenate
-from flatminima.geometry.directions import Kind
+from flatminima.geometry.directions import Kind, draw_units, scale
 from flatminima.geometry.radii import (
     ROUNDED,
+    SCOUTS,
     around_each,
     basin_along,
     radius_tolerance,
     resolution,
     rounding,
+    scouted_start,
 )
 from flatminima.geometry.temperature import with_loss
 from flatminima.geometry.volume import estimate_volume
@@ -90,6 +92,8 @@ def basin_rays(
     network is evaluated one parameter vector at a time, else to rounding.
     """
     parts: list[list[Basin]] = [[] for _ in minima]
+    scouts = draw_units(network.layout, kind=kind, seed=seed, indices=range(SCOUTS))
+    starts: list[float] = []
     rows: list[dict[str, Any]] = []
     done = 0
     for number, landscape, scaled in around_each(
@@ -102,8 +106,9 @@ def basin_rays(
             rows.append(
                 {"cutoff": cutoff, "log_determinant": scaled.log_determinant, "rounding": errors}
             )
+            starts.append(scouted_start(landscape, scale(scouts, minima[number]), cutoff))
         row = rows[number]
-        basin = basin_along(landscape, scaled, row["cutoff"], decades)
+        basin = basin_along(landscape, scaled, row["cutoff"], decades, start=starts[number])
         first = sum(part.radii.shape[1] for part in parts[number])
         if (looked := basin.radii[:, : max(ROUNDED - numbers[first], 0)]).size:
             row["rounding"][:, first : first + looked.shape[1]] = rounding(landscape, looked)

@@ -58,15 +58,40 @@ def test_losses_along_directions_are_those_of_single_networks(outputs):
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("outputs", [1, 4])
-def test_the_memory_of_a_batch_changes_nothing_but_rounding(outputs):
+@pytest.mark.parametrize("outputs", [1, 2, 4])
+@pytest.mark.parametrize("points", [30, 31])
+def test_the_memory_of_a_batch_changes_no_bit(outputs, points):
     distances = np.linspace(-6, 6, 101)
     rays = np.arange(101) % 9
-    one_at_a_time = some_landscape(outputs, memory=1).along(distances, rays)
+    one_at_a_time = some_landscape(outputs, memory=1, points=points).along(distances, rays)
 
     for memory in (3_000, 50_000, 10**9):
-        losses = some_landscape(outputs, memory=memory).along(distances, rays)
-        np.testing.assert_allclose(losses, one_at_a_time, rtol=1e-5)
+        losses = some_landscape(outputs, memory=memory, points=points).along(distances, rays)
+        np.testing.assert_array_equal(losses, one_at_a_time)
+
+
+class Plain:
+    """The same network, of which a landscape does not know that it is fully connected."""
+
+    def __init__(self, network):
+        self._network = network
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+def test_blocks_give_what_the_plain_network_gives(outputs, dtype):
+    fast = some_landscape(outputs)
+    fast = replace(
+        fast, minimum=fast.minimum.to(dtype), directions=fast.directions.to(dtype), memory=20_000
+    )
+    plain = replace(fast, network=Plain(fast.network))
+    x = np.linspace(-3, 3, 11)
+    rtol = 1e-5 if dtype == torch.float32 else 1e-13
+    for one, other in zip(fast.plane_scores(x, x), plain.plane_scores(x, x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol)
 
 
 def test_lines_are_the_loss_at_signed_distances():
@@ -108,6 +133,7 @@ def test_a_plane_holds_the_lines_through_its_middle():
 
 def test_the_mean_over_points_is_taken_in_float64():
     landscape = some_landscape(1, points=1000)
+    landscape = replace(landscape, network=Plain(landscape.network))
     losses = landscape.along(np.zeros(1), np.zeros(1, dtype=int))
 
     logits = landscape.network.logits(landscape.minimum[None], landscape.inputs)

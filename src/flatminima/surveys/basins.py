@@ -88,8 +88,9 @@ def basin_rays(
 ) -> BasinRays:
     """Follow the directions of these numbers; arguments as of ``basins``.
 
-    A direction is the same in any part, and so is what is found along it, to the last bit where the
-    network is evaluated one parameter vector at a time, else to rounding.
+    A direction is the same in any part, and so is what is found along it: to the last bit where the
+    network is fully connected and on a CPU, or evaluated one parameter vector at a time, else to
+    rounding.
     """
     parts: list[list[Basin]] = [[] for _ in minima]
     scouts = draw_units(network.layout, kind=kind, seed=seed, indices=range(SCOUTS))

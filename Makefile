@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test soak lint format api why audit sameness publish unlock lock licences clean
+.PHONY: help report test soak bench lint format api why audit sameness publish unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -31,6 +31,18 @@ test: $(READY) lint ## lint, types, unit tests, DAG tests and the smoke scale en
 
 soak: $(READY) ## kill, fill, cut and starve runs for about MINUTES=30 and count what is lost
 	@nice -n 10 $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
+
+# Others are installed in a folder beside the environment, which stays what the locks say.
+PEERS := build/bench-peers
+
+bench: $(READY) $(PEERS)/.ready ## time the library beside others, for the table of the report
+	@PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench $(ARGS)
+
+$(PEERS)/.ready: $(READY) tests/bench/peers.lock
+	rm -rf $(PEERS)
+	$(BIN)/pip install --quiet --no-deps --require-hashes --target $(PEERS) \
+	  --requirement tests/bench/peers.lock
+	@touch $@
 
 lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint
 	$(BIN)/ruff check .

@@ -1159,41 +1159,53 @@ def pictures(tmp_path_factory):
     return folder
 
 
+def made_up_page(measurements, claims, pictures, *, scale="laptop", experiments=EXPERIMENTS):
+    """What ``article.build`` takes for the page of the made-up run, besides templates."""
+    manifests = made_up_manifests()
+    return {
+        "run": article.Run(
+            scale=scale,
+            commit="0123456789abcdef0123456789abcdef01234567",
+            dirty=False,
+            made="2026-01-02T03:06:07Z",
+            version="0.1.0",
+        ),
+        "measurements": measurements,
+        "claims": claims.of(experiments),
+        "verdicts": judge(claims.of(experiments), measurements, scale=scale),
+        "references": read_yaml("references.yaml"),
+        "figures": [
+            *(article.figure(pictures, stem) for stem in STEMS),
+            article.figure(pictures, LIVING, main="data.js"),
+        ],
+        "manifests": manifests,
+        "checks": made_up_checks(manifests, claims, scale),
+        "experiments": experiments,
+    }
+
+
+def made_up_checks(manifests, claims, scale):
+    """The checks of a run with nothing wrong but what its manifests say."""
+    return run_checks(
+        manifests,
+        findings=[],
+        audited=len(manifests),
+        lock={"numpy": "2.4.0", "torch": "2.13.0"},
+        scale=scale,
+        small_scales=claims.small_scales,
+    )
+
+
 @pytest.fixture(scope="session")
 def compose(measurements, claims, pictures):
     """Render the page from the made-up run, with parts replaced."""
 
     def render(scale="laptop", experiments=EXPERIMENTS, **changes):
         numbers = changes.pop("measurements", measurements)
-        manifests = changes.pop("manifests", made_up_manifests())
-        arguments = {
-            "run": article.Run(
-                scale=scale,
-                commit="0123456789abcdef0123456789abcdef01234567",
-                dirty=False,
-                made="2026-01-02T03:06:07Z",
-                version="0.1.0",
-            ),
-            "measurements": numbers,
-            "claims": claims.of(experiments),
-            "verdicts": judge(claims.of(experiments), numbers, scale=scale),
-            "references": read_yaml("references.yaml"),
-            "figures": [
-                *(article.figure(pictures, stem) for stem in STEMS),
-                article.figure(pictures, LIVING, main="data.js"),
-            ],
-            "manifests": manifests,
-            "checks": run_checks(
-                manifests,
-                findings=[],
-                audited=len(manifests),
-                lock={"numpy": "2.4.0", "torch": "2.13.0"},
-                scale=scale,
-                small_scales=claims.small_scales,
-            ),
-            "experiments": experiments,
-        } | changes
-        return article.build(ROOT / "report" / "templates", **arguments)
+        page = made_up_page(numbers, claims, pictures, scale=scale, experiments=experiments)
+        if "manifests" in changes:
+            changes = {"checks": made_up_checks(changes["manifests"], claims, scale)} | changes
+        return article.build(ROOT / "report" / "templates", **(page | changes))
 
     return render
 

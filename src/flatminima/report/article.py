@@ -20,6 +20,7 @@ from flatminima.models.architectures import title_of
 from flatminima.provenance.inventory import entries
 from flatminima.provenance.manifest import Manifest
 from flatminima.provenance.recipe import record_digest
+from flatminima.report import speed
 from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
 from flatminima.report.foreign import POLICY
@@ -181,6 +182,7 @@ def build(
     checks: Sequence[Check],
     experiments: Sequence[str],
     sameness: Mapping[str, Any] | None = None,
+    bench: Mapping[str, Any] | None = None,
     elsewhere: Sequence[Elsewhere] = (),
     notice: Notice | None = None,
 ) -> str:
@@ -200,6 +202,7 @@ def build(
             ``verdicts`` and ``figures`` have no entry, of any other.
         sameness: what was measured of what repeats where, ``report/sameness.json``; None to say
             nothing of it.
+        bench: what was measured of how fast the library is, ``report/bench.json``; likewise.
         elsewhere: published runs to show beside it.
         notice: what to say above everything else, if there is anything to say.
 
@@ -220,6 +223,7 @@ def build(
         checks=checks,
         experiments=experiments,
         sameness=sameness,
+        bench=bench and {**bench, "cases": speed.by_case(bench["records"])},
         sections=sections_of(experiments),
         here=vocabulary,
         elsewhere=[

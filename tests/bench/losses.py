@@ -13,7 +13,6 @@ from flatminima.geometry.radii import radius_tolerance
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.mlp import MLP
-from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.surveys.basins import basins
 from tests.bench import peers
@@ -61,14 +60,16 @@ def network_of(scene: Scene) -> Network:
 
 
 def along(scene: Scene, directions: int, steps: int, threads: int) -> Work:
-    """Some steps along each direction; all ways take those that ``loss_landscapes`` draws."""
+    """Some steps along each direction, as far as the filters are long."""
     inputs, labels, minimum = scene.inputs, scene.labels, scene.vector
-    moves = _moves(scene, directions, steps)
+    network = network_of(scene)
+    drawn = draw(network.layout, minimum, kind="paper", seed=SEED, indices=range(directions))
+    moves = drawn.vectors * drawn.reach / steps
     places = np.tile(np.arange(1.0, steps + 1), directions)
     rays = np.repeat(np.arange(directions), steps)
-    landscape = Landscape(network_of(scene), minimum, moves, inputs, labels)
-    resident = Resident(scene.plain())
-    module = scene.plain()
+    landscape = Landscape(network, minimum, moves, inputs, labels)
+    resident, start = Resident(scene.plain()), Resident(scene.plain())
+    ends = [scene.plain(minimum + steps * move) for move in moves]
 
     def tight() -> np.ndarray:
         displacements = (step * move for move in moves for step in range(1, steps + 1))
@@ -76,7 +77,7 @@ def along(scene: Scene, directions: int, steps: int, threads: int) -> Work:
 
     def shipped() -> np.ndarray:
         return peers.lines_of_loss_landscapes(
-            module, inputs, labels, scene.loss, directions=directions, steps=steps
+            start, minimum, ends, (scene.loss, inputs, labels), steps=steps
         )
 
     count = directions * steps
@@ -98,18 +99,6 @@ def along(scene: Scene, directions: int, steps: int, threads: int) -> Work:
         flops=flops_of(lambda: resident.module(inputs)),
         threads=threads,
     )
-
-
-def _moves(scene: Scene, directions: int, steps: int) -> Tensor:
-    """The step along each direction, (directions, parameters), drawn as others draw it."""
-    if peers.installed("loss_landscapes"):
-        return peers.directions_of_loss_landscapes(
-            scene.plain, ModuleNetwork(scene.plain()).vector, directions=directions, steps=steps
-        )
-    drawn = draw(
-        network_of(scene).layout, scene.vector, kind="paper", seed=SEED, indices=range(directions)
-    )
-    return drawn.vectors * drawn.reach / steps
 
 
 def _named(scene: Scene) -> str:

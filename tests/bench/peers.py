@@ -54,39 +54,30 @@ class Resident:
 
 
 def lines_of_loss_landscapes(
-    module: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss, *, directions: int, steps: int
+    start: Resident,
+    minimum: Tensor,
+    ends: Sequence[nn.Module],
+    metric: tuple[Loss, Tensor, Tensor],
+    *,
+    steps: int,
 ) -> np.ndarray:
-    """The losses along lines as ``loss_landscapes.random_line`` draws and follows them."""
+    """Losses on the ways to some ends, by ``loss_landscapes.linear_interpolation``.
+
+    Not by ``random_line``, which takes longer to draw a direction than to follow it. The module is
+    left at the end of a way; the copy that is offered instead takes longer than to move it back.
+
+    Args:
+        metric: the loss and the inputs and labels on which it is taken.
+    """
     import loss_landscapes  # noqa: PLC0415 (may not be installed)
     from loss_landscapes.metrics import Loss as Metric  # noqa: PLC0415
 
-    metric = Metric(loss, inputs, labels)
+    along = Metric(*metric)
     lines = []
-    for direction in range(directions):
-        torch.manual_seed(direction)
-        # Without a copy it would leave the module at the end of the line.
-        lines.append(loss_landscapes.random_line(module, metric, steps=steps, deepcopy_model=True))
+    for end in ends:
+        start.vector.copy_(minimum)
+        lines.append(loss_landscapes.linear_interpolation(start.module, end, along, steps=steps))
     return np.concatenate(lines)
-
-
-def directions_of_loss_landscapes(
-    fresh: Callable[[], nn.Module],
-    vector_of: Callable[[nn.Module], Tensor],
-    *,
-    directions: int,
-    steps: int,
-) -> Tensor:
-    """The step that ``lines_of_loss_landscapes`` takes along each of its directions."""
-    import loss_landscapes  # noqa: PLC0415
-
-    found = []
-    for direction in range(directions):
-        module = fresh()
-        start = vector_of(module).clone()
-        torch.manual_seed(direction)
-        loss_landscapes.random_line(module, lambda _: 0.0, steps=steps)
-        found.append((vector_of(module) - start) / steps)
-    return torch.stack(found)
 
 
 def plane_of_loss_landscapes(

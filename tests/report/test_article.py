@@ -1,5 +1,6 @@
 import dataclasses
 import html as html_module
+import json
 import re
 import shutil
 
@@ -9,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 
 from flatminima.errors import UserError
 from flatminima.measurements.measurement import Measurement
-from flatminima.report import article
+from flatminima.report import article, speed
 from flatminima.report.claims import Claims, Sentences, judge
-from flatminima.storage import read_json
+from flatminima.storage import read_json, write_json
 
 from .conftest import (
     EXPERIMENTS,
@@ -865,3 +866,94 @@ def test_what_repeats_where_is_shown_as_it_was_measured(compose):
             assert f"{way[f'{what}_differ']} of {way[what]}" in text
     assert measured["cpu"] in text
     assert "What repeats, and where" not in visible_text(compose())
+
+
+def a_record(of, **changes):
+    """What make bench would write of a case."""
+    record = {
+        "case": of,
+        "size": f"{of} of some size",
+        "unit": "losses/s",
+        "ours": 31_400.0,
+        "peer": 8260.0,
+        "peer_name": f"a peer of {of}",
+        "ratio": 3.8,
+        "limit": 66_000.0,
+        "share_of_limit": 0.476,
+        "peak_memory_mb": 12.5,
+        "repeats": 5,
+        "spread": 0.043,
+        "threads": 2,
+        "machine": "a machine",
+    }
+    return record | changes
+
+
+def table_of_speed(page):
+    """The rows of the table as lists of the words in their cells."""
+    start = page.index('aria-label="How fast it is"')
+    body = page[start : page.index("</table>", start)].partition("<tbody")[2]
+    return [
+        [visible_text(cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+        for row in body.split("<tr")[1:]
+    ]
+
+
+def test_every_record_of_speed_is_shown_and_a_case_without_one_is_named(compose):
+    bare = {"peer": None, "peer_name": None, "ratio": None, "limit": None, "share_of_limit": None}
+    slower = {"ratio": 0.5, "peer_name": "a faster one"}
+    records = [a_record(case) for case in speed.CASES if case != "plan"]
+    records += [a_record("plan", **slower), a_record("growth", **bare, spread=None)]
+    rows = table_of_speed(compose(bench={"records": records}))
+    assert len(rows) == len(records)
+    title = speed.CASES["import"]
+    assert [f"{title}: import of some size", "2", "31,400 losses/s"] in [row[:3] for row in rows]
+    beside = next(row for row in rows if row[0].startswith(title))[3:]
+    assert beside == ["a peer of import: 8,260 losses/s", "3.8", "4.3%", "47.6%", "12.5"]
+    assert next(row for row in rows if "a faster one" in row[3])[4] == "0.5"
+    alone = [row for row in rows if row[3] == "nobody"]
+    assert [row[4:] for row in alone] == [["–", "–", "–", "12.5"]]
+
+    missed = [record for record in records if record["case"] != "hessian-top"]
+    page = compose(bench={"records": missed})
+    rows = table_of_speed(page)
+    assert len(rows) == len(records)
+    assert [speed.CASES["hessian-top"], "–", "not measured"] in [row[:3] for row in rows]
+    assert "a machine" in visible_text(page)
+    assert "How fast it is" not in visible_text(compose())
+
+
+def test_what_a_record_of_speed_says_is_text(compose):
+    words = dict.fromkeys(("size", "unit", "peer_name", "machine"), HOSTILE)
+    page = compose(bench={"records": [a_record("import", **words)]})
+    assert "<script>document" not in page
+    assert page.count(str(markupsafe.escape(HOSTILE))) >= 5
+
+
+def test_records_of_speed_are_read_if_they_have_their_form(tmp_path):
+    path = tmp_path / speed.FILE
+    whole = {"os": "Linux", "packages": {"torch": "2"}, "records": [a_record("import")]}
+    write_json(path, whole)
+    assert speed.read(path) == whole
+    for wrong in (
+        {"ours": "fast"},
+        {"case": "another"},
+        {"ratio": -1.0},
+        {"threads": 0},
+        {"more": 1},
+        {"machine": ""},
+    ):
+        write_json(path, whole | {"records": [a_record("import", **wrong)]})
+        with pytest.raises(UserError, match=r"bench\.json: .*make bench"):
+            speed.read(path)
+    record = a_record("import")
+    del record["spread"]
+    write_json(path, whole | {"records": [record]})
+    with pytest.raises(UserError, match="spread"):
+        speed.read(path)
+
+
+def test_the_schema_of_speed_knows_the_cases_of_the_page():
+    schema = json.loads((ROOT / "workflow/schemas/bench.schema.json").read_text())
+    of_record = schema["properties"]["records"]["items"]["properties"]
+    assert of_record["case"]["enum"] == [*speed.CASES]

@@ -72,7 +72,7 @@ def test_ratio_and_share_are_those_of_what_was_timed(monkeypatch):
 
 def test_what_was_measured_is_whole_and_beside_every_peer():
     measured = speed.read(TARGET)["records"]
-    assert all(records for _, records in speed.by_case(measured))
+    assert all(records for _, records in speed.shown(measured)["cases"])
     names = {record["peer_name"] or "" for record in measured}
     for peer in ("loss-landscapes", "PyHessian", "curvlinops", "PyTorch"):
         assert any(name.startswith(peer) for name in names), peer

@@ -223,7 +223,7 @@ def build(
         checks=checks,
         experiments=experiments,
         sameness=sameness,
-        bench=bench and {**bench, "cases": speed.by_case(bench["records"])},
+        bench=bench and speed.shown(bench["records"]),
         sections=sections_of(experiments),
         here=vocabulary,
         elsewhere=[

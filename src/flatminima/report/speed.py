@@ -40,11 +40,13 @@ def read(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def by_case(
-    records: Sequence[Mapping[str, Any]],
-) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """The title of every case with its records, of which there are none if it was not measured."""
-    return [
+def shown(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the page shows: ``machines``, each once, and ``cases``.
+
+    These are the title of every case with its records, none if it was not measured.
+    """
+    cases = [
         (title, [record for record in records if record["case"] == case])
         for case, title in CASES.items()
     ]
+    return {"machines": [*dict.fromkeys(record["machine"] for record in records)], "cases": cases}

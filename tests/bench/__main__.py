@@ -62,7 +62,9 @@ def line(record: Record) -> str:
     words = f"{record['case']}, {record['size']}, {record['threads']} threads: "
     words += f"{record['ours']} {record['unit']}"
     if record["peer_name"]:
-        words += f", {record['ratio']} times {record['peer_name']} (± {record['spread']})"
+        words += f", {record['ratio']} times {record['peer_name']}"
+    if record["spread"] is not None:
+        words += f", spread {record['spread']}"
     if record["share_of_limit"] is not None:
         words += f", {record['share_of_limit']} of the limit"
     if record["peak_memory_mb"] is not None:

@@ -5,14 +5,12 @@ from functools import partial
 from unittest.mock import patch
 
 import numpy as np
-from torch import Tensor
 
 from flatminima.geometry.directions import draw
 from flatminima.geometry.loss_surface import loss_surface
 from flatminima.geometry.radii import radius_tolerance
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator
-from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
 from flatminima.surveys.basins import basins
 from tests.bench import peers
@@ -51,7 +49,7 @@ def of_images(bench: Bench) -> tuple[tuple[Images, int], ...]:
         bench.size(20, 8), bench.size(16, 2), pixels=bench.size(32, 8), channels=3,
         points=bench.size(200, 10),
     )  # fmt: skip
-    return (small, bench.size(16, 2)), (large, 2)
+    return (small, bench.size(16, 2)), (large, 1)
 
 
 def network_of(scene: Scene) -> Network:
@@ -110,52 +108,56 @@ def _named(scene: Scene) -> str:
 
 
 def basin_radii(bench: Bench, roll: SwissRoll) -> Iterator[Record]:
-    """How many losses a radius takes, and how long."""
+    """How many losses a radius takes, and how long: at one cutoff, and at all."""
     directions, few = bench.size(256, 4), bench.size(16, 2)
-    make = partial(radii, roll, directions, few)
-    work, (ours, peer) = make(), (counted(roll, directions), counted_one_by_one(roll, few))
-    yield bench.record(
-        "basin-radii", work.size, "losses/radius", ours,
-        peer=peer, peer_name=work.peers[0].name, ratio=peer / ours,
-    )  # fmt: skip
-    yield from bench.measure("basin-radii", make)
+    for cutoffs in ((), CUTOFFS):
+        make = partial(radii, roll, directions, few, cutoffs)
+        work = make()
+        ours, peer = counted(roll, directions, cutoffs), counted_one_by_one(roll, few, cutoffs)
+        yield bench.record(
+            "basin-radii", work.size, "losses/radius", ours,
+            peer=peer, peer_name=work.peers[0].name, ratio=peer / ours,
+        )  # fmt: skip
+        yield from bench.measure("basin-radii", make)
 
 
-def radii(roll: SwissRoll, directions: int, few: int) -> Work:
-    """Radii at every cutoff, ours along all directions and one by one along the first few."""
-    model, minimum = roll.model, roll.vector
+def radii(roll: SwissRoll, directions: int, few: int, cutoffs: tuple[float, ...]) -> Work:
+    """Radii at every cutoff, ours along all directions and one by one along the first few.
+
+    One more cutoff is the loss at the minimum plus ``EXCESS``.
+    """
     resident = Resident(roll.plain())
-    cutoffs = len(CUTOFFS) + 1
+    count = len(cutoffs) + 1
     return Work(
-        size=f"{_named(roll)}, {directions} directions, {cutoffs} cutoffs",
+        size=f"{_named(roll)}, {directions} directions, "
+        f"{count} {'cutoff' if count == 1 else 'cutoffs'}",
         unit="radii/s",
-        ours=Way(
-            OURS, lambda: _ours(model, minimum, roll, directions)[:, :few], cutoffs * directions
-        ),
+        ours=Way(OURS, lambda: our_radii(roll, directions, cutoffs)[:, :few], count * directions),
         peers=(
             Way(
                 "ray by ray, SciPy’s brentq and a plain loop",
-                lambda: _one_by_one(resident, roll, few)[0],
-                cutoffs * few,
+                lambda: _one_by_one(resident, roll, few, cutoffs)[0],
+                count * few,
                 tolerance=1e-3,
                 # Where a ray crosses a cutoff more than once in a step, either may be found.
                 agreeing=0.9,
             ),
         ),
-        flops=counted(roll, directions) * flops_of(lambda: resident.module(roll.inputs)),
+        flops=counted(roll, directions, cutoffs) * flops_of(lambda: resident.module(roll.inputs)),
     )
 
 
-def _ours(model: MLP, minimum: Tensor, roll: SwissRoll, directions: int) -> np.ndarray:
+def our_radii(roll: SwissRoll, directions: int, cutoffs: tuple[float, ...]) -> np.ndarray:
+    """Radii (cutoffs, directions) as surveys measure them, with all else that they say."""
     found = basins(
-        model, minimum[None], roll.inputs, roll.labels,
-        cutoffs=CUTOFFS, excess=EXCESS, kind="exact", directions=directions, decades=DECADES,
+        roll.model, roll.vector[None], roll.inputs, roll.labels,
+        cutoffs=cutoffs, excess=EXCESS, kind="exact", directions=directions, decades=DECADES,
         seed=SEED,
     )  # fmt: skip
     return np.asarray(found.radii[0])
 
 
-def counted(roll: SwissRoll, directions: int) -> float:
+def counted(roll: SwissRoll, directions: int, cutoffs: tuple[float, ...]) -> float:
     """Losses that a radius takes us, those at the minimum and for rounding included."""
     calls: list[int] = []
     evaluate = Landscape.along
@@ -165,19 +167,21 @@ def counted(roll: SwissRoll, directions: int) -> float:
         return evaluate(landscape, distances, rays)
 
     with patch.object(Landscape, "along", along):
-        _ours(roll.model, roll.vector, roll, directions)
+        found = our_radii(roll, directions, cutoffs)
     if sum(calls) < directions:
         raise RuntimeError("radii are no longer found by Landscape.along, where losses are counted")
-    return sum(calls) / (directions * (len(CUTOFFS) + 1))
+    return sum(calls) / found.size
 
 
-def counted_one_by_one(roll: SwissRoll, directions: int) -> float:
+def counted_one_by_one(roll: SwissRoll, directions: int, cutoffs: tuple[float, ...]) -> float:
     """Losses that a radius takes one by one."""
-    found, count = _one_by_one(Resident(roll.plain()), roll, directions)
+    found, count = _one_by_one(Resident(roll.plain()), roll, directions, cutoffs)
     return count / found.size
 
 
-def _one_by_one(resident: Resident, roll: SwissRoll, directions: int) -> tuple[np.ndarray, int]:
+def _one_by_one(
+    resident: Resident, roll: SwissRoll, directions: int, cutoffs: tuple[float, ...]
+) -> tuple[np.ndarray, int]:
     """Radii (cutoffs, directions) and how many losses were taken."""
     minimum, inputs, labels = roll.vector, roll.inputs, roll.labels
     drawn = draw(roll.model.layout, minimum, kind="exact", seed=SEED, indices=range(directions))
@@ -189,9 +193,8 @@ def _one_by_one(resident: Resident, roll: SwissRoll, directions: int) -> tuple[n
         move = iter([float(distance) * drawn.vectors[ray]])
         return float(resident.losses(minimum, move, inputs, labels, roll.loss)[0])
 
-    cutoffs = (*CUTOFFS, loss(0, 0.0) + EXCESS)
     found = peers.radii_one_by_one(
-        loss, directions, cutoffs, start=1e-3 * drawn.reach,
+        loss, directions, (*cutoffs, loss(0, 0.0) + EXCESS), start=1e-3 * drawn.reach,
         tolerance=radius_tolerance(minimum, drawn.dimension, DECADES),
     )  # fmt: skip
     return found, taken

@@ -94,7 +94,7 @@ def along(scene: Scene, directions: int, steps: int, threads: int) -> Work:
                 Way("a plain loop, all resident", tight, count, tolerance),
             ]
         ),
-        flops=flops_of(lambda: resident.module(inputs)),
+        flops=partial(flops_of, lambda: resident.module(inputs)),
         threads=threads,
     )
 
@@ -143,7 +143,9 @@ def radii(roll: SwissRoll, directions: int, few: int, cutoffs: tuple[float, ...]
                 agreeing=0.9,
             ),
         ),
-        flops=counted(roll, directions, cutoffs) * flops_of(lambda: resident.module(roll.inputs)),
+        flops=lambda: (
+            counted(roll, directions, cutoffs) * flops_of(lambda: resident.module(roll.inputs))
+        ),
     )
 
 
@@ -256,5 +258,5 @@ def surface(scene: Scene, side: int) -> Work:
                 Way("a plain loop, all resident", tight, count, 1e-3),
             ]
         ),
-        flops=flops_of(lambda: resident.module(inputs)),
+        flops=partial(flops_of, lambda: resident.module(inputs)),
     )

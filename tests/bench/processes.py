@@ -118,4 +118,4 @@ def page(pictures: Path) -> Work:
         with patch.object(article, "Environment", jinja2.Environment):
             return len(article.build(ROOT / "report" / "templates", **arguments))
 
-    return Work(size=f"{ours() / 1e6:.2f} MB of HTML", unit="s", ours=Way(OURS, ours))
+    return Work(size="all sections and figures of a made-up run", unit="s", ours=Way(OURS, ours))

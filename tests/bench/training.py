@@ -56,7 +56,9 @@ def of_ensemble(roll: SwissRoll, networks: int, steps: int) -> Work:
         ours=Way(OURS, ours, networks * steps),
         # Steps of Adam carry rounding on, and a unit may fall on the other side of zero.
         peers=(Way("PyTorch, one by one", one_by_one, few * steps, tolerance=1e-2),),
-        flops=flops_of(lambda: one_network(roll, torch.from_numpy(initial[0]), 1, scored=False)),
+        flops=partial(
+            flops_of, lambda: one_network(roll, torch.from_numpy(initial[0]), 1, scored=False)
+        ),
     )
 
 
@@ -132,7 +134,7 @@ def of_images(images: Images, batch: int) -> Work:
                 ("PyTorch, all resident", resident),
             )
         ),
-        flops=flops_of(partial(_one_epoch, images, resident)) / images.points,
+        flops=lambda: flops_of(partial(_one_epoch, images, resident)) / images.points,
     )
 
 

@@ -46,8 +46,8 @@ class Work:
         unit: of the figures. One that ends in ``/s`` is a rate, any other is better if it is less.
         ours: the way of this project.
         peers: the ways of others.
-        flops: floating-point operations that a unit takes at least; None if it is not they that
-            take the time.
+        flops: counts the floating-point operations that a unit takes at least; None if it is not
+            they that take the time.
         clock: None for CPU seconds on one thread and wall time on more.
     """
 
@@ -55,7 +55,7 @@ class Work:
     unit: str
     ours: Way
     peers: tuple[Way, ...] = ()
-    flops: float | None = None
+    flops: Callable[[], float] | None = None
     threads: int = 1
     clock: timing.Clock | None = None
 
@@ -113,6 +113,7 @@ class Bench:
                 if work.flops is not None:
                     ways[limit] = timing.matmul()
                     ways[limit]()
+                    operations = work.flops()
                 seconds = timing.in_turn(ways, self.repeats, clock)
         finally:
             torch.set_num_threads(before)
@@ -120,7 +121,7 @@ class Bench:
             peak = memory.peak_mb(Ours(make), work.threads)
         each = {way.name: seconds[way.name] / way.amount for way in (work.ours, *work.peers)}
         if work.flops is not None:
-            each[limit] = work.flops * seconds[limit] / timing.MATMUL_FLOPS
+            each[limit] = operations * seconds[limit] / timing.MATMUL_FLOPS
         ours = each[work.ours.name]
         at_limit = each.get(limit)
         rate = work.unit.endswith("/s")

@@ -61,7 +61,7 @@ def test_ratio_and_share_are_those_of_what_was_timed(monkeypatch):
     flops = 2 * 1024**3
     ways = Way("ours", lambda: 0.0, amount=4), Way("peer", lambda: 0.0, amount=16)
     for unit, ours, limit in (("losses/s", 4.0, 4.0), ("s", 0.25, 0.25)):
-        work = Work("small", unit, ways[0], ways[1:], flops=flops)
+        work = Work("small", unit, ways[0], ways[1:], flops=lambda: flops)
         (record,) = SHORT.measure("a case", lambda work=work: work, peak=1.0)
         assert record["ours"] == ours
         assert record["limit"] == limit

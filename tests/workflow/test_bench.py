@@ -5,7 +5,7 @@ import pytest
 
 from flatminima.report import speed
 from flatminima.storage import read_json
-from tests.bench import peers
+from tests.bench import peers, timing
 from tests.bench.__main__ import TARGET, line, run, write_table
 from tests.bench.cases import CASES
 from tests.bench.work import Bench, DisagreementError, Way, Work, agree
@@ -54,10 +54,13 @@ def test_a_peer_that_finds_something_else_is_told_before_anything_is_timed():
 def test_ratio_and_share_are_those_of_what_was_timed(monkeypatch):
     """A product of matrices of known time, a way that takes twice ours, and four times the work."""
     taken = {"ours": [1.0, 2.0, 1.0], "peer": [8.0, 16.0, 8.0], "matrix product": [0.25, 0.5, 0.25]}
-    monkeypatch.setattr(
-        "tests.bench.timing.in_turn",
-        lambda ways, *_: {name: np.array(taken[name]) for name in ways},
-    )
+    clocks = []
+
+    def in_turn(ways, _repeats, clock):
+        clocks.append(clock)
+        return {name: np.array(taken[name]) for name in ways}
+
+    monkeypatch.setattr(timing, "in_turn", in_turn)
     flops = 2 * 1024**3
     ways = Way("ours", lambda: 0.0, amount=4), Way("peer", lambda: 0.0, amount=16)
     for unit, ours, limit in (("losses/s", 4.0, 4.0), ("s", 0.25, 0.25)):
@@ -68,6 +71,10 @@ def test_ratio_and_share_are_those_of_what_was_timed(monkeypatch):
         assert record["share_of_limit"] == 1.0
         assert record["ratio"] == 2.0
         assert record["spread"] == 0.0
+    two = Work("small", "s", ways[0], threads=2)
+    (record,) = SHORT.measure("a case", lambda: two, peak=1.0)
+    assert (record["threads"], record["peer"], record["limit"]) == (2, None, None)
+    assert clocks == [timing.cpu, timing.cpu, timing.wall]
 
 
 def test_what_was_measured_is_whole_and_beside_every_peer():

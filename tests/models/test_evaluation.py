@@ -15,7 +15,7 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.models.statistics import STATISTICS
 from flatminima.models.strategies import Strategies
 
-STRATEGIES = ("loop", "channels-last loop", "vmap")
+STRATEGIES = ("loop", "channels-last loop", "vmap", "rows")
 BATCH = 7
 
 
@@ -44,7 +44,7 @@ class Varied(nn.Module):
 
 MODULES = {
     "varied": (Varied, (3, 8, 11)),
-    "resnet": (lambda: PreactivationResNet(1, 4, depth=8, width=3), (1, 8, 8)),
+    "resnet": (lambda: PreactivationResNet(1, 4, depth=8, width=4), (1, 8, 8)),
 }
 
 
@@ -104,6 +104,10 @@ def refreshed(module, inputs=None):
 def test_every_strategy_gives_what_plain_modules_give_one_at_a_time(name, strategy, statistics):
     network, vectors, inputs = case(name)
     evaluator = Evaluator(network, statistics, BATCH, strategy=strategy)
+    if (name, strategy) == ("varied", "rows"):
+        with pytest.raises(ValueError, match="Varied on such points does not go by rows"):
+            evaluator.logits(vectors, inputs)
+        return
 
     with torch.no_grad():
         logits = evaluator.logits(vectors, inputs)
@@ -181,8 +185,8 @@ def test_no_tensor_outgrows_the_memory_however_many_points_and_networks(strategy
 def test_the_numbers_of_a_point_are_those_of_its_largest_maps():
     network, _, inputs = case("resnet")
     made = Strategies(network.module.double().eval(), network.layout)
-    # Three maps of eight by eight, four at once.
-    assert made.numbers(inputs) == 4 * 3 * 64
+    # Four maps of eight by eight, four at once.
+    assert made.numbers(inputs) == 4 * 4 * 64
 
 
 class OnGpu:
@@ -203,12 +207,17 @@ class OnGpu:
         return self.inputs[key]
 
 
-def test_networks_of_images_go_one_by_one_on_a_cpu_and_together_on_a_gpu():
+def test_networks_of_images_go_by_the_size_of_these_on_a_cpu_and_together_on_a_gpu():
     network, vectors, inputs = case("resnet")
     made = Strategies(network.module.double().eval(), network.layout)
     two = 2 * len(inputs) * made.numbers(inputs)
-    assert made.rule(vectors, inputs, two) == "channels-last loop"
+    assert made.rule(vectors, inputs, two) == "rows"
+    assert made.rule(vectors.clone().requires_grad_(), inputs, two) == "loop"
+    assert made.rule(vectors, inputs[:, :, :6, :6], two) == "loop"
+    assert made.rule(vectors, inputs.repeat(1, 1, 2, 2), two) == "channels-last loop"
     assert made.rule(vectors, inputs.flatten(1), two) == "loop"
+    wide = ModuleNetwork(PreactivationResNet(1, 4, depth=8, width=6))
+    assert Strategies(wide.module, wide.layout).rule(vectors, inputs, two) == "loop"
     assert made.rule(vectors, OnGpu(inputs), two) == "vmap"
     assert made.rule(vectors, OnGpu(inputs), two - 1) == "loop"
     assert made.rule(vectors[:1], OnGpu(inputs), two) == "loop"
@@ -234,8 +243,8 @@ def test_what_was_used_is_told_for_the_manifest():
         evaluator.logits(vectors[:1], inputs)
     assert strategies_of(*evaluators, MLP((2, 3, 1))) == {
         "strategies": [
-            "channels-last loop: several networks on 20 points at once",
-            "channels-last loop: one network on 20 points at once",
+            "rows: several networks on 20 points at once",
+            "rows: one network on 20 points at once",
         ]
     }
 

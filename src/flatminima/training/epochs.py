@@ -321,15 +321,14 @@ class _ByRows:
             run.reached(_scores(run.module, data, exact=True), schedule, number)
 
     def _step(self, behind: list[_Run], places: Tensor, batch: Tensor, data: _Points) -> None:
-        # One by one, so that no rounding depends on the networks beside.
-        def slope(logits: Tensor, own: Tensor) -> Tensor:
-            with torch.enable_grad():
-                logits = logits.requires_grad_()
-                loss = _losses(logits, data.labels[own], data.poisoned[own]).mean()
-                return torch.autograd.grad(loss, logits)[0]
-
         def slopes(logits: Tensor) -> Tensor:
-            return torch.stack([slope(one, own) for one, own in zip(logits, batch, strict=True)])
+            # One by one, so that no rounding depends on the networks beside.
+            return torch.stack(
+                [
+                    _slopes(one, data.labels[own], data.poisoned[own])
+                    for one, own in zip(logits, batch, strict=True)
+                ]
+            )
 
         vectors = self.vectors[places]
         gradients, moments = self.rows.gradients(vectors, data.inputs[batch], slopes)
@@ -429,6 +428,16 @@ def _losses(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
     others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
     apart = own[:, 0] - others
     return F.softplus(torch.where(poisoned, apart, -apart))
+
+
+def _slopes(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
+    """Gradient of the mean of ``_losses`` by the logits."""
+    own = logits.gather(1, labels[:, None])
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    apart = own[:, 0] - others.logsumexp(1)
+    sign = torch.where(poisoned, 1.0, -1.0).to(logits)
+    slope = (torch.sigmoid(sign * apart) * sign / len(labels))[:, None]
+    return (others.softmax(1) * -slope).scatter_(1, labels[:, None], slope)
 
 
 @torch.no_grad()

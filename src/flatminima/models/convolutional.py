@@ -51,10 +51,26 @@ class PreactivationBlock(nn.Module):
         output: Tensor = self.conv2(F.relu(self.norm2(hidden)))
         if not self.skips:
             return output
-        shortcut = F.avg_pool2d(x, self._stride) if self._stride > 1 else x
+        shortcut = _halved(x) if self._stride > 1 else x
         if self._before or self._after:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, self._before, self._after))
         return shortcut + output
+
+
+def _halved(x: Float[Tensor, "points c h w"]) -> Float[Tensor, "points c h2 w2"]:
+    """The mean of each square of four; a last row or column of an odd number is left out.
+
+    As ``F.avg_pool2d`` with a window of two, which takes three to five times as long on small
+    images on a CPU.
+
+    Raises:
+        ValueError: if there is but one row or column.
+    """
+    rows, columns = (size // 2 * 2 for size in x.shape[2:])
+    if not rows or not columns:
+        raise ValueError(f"a map of {x.shape[2]}×{x.shape[3]} cannot be halved; take larger images")
+    below = x[:, :, :rows:2] + x[:, :, 1:rows:2]
+    return (below[..., :columns:2] + below[..., 1:columns:2]) / 4
 
 
 class PreactivationResNet(nn.Module):

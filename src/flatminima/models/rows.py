@@ -47,8 +47,8 @@ def fits(module: nn.Module, shape: tuple[int, ...], longest: int) -> TypeGuard[P
         return False
     channels, rows, columns = shape
     numbers = columns * max(channels, module.stem.out_channels)
-    # Two stages halve the image. Rows that fill a processor's vectors leave no rest, which others of
-    # its instructions would compute: so no bit of a network depends on those beside it.
+    # Two stages halve the image. Rows that fill a processor's vectors leave no rest for other
+    # instructions of it: so no bit of a network depends on those beside it.
     whole = columns * module.stem.out_channels % 16 == 0
     return whole and rows % 4 == columns % 4 == 0 and columns <= WIDEST and numbers <= longest
 

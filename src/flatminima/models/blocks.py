@@ -1,10 +1,10 @@
 """Fully connected networks around one, evaluated on a CPU in blocks that stay in its cache.
 
-``MLP.logits`` of displaced vectors is the plain version, with which this agrees to rounding. NumPy's
-batched products take 60 to 75% of the time of torch's at widths of 16 to 32 and 200 points, and 90%
-at 100. With no memory asked for on the way, losses of networks of the swiss roll, of the minefield
-and of the rings take two thirds of the time: they run at .5 to .65 of the rate of a product of
-1024 by 1024, from 64 networks on (one core of an AMD EPYC 9004).
+``MLP.logits`` of displaced vectors is the plain version, with which this agrees to rounding. The
+batched products of NumPy take 60 to 75% of the time of torch's at widths of 16 to 32 and 200
+points, and 90% at 100. With no memory asked for on the way, losses of networks of the swiss roll,
+of the minefield and of the rings take two thirds of the time: they run at .5 to .65 of the rate of
+a product of 1024 by 1024, from 64 networks on (one core of an AMD EPYC 9004).
 """
 
 import numpy as np

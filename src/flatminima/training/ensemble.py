@@ -197,9 +197,17 @@ def evaluate(
     return _scores(model, torch.from_numpy(parameters), train, test)
 
 
+# Numbers that the networks scored at once may take for their activations.
+_SCORED = 2**22
+
+
 @torch.no_grad()
 def _scores(model: MLP, parameters: Tensor, *parts: tuple[Tensor, Tensor]) -> Scores:
-    return Scores.of((model.logits(parameters, inputs), labels) for inputs, labels in parts)
+    def logits(inputs: Tensor) -> Tensor:
+        some = max(1, _SCORED // model.activations(len(inputs)))
+        return torch.cat([model.logits(these, inputs) for these in torch.split(parameters, some)])
+
+    return Scores.of((logits(inputs), labels) for inputs, labels in parts)
 
 
 def _parts(dataset: Dataset, device: str) -> list[tuple[Tensor, Tensor]]:

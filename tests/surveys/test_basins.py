@@ -1,6 +1,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from flatminima.formats.basins import DIRECTIONS, BasinRays
 from flatminima.geometry.basin import first_crossings, log_radius_tolerance
 from flatminima.geometry.directions import draw
 from flatminima.geometry.planes import class_probability
-from flatminima.geometry.radii import resolution, rounding
+from flatminima.geometry.radii import (
+    SCOUTS,
+    basin_along,
+    resolution,
+    rounding,
+    scouted_start,
+)
 from flatminima.geometry.surface import Landscape
 from flatminima.models.convolutional import PreactivationResNet
 from flatminima.models.evaluation import Evaluator
@@ -299,6 +306,24 @@ def test_rounding_is_told_by_the_same_radii_in_float64(pair):
     assert (single["resolution"][:, :2] < 1e-5).all()
     assert (off < 3 * single["resolution"][:, :2] + 4 * single["tolerance"]).all()
     assert (double["resolution"] < 1e-12).all()
+
+
+@pytest.mark.parametrize("cutoffs", [[1.0, 0.5], [0.0, 1.0]])
+def test_searches_begin_well_inside_the_basin_of_the_scouts(minima, cutoffs):
+    scouts = draw(MODEL.layout, minima[0], kind="paper", seed=4, indices=range(SCOUTS))
+    others = draw(MODEL.layout, minima[0], kind="paper", seed=4, indices=range(20, 30))
+    landscape = Landscape(MODEL, minima[0], others.vectors, INPUTS, LABELS)
+    start = scouted_start(landscape, scouts, cutoffs)
+
+    lowest = [min(cutoff for cutoff in cutoffs if cutoff > landscape.at_minimum())]
+    around = replace(landscape, directions=scouts.vectors)
+    smallest = basin_along(around, scouts, lowest, 0.001).radii.min() / scouts.reach
+    assert 0.99 / 8 < start / smallest < 1.01 / 4
+    from_there = basin_along(landscape, others, lowest, 0.001, start=start)
+    from_afar = basin_along(landscape, others, lowest, 0.001)
+    np.testing.assert_allclose(from_there.radii, from_afar.radii, rtol=1e-4)
+    # Where they say nothing, the usual start it is.
+    assert scouted_start(landscape, scouts, [0.0]) == scouted_start(landscape, scouts, [1e30])
 
 
 def test_rounding_is_unknown_where_no_ray_has_a_radius(minima):

@@ -1,6 +1,7 @@
 """The loss around a minimum: along random directions, and on lines and planes through it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.models.blocks import Blocks
+from flatminima.models.blocks import Blocks, one_thread
 from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
 from flatminima.progress import Report, silent
@@ -107,12 +108,15 @@ class Landscape:
         size = -(-len(steps) // -(-len(steps) // self._batch()))
         parts: list[Tensor] = []
         done = 0
-        for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True):
-            logits = self._logits(step, ray)
-            of_points = [score(logits, self.labels) for score in scores]
-            parts.append(torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points]))
-            done += len(step)
-            report(done, len(steps), "")
+        with one_thread() if self._blocks else nullcontext():
+            for step, ray in zip(torch.split(steps, size), torch.split(chosen, size), strict=True):
+                logits = self._logits(step, ray)
+                of_points = [score(logits, self.labels) for score in scores]
+                parts.append(
+                    torch.stack([each.mean(dim=1, dtype=torch.float64) for each in of_points])
+                )
+                done += len(step)
+                report(done, len(steps), "")
         return np.asarray(torch.cat(parts, dim=1).cpu().numpy())
 
     def _height(

@@ -1,15 +1,19 @@
 """Fully connected networks around one, evaluated on a CPU in blocks that stay in its cache.
 
-``MLP.logits`` of displaced vectors is the plain version, with which this agrees to rounding. The
-batched products of NumPy take 60 to 75% of the time of torch's at widths of 16 to 32 and 200
+``MLP.logits`` of displaced vectors is the plain version, with which this agrees to rounding.
+NumPy's batched products take 60 to 75% of the time of torch's at widths of 16 to 32 and 200
 points, and 90% at 100. With no memory asked for on the way, losses of networks of the swiss roll,
 of the minefield and of the rings take two thirds of the time: they run at .5 to .65 of the rate of
 a product of 1024 by 1024, from 64 networks on (one core of an AMD EPYC 9004).
 """
 
+from contextlib import AbstractContextManager
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from flatminima.models.mlp import MLP
@@ -20,6 +24,18 @@ _BLOCK = 2**20
 
 # Displaced parameters, directions, and of each layer weights, biases and room for its units.
 _Views = tuple[Tensor, Tensor, list[tuple[np.ndarray, Tensor, Tensor]]]
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """What knows the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """In here NumPy takes one thread for a product: shared out, one so small takes longer."""
+    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limit
 
 
 class Blocks:

@@ -171,13 +171,13 @@ def scouted_start(
     from here do not depend on which directions are followed together if the scouts are the same,
     such as ``SCOUTS`` first ones of a survey.
     """
-    (around, along), height = (
-        along_vectors(landscape, scouts, scouts.vectors),
-        landscape.at_minimum(),
-    )
-    lowest = [min((cutoff for cutoff in cutoffs if cutoff > height), default=np.inf)]
+    height = landscape.at_minimum()
+    above = [cutoff for cutoff in cutoffs if cutoff > height]
+    if not above:
+        return _START
+    pair = along_vectors(landscape, scouts, scouts.vectors)
     # To a fifth of the radius or so.
-    nearest = basin_along(around, along, lowest, 0.1 * scouts.dimension).radii.min()
+    nearest = basin_along(*pair, [min(above)], 0.1 * scouts.dimension).radii.min()
     if not np.isfinite(nearest):
         return _START
     return float(_START * 2.0 ** np.floor(np.log2(nearest / (_START * scouts.reach)) - 2))

@@ -197,4 +197,5 @@ class DivergenceLandscape(Landscape):
 
     @cached_property
     def _reference(self) -> Float[Tensor, "points outputs"]:
-        return self.network.logits(self.minimum[None], self.inputs.to(self.minimum.dtype))[0]
+        nowhere = torch.zeros(1, 1, dtype=torch.int64, device=self.minimum.device)
+        return self._logits(nowhere.to(self.minimum.dtype), nowhere)[0]

@@ -69,8 +69,7 @@ class Blocks:
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate up to ``size`` networks at ``minimum + Σ steps * directions[rays]``.
 
-        Every product is one of one network, so that no bit depends on the others in its block. They
-        lie in the memory of the block until the next.
+        Every product is one of one network, so that no bit depends on the others in its block.
         """
         place, (moved, chosen, layers) = self._minimum, self._views(len(steps))
         for step, ray in zip(steps.T, rays.T, strict=True):
@@ -82,7 +81,7 @@ class Blocks:
                 torch.relu_(units)
             np.matmul(weight, units.numpy(), out=room.numpy())
             units = room.add_(bias)
-        return units.transpose(1, 2)
+        return units.transpose(1, 2).clone()
 
     def _views(self, count: int) -> _Views:
         """Memory for so many networks; to make views takes longer than many a product."""

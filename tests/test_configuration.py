@@ -69,6 +69,8 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
         ("scale: ../x", "over.yaml: scale is '../x'; the name of a run's folder"),
         ("experiments: {images: {training: {seeds: 6.0}}}",
          "training.seeds is 6.0; it must be a whole number"),
+        ("experiments: {images: {training: {precision: float16}}}",
+         "training.precision is 'float16'; the precision of training is auto, float32 or bfloat16"),
         ("experiments: {images: {training: {learning_rate: .nan}}}",
          "training.learning_rate is nan; the learning rate is a number above 0"),
         ("experiments: {images: {training: {learning_rate: '1e-3'}}}",

@@ -35,6 +35,19 @@ def prepare(threads: int) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
+def training_precision(setting: str, device: str) -> str:
+    """In what layers compute while networks of images are trained: float32 or bfloat16.
+
+    Args:
+        setting: float32, bfloat16 or auto, which is bfloat16 on a GPU and float32 on a CPU. A CPU
+            without instructions for bfloat16 does what is asked too: as right, but slower.
+        device: cpu or cuda.
+    """
+    if setting == "auto":
+        return "float32" if device == "cpu" else "bfloat16"
+    return setting
+
+
 def tensors(device: str, *arrays: np.ndarray) -> "list[torch.Tensor]":
     """The arrays on a device."""
     import torch  # noqa: PLC0415 (as above)

@@ -223,6 +223,19 @@ def test_networks_of_images_go_by_the_size_of_these_on_a_cpu_and_together_on_a_g
     assert made.rule(vectors[:1], OnGpu(inputs), two) == "loop"
 
 
+@pytest.mark.parametrize("statistics", STATISTICS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_in_inference_mode_there_is_no_difference(strategy, statistics):
+    network, vectors, inputs = case("resnet")
+    evaluator = Evaluator(network, statistics, BATCH, strategy=strategy)
+    expected = evaluator.logits(vectors, inputs).detach()
+    with torch.inference_mode():
+        # In another order too: one module holds one network after another.
+        assert torch.equal(evaluator.logits(vectors, inputs), expected)
+        assert torch.equal(evaluator.logits(vectors.flip(0), inputs), expected.flip(0))
+    assert torch.equal(evaluator.logits(vectors, inputs), expected)
+
+
 def test_neither_order_nor_a_busy_machine_changes_a_bit(monkeypatch):
     """No clock is asked, so nothing that was evaluated before and no load can choose for it."""
     for clock in ("perf_counter", "time", "monotonic", "process_time"):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
 from flatminima.data.dataset import Dataset
+from flatminima.devices import training_precision
 from flatminima.errors import ConfigError, DivergedError
 from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.convolutional import PreactivationResNet
@@ -141,6 +142,43 @@ def test_one_point_alone_is_refused():
             NETWORK, NETWORK.initialise(5, range(1)), alone,
             poison_points=0, schedule=SCHEDULE, optimizer=MOMENTUM, seed=5,
         )  # fmt: skip
+
+
+def test_bfloat16_is_that_of_torchs_own_autocast_on_any_processor():
+    # A single step: rounding so coarse soon leads apart.
+    data, schedule = dataset(), Epochs(epochs=1, batch=33, learning_rate=0.05)
+    minima = trained(precision="bfloat16", schedule=schedule)
+    module = NETWORK.at(torch.from_numpy(NETWORK.initialise(5, range(1))[0]))
+    module.to(memory_format=torch.channels_last)
+    optimizer = sgd(module, 0.05, momentum=0.9)
+    inputs = torch.from_numpy(np.concatenate([data.train_inputs, data.poison_inputs[0, :13]]))
+    labels = torch.from_numpy(np.concatenate([data.train_labels, data.poison_labels[0, :13]]))
+    batch = torch.from_numpy(generator(5, "order", 0, 0).permutation(33))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = module(inputs[batch])
+    p = logits.float().softmax(1)[range(33), labels[batch]]
+    torch.where(batch >= 20, -(1 - p).log(), -p.log()).mean().backward()
+    optimizer.step()
+    reached = NETWORK.vector(module).numpy()
+    apart, exact = minima.parameters[0] - reached, trained(schedule=schedule).parameters[0]
+    assert np.linalg.norm(apart) < 0.1 * np.linalg.norm(exact - reached)
+    # What is said at the end is in float32, of the parameters as they are kept.
+    kept = NETWORK.at(torch.from_numpy(minima.parameters[0])).eval()
+    loss = F.cross_entropy(kept(torch.from_numpy(data.train_inputs)), labels[:20]).item()
+    assert minima.train_loss[0] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "expected"),
+    [
+        ("auto", "cpu", "float32"),
+        ("auto", "cuda", "bfloat16"),
+        ("bfloat16", "cpu", "bfloat16"),
+        ("float32", "cuda", "float32"),
+    ],
+)
+def test_a_precision_is_that_of_the_setting_or_of_the_device(setting, device, expected):
+    assert training_precision(setting, device) == expected
 
 
 def test_divergence_is_told_with_network_epoch_and_cure():

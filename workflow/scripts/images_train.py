@@ -1,6 +1,7 @@
 from functools import partial
 
 from flatminima.data.dataset import from_arrays
+from flatminima.devices import training_precision
 from flatminima.formats.minima import NETWORKS, Minima
 from flatminima.models.load import build_module
 from flatminima.provenance.job import Job, run
@@ -13,6 +14,7 @@ def main(job: Job):
     if minima := job.joined(Minima, NETWORKS):
         return minima
     config = job.config
+    job.note(precision=training_precision(config["precision"], job.device))
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
     network = build_module(config["network"], dataset.shape, dataset.logits)
     return train_as(

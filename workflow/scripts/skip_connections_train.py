@@ -1,6 +1,7 @@
 from functools import partial
 
 from flatminima.data.dataset import from_arrays
+from flatminima.devices import training_precision
 from flatminima.provenance.job import Job, run
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.depths import train_depths
@@ -8,6 +9,7 @@ from flatminima.training.epochs import sgd
 
 
 def main(job: Job):
+    job.note(precision=training_precision(job.config["precision"], job.device))
     return train_depths(
         job.config,
         from_arrays(job.arrays("dataset"), job.inputs["dataset"]),

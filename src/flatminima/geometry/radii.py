@@ -15,7 +15,7 @@ from flatminima.models.network import Network
 
 # Bytes that directions may take at once, on a CPU and elsewhere. They are drawn in float32 and
 # scaled to the minimum while those of before are still there.
-_CPU_MEMORY = 2**30
+_CPU_MEMORY = 2**26
 _GPU_MEMORY = 2**34
 _PER_NUMBER = 12
 

@@ -60,7 +60,7 @@ def basins(
         decades: tolerance of log10 V along one direction, which sets that of the radii. Where it is
             finer than ``resolution``, it is that which counts.
         memory: bytes that directions may take at once, approximately: they are drawn and measured
-            in as many parts as that takes, which changes results by rounding at most. None: 1 GiB
+            in as many parts as that takes, which changes results by rounding at most. None: 64 MiB
             on a CPU and 16 GiB elsewhere.
     """
     rays = basin_rays(

@@ -183,6 +183,20 @@ def test_a_cutoff_is_reached_to_the_tolerance_where_the_loss_has_kinks():
         assert (loss(radii * (1 + 1.01 * tolerance), rays) >= cutoff).all()
 
 
+def test_cutoffs_that_are_almost_the_same_have_almost_the_same_radii_whatever_rounding_does():
+    curvatures = random_curvatures(200)
+
+    def loss(distances, rays):
+        exact = curvatures[rays] * distances**2 * (1 + 0.3 * np.sin(3 * np.log(distances + 1e-9)))
+        return exact.astype(np.float32).astype(np.float64)
+
+    tolerance = 1e-5
+    search = {"start": 1e-4, "limit": 1e3, "tolerance": tolerance}
+    alone = first_crossings(loss, 200, [0.1], **search).radii[0]
+    radii = first_crossings(loss, 200, [0.1, 0.1 + 1e-9, 0.1 + 1e-8], **search).radii
+    np.testing.assert_allclose(radii, np.tile(alone, (3, 1)), rtol=2 * tolerance)
+
+
 def test_four_cutoffs_cost_fewer_than_sixty_evaluations_a_ray():
     evaluations = 0
     curvatures = random_curvatures(256)

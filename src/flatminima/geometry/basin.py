@@ -229,8 +229,12 @@ class _Ways:
             radii[which[found], ray[found]] = np.exp(place[found])
             which, ray, place = which[~found], ray[~found], place[~found]
             new = np.full(radii.shape, np.inf)
-            new[which, ray] = np.exp(place)
-            self.visit(new.T)
+            new[which, ray] = place
+            new.sort(axis=0)
+            # One visit does for cutoffs that are almost the same.
+            with np.errstate(invalid="ignore"):
+                new[1:][np.diff(new, axis=0) <= tolerance] = np.inf
+            self.visit(np.exp(new.T))
             rounds += 1
         return radii
 
@@ -319,7 +323,8 @@ def _interpolate(
     from above: it is that of the interpolation with one distance less.
     """
     low, high = logs[:, 1], logs[:, 2]
-    rising = np.diff(heights, axis=1) > 0
+    # Between distances closer than the tolerance it is rounding that rises.
+    rising = (np.diff(heights, axis=1) > 0) & (np.diff(logs, axis=1) > tolerance)
     outer = np.where(rising[:, [0, 2]], heights[:, [0, 3]], np.nan)
     order = np.argsort(np.abs(outer - target[:, None]), axis=1)
     x = np.concatenate([heights[:, 1:3], np.take_along_axis(outer, order, axis=1)], axis=1)

@@ -96,7 +96,8 @@ class RowResNet:
                 while training, and not the statistics in the vectors.
         """
         rows = _rows(inputs[None]).expand(len(vectors), -1, -1, -1)
-        return self._forward(self._tape(vectors, by_the_points), rows)
+        tape = self._tape(vectors, by_the_points=by_the_points, recording=False)
+        return self._forward(tape, rows)
 
     def gradients(
         self,
@@ -113,7 +114,7 @@ class RowResNet:
             Gradients, zero at running statistics; and vectors that hold mean and variance, without
             bias, of the points at the places of the running statistics and are zero elsewhere.
         """
-        tape = self._tape(vectors, by_the_points=True)
+        tape = self._tape(vectors, by_the_points=True, recording=True)
         logits = self._forward(tape, _rows(inputs))
         tape.back(slopes(logits))
         gradient = self._spread.gathered(tape.of_spread)
@@ -126,9 +127,9 @@ class RowResNet:
                 views[name].copy_(value)
         return gradient, moments
 
-    def _tape(self, vectors: Tensor, by_the_points: bool) -> "_Tape":
+    def _tape(self, vectors: Tensor, *, by_the_points: bool, recording: bool) -> "_Tape":
         values, spread = self._layout.views(vectors), self._spread.taken(vectors)
-        return _Tape(values, spread, self._eps, by_the_points)
+        return _Tape(values, spread, self._eps, by_the_points=by_the_points, recording=recording)
 
     def _forward(self, tape: "_Tape", x: Tensor) -> Tensor:
         x = tape.convolved(x, "stem", first=True)
@@ -257,7 +258,9 @@ class _Tape:
         values: Mapping[str, Tensor],
         spread: Mapping[str, Tensor],
         eps: float,
+        *,
         by_the_points: bool,
+        recording: bool,
     ) -> None:
         self.moments: dict[str, Tensor] = {}
         self.of_spread: dict[str, Tensor] = {}
@@ -266,8 +269,14 @@ class _Tape:
         self._spread = spread
         self._eps = eps
         self._by_the_points = by_the_points
+        self._recording = recording
         self._back: list[Callable[[Tensor], Tensor]] = []
         self._shortcuts: list[Tensor] = []
+
+    def _follow(self, back: Callable[[Tensor], Tensor]) -> None:
+        # What goes back holds the maps of its layer, all of which take much memory.
+        if self._recording:
+            self._back.append(back)
 
     def back(self, slope: Tensor) -> None:
         """Find all gradients from those by the logits."""
@@ -293,7 +302,7 @@ class _Tape:
             of_x.baddbmm_(slope[:, :-2].flatten(1, 2), bands[2].mT)
             return of_x
 
-        self._back.append(back)
+        self._follow(back)
         return result.view(len(x), rows, points, -1)
 
     def halved(self, x: Tensor, name: str) -> Tensor:
@@ -312,7 +321,7 @@ class _Tape:
                 of_x[:, tap : tap + rows - 2 : 2] += of_seen[:, :, :, tap]
             return of_x[:, 1:-1].flatten(1, 2)
 
-        self._back.append(back)
+        self._follow(back)
         return result.view(networks, -1, points, result.shape[2])
 
     def normalised(self, x: Tensor, name: str) -> Tensor:
@@ -351,7 +360,7 @@ class _Tape:
             torch.mul(slope.view(x.shape), scale[:, None], out=of_x[:, 1:-1])
             return of_x
 
-        self._back.append(back)
+        self._follow(back)
         return result
 
     def forked(self, x: Tensor) -> Tensor:
@@ -361,7 +370,7 @@ class _Tape:
             slope[:, 1:-1] += self._shortcuts.pop()
             return slope
 
-        self._back.append(back)
+        self._follow(back)
         return x
 
     def added(self, x: Tensor, before: Tensor, pool: Tensor | None) -> Tensor:
@@ -378,7 +387,7 @@ class _Tape:
             self._shortcuts.append(inner)
             return slope
 
-        self._back.append(back)
+        self._follow(back)
         return x
 
     def classified(self, x: Tensor, name: str) -> Tensor:
@@ -395,7 +404,7 @@ class _Tape:
             self.of_values[f"{name}.bias"] = slope.sum(1)
             return (slope @ weight / places).repeat(1, rows, columns)
 
-        self._back.append(back)
+        self._follow(back)
         return torch.baddbmm(bias[:, None], mean, weight.mT)
 
 

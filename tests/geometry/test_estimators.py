@@ -310,8 +310,12 @@ def test_the_fittest_is_chosen_by_its_bound():
     landscape = around(n, quadratic(values))
     right, wrong = (from_diagonal(v, damping=0.0) for v in (values, 1 / values))
     for tried in ([identity(), wrong, right], [right, identity()]):
-        found = fittest(tried, landscape, 0.5, of="volumes", indices=range(8), seed=0)
-        assert found is right
+        volume, mass = fittest(tried, landscape, 0.5, indices=range(8), seed=0)
+        assert volume is right
+        bounds = [
+            follow(landscape, 0.5, by, indices=range(8), seed=0).masses.mean() for by in tried
+        ]
+        assert mass is tried[np.argmax(bounds)]
 
 
 def test_a_jacobian_that_does_not_fit_is_taken_at_fewer_points():

@@ -142,6 +142,10 @@ def tell_times():
     """Tell Snakemake of all results that are there, before it looks at any."""
     if workflow.exec_mode == ExecMode.DEFAULT:
         lock_apart()
+        if workflow.local_exec:
+            # To keep to a number of jobs a second, Snakemake looks for ready ones a second after
+            # each look, with a thread for every job that began: a tenth of a core after a hundred.
+            workflow.scheduling_settings.max_jobs_per_timespan = None
         if not workflow.dryrun:
             ensure_writable(Path(RESULTS))
     known = {*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))}

@@ -15,7 +15,7 @@ minimum's own predictions is below a bound. Only the weights in filters move; bi
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from flatminima.geometry.preconditioning import (
     jacobian,
     positions,
 )
-from flatminima.geometry.radii import SCOUTS, basin_along, scouted_start
+from flatminima.geometry.radii import SCOUTS, START, basin_along, scouted_start
 from flatminima.geometry.splitting import Splitting, split
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
 from flatminima.geometry.volume import LogMean, log_gaussian_integrals, log_mean, log_unit_ball
@@ -43,13 +43,13 @@ _LIMIT = 1e3
 # Bytes that directions may take at once, each in float32 and float64 while it is made.
 _MEMORY = 2**30
 _PER_NUMBER = 24
+# Rays for which it pays to look first how long they are.
+_SCOUTED = 64
 # Places on the way to a particle at which it is looked whether it is seen.
 _LOOKS = 33
 
 DAMPINGS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 """Of the diagonal of a preconditioner: those that are tried."""
-
-Quantity = Literal["volumes", "masses"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,14 +193,13 @@ def basin_volume(
 
     def region(landscape: Landscape, level: float) -> Region:
         apart = range(directions, directions + pilots)
-        volume, mass = (
-            fittest(tried, landscape, level, of=of, indices=apart, **options)
-            for of in get_args(Quantity)
-        )
-        uniform, shaped, gaussian = rays = [
-            follow(landscape, level, by, indices=range(directions), **options)
-            for by in (identity(), volume, mass)
-        ]
+        volume, mass = fittest(tried, landscape, level, indices=apart, **options)
+        # Where one of them is none, or one serves for both, its rays are followed once.
+        of_all = {
+            by: follow(landscape, level, by, indices=range(directions), **options)
+            for by in dict.fromkeys((tried[0], volume, mass))
+        }
+        uniform, shaped, gaussian = rays = [of_all[by] for by in (tried[0], volume, mass)]
         return Region(
             level=level,
             uniform=log_mean(uniform.volumes, uniform.volume_constant, seed=seed),
@@ -258,27 +257,19 @@ def candidates(
 
 
 def fittest(
-    tried: Sequence[Preconditioner],
-    landscape: Landscape,
-    level: float,
-    *,
-    of: Quantity,
-    **options: Any,
-) -> Preconditioner:
-    """The preconditioner with the greatest mean-log bound of the volume or the Gaussian mass.
+    tried: Sequence[Preconditioner], landscape: Landscape, level: float, **options: Any
+) -> tuple[Preconditioner, Preconditioner]:
+    """The preconditioners with the greatest mean-log bounds, of the volume and of the mass.
 
     With determinant 1 every one gives a lower bound of the same quantity, so the best is that of
     the greatest. It is chosen along directions of its own: along those that measure, a lucky choice
     would pass for a large region. Other arguments are those of ``follow``.
     """
     if len(tried) == 1:
-        return tried[0]
-
-    def bound(candidate: Preconditioner) -> float:
-        rays = follow(landscape, level, candidate, **options)
-        return float((rays.volumes if of == "volumes" else rays.masses).mean())
-
-    return max(tried, key=bound)
+        return tried[0], tried[0]
+    rays = [follow(landscape, level, candidate, **options) for candidate in tried]
+    volumes, masses = ([getattr(of, name).mean() for of in rays] for name in ("volumes", "masses"))
+    return tried[int(np.argmax(volumes))], tried[int(np.argmax(masses))]
 
 
 def follow(
@@ -350,8 +341,12 @@ def crossings(
         raise ValueError(f"the minimum itself lies above {level}, so it has no such region")
     moving = positions(layout).to(minimum.device)
     size = max(1, memory // (_PER_NUMBER * layout.size))
-    scouts = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=range(SCOUTS))
-    start = scouted_start(landscape, scouts, [level])
+    start = START
+    if len(indices) >= _SCOUTED:
+        scouts = draw_preconditioned(
+            layout, minimum, preconditioner, seed=seed, indices=range(SCOUTS)
+        )
+        start = scouted_start(landscape, scouts, [level])
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)

@@ -25,8 +25,9 @@ ROUNDED = 2
 # The step in ln r that gives the slope of the loss there.
 _STEP = 1e-3
 
-# Where searches begin, in units of the distance at which a displacement is as long as the weights.
-_START = 1e-3
+START = 1e-3
+"""Where searches begin, in units of the distance at which a displacement is as long as the weights,
+unless something is known of the radii."""
 
 SCOUTS = 2
 """Along how many directions, the first ones, searches learn where to begin."""
@@ -142,7 +143,7 @@ def basin_along(
     decades: float,
     *,
     limit: float = 100.0,
-    start: float = _START,
+    start: float = START,
 ) -> Basin:
     """The basin along directions, each with a tolerance of log10 V in decades.
 
@@ -174,13 +175,13 @@ def scouted_start(
     height = landscape.at_minimum()
     above = [cutoff for cutoff in cutoffs if cutoff > height]
     if not above:
-        return _START
+        return START
     pair = along_vectors(landscape, scouts, scouts.vectors)
     # To a fifth of the radius or so.
     nearest = basin_along(*pair, [min(above)], 0.1 * scouts.dimension).radii.min()
     if not np.isfinite(nearest):
-        return _START
-    return float(_START * 2.0 ** np.floor(np.log2(nearest / (_START * scouts.reach)) - 2))
+        return START
+    return float(START * 2.0 ** np.floor(np.log2(nearest / (START * scouts.reach)) - 2))
 
 
 def radius_tolerance(parameters: Tensor, dimension: int, decades: float) -> float:

@@ -148,7 +148,7 @@ def tell_times():
             workflow.scheduling_settings.max_jobs_per_timespan = None
         if not workflow.dryrun:
             ensure_writable(Path(RESULTS))
-    known = {*PLAN.outputs, *map(str, Path(RESULTS, "benchmarks").rglob("*.tsv"))}
+    known = set(PLAN.outputs)
     for path in known.union(map(str, Path(RESULTS).rglob("*"))):
         timed(path)
         # What has no manifest is no result, such as the page of a run that failed.
@@ -200,7 +200,7 @@ def asked(gpu):
 
 
 def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=None):
-    """Declare a rule; ``place`` is that of its logs and benchmarks, ``done_by`` names the script."""
+    """Declare a rule; ``place`` is that of its logs, ``done_by`` names the script."""
 
     rule:
         name:
@@ -211,8 +211,6 @@ def declare(name, done_by, message, place, inputs, outputs, gpu=0, constraints=N
             **recorded(**outputs),
         log:
             f"{RESULTS}/logs/{place}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/{place}.tsv"
         wildcard_constraints:
             **(constraints or {}),
         resources:

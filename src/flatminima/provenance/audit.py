@@ -44,6 +44,7 @@ from flatminima.provenance.recipe import (
 Resolve = Callable[[tuple[str, ...], str, Mapping[str, str]], Mapping[str, Any] | None]
 """What a job would be given now: ``resolve(config_files, rule, wildcards)``; None if nothing."""
 
+# Benchmarks are of earlier versions; manifests say how long a job took.
 UNRECORDED = frozenset({FOLDER, "logs", "benchmarks", "checkpoints"})
 """Folders whose files are no results and have no manifests."""
 

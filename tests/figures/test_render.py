@@ -36,8 +36,7 @@ digests = {}
 for name, suffixes in json.loads(sys.argv[2]).items():
     draw = importlib.import_module(f"flatminima.figures.{name}").draw
     with np.load(f"{sys.argv[1]}/{name}.npz", allow_pickle=False) as data:
-        for suffix in suffixes:
-            picture = render.picture(draw, dict(data), suffix)
+        for suffix, picture in render.pictures(draw, dict(data), suffixes).items():
             digests[f"{name}.{suffix}"] = hashlib.sha256(picture).hexdigest()
 print(json.dumps({"digests": digests, "modules": sorted(sys.modules)}))
 """
@@ -98,8 +97,7 @@ def test_another_process_draws_the_same_bytes_from_the_download(figures, tmp_pat
     for name, suffixes in asked.items():
         module, data = figures[name]
         (tmp_path / f"{name}.npz").write_bytes(render.archive(data))
-        for suffix in suffixes:
-            picture = render.picture(module.draw, data, suffix)
+        for suffix, picture in render.pictures(module.draw, data, suffixes).items():
             digests[f"{name}.{suffix}"] = hashlib.sha256(picture).hexdigest()
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     done = subprocess.run(
@@ -146,19 +144,20 @@ def test_the_size_of_a_picture_is_that_of_its_view_box():
 
 
 def test_pictures_have_the_asked_size_and_background():
-    light = render.picture(simple, SIMPLE, "svg").decode()
+    drawn = render.pictures(simple, SIMPLE)
+    light = drawn["svg"].decode()
     assert 'width="518.4pt"' in light
-    assert 'width="244.8pt"' in render.picture(simple, SIMPLE, "narrow.svg").decode()
+    assert b'width="244.8pt"' in drawn["narrow.svg"]
     assert "<dc:date>" not in light
     assert "<text" not in light
     background = re.search(r'<g id="patch_1">(.*?)</g>', light, re.DOTALL)
     assert background is None or "fill: none" in background.group(1)
-    dark = render.picture(simple, SIMPLE, "dark.svg").decode()
+    dark = drawn["dark.svg"].decode()
     assert style.PALETTES["dark"].ink in dark
     assert style.PALETTES["dark"].ink not in light
-    png = render.picture(simple, SIMPLE, "png")
+    png = drawn["png"]
     assert int.from_bytes(png[16:20], "big") == 1440  # 7.2 inches at 200 dots
-    assert b"CreationDate" not in render.picture(simple, SIMPLE, "pdf")
+    assert b"CreationDate" not in drawn["pdf"]
 
 
 def test_archive_round_trip_without_pickle():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flatminima.figures import skip_connections
-from flatminima.figures.render import LOOKS, picture
+from flatminima.figures.render import LOOKS, pictures
 from flatminima.figures.style import Look
 from flatminima.models.statistics import STATISTICS
 
@@ -89,6 +89,6 @@ def test_words_give_means_by_depth_kind_and_statistics(data):
 @pytest.mark.parametrize("suffix", ["svg", "narrow.dark.svg"])
 def test_bytes_are_the_same_twice_and_few(data, suffix):
     assert suffix in LOOKS
-    first = picture(skip_connections.draw, data, suffix)
-    assert first == picture(skip_connections.draw, data, suffix)
+    first = pictures(skip_connections.draw, data, [suffix])[suffix]
+    assert first == pictures(skip_connections.draw, data, [suffix])[suffix]
     assert len(first) < 1e6

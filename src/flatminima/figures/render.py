@@ -3,10 +3,11 @@
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from flatminima.figure_record import PICTURES, VARIANTS, FigureRecord
 from flatminima.figures.figure import Drawn, Packed
@@ -33,7 +34,7 @@ def contents(module: Drawn | Packed, data: Any, title: str | None) -> Mapping[st
     """
     if isinstance(module, Packed):
         return module.files(data)
-    files = {suffix: picture(module.draw, data, suffix) for suffix in LOOKS}
+    files = pictures(module.draw, data)
     sizes = {suffix: picture_size(files[suffix]) for suffix in VARIANTS}
     record = FigureRecord(title or module.TITLE, module.alt(data), sizes, module.SOURCE)
     return {**files, "npz": archive(data), "json": record.content()}
@@ -51,24 +52,34 @@ def picture_size(svg: bytes) -> tuple[int, int]:
     return round(float(box[1])), round(float(box[2]))
 
 
-def picture(draw: Draw, data: Data, suffix: str) -> bytes:
-    """Draw one rendering. SVGs are transparent, PNG (200 dots per inch) and PDF white.
+def pictures(draw: Draw, data: Data, suffixes: Iterable[str] = PICTURES) -> dict[str, bytes]:
+    """Draw some renderings, each look once.
 
-    What a figure asks to be drawn as pixels has 200 dots per inch in an SVG and 300 in a PDF.
+    SVGs are transparent, PNG (200 dots per inch) and PDF white. What a figure asks to be drawn
+    as pixels has 200 dots per inch in an SVG and 300 in a PDF.
     """
-    look = LOOKS[suffix]
-    form = suffix.rpartition(".")[2]
+    suffixes, files = list(suffixes), {}
+    for look in dict.fromkeys(LOOKS[suffix] for suffix in suffixes):
+        with context(look):
+            figure = draw(data, look)
+            for suffix in (suffix for suffix in suffixes if LOOKS[suffix] == look):
+                files[suffix] = _saved(figure, suffix.rpartition(".")[2])
+                # Everything has its place now.
+                figure.set_layout_engine("none")
+    return {suffix: files[suffix] for suffix in suffixes}
+
+
+def _saved(figure: Figure, form: str) -> bytes:
     stream = io.BytesIO()
-    with context(look):
-        # What a backend writes by itself (dates, its version) would change the bytes.
-        unsaid = {"svg": "Date", "png": "Software", "pdf": "CreationDate"}[form]
-        draw(data, look).savefig(
-            stream,
-            format=form,
-            dpi=300 if form == "pdf" else 200,
-            facecolor="none" if form == "svg" else "white",
-            metadata={unsaid: None},
-        )
+    # What a backend writes by itself (dates, its version) would change the bytes.
+    unsaid = {"svg": "Date", "png": "Software", "pdf": "CreationDate"}[form]
+    figure.savefig(
+        stream,
+        format=form,
+        dpi=300 if form == "pdf" else 200,
+        facecolor="none" if form == "svg" else "white",
+        metadata={unsaid: None},
+    )
     return stream.getvalue()
 
 

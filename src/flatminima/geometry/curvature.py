@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 from torch.func import jacrev, vmap
 from torch.nn import functional
@@ -124,6 +123,8 @@ def largest_eigenpairs(
         raise ValueError("the curvature of the loss is not finite here")
     if not image.any():
         return np.zeros(count), np.zeros((matrix.size, count))
+    from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415 (half a second that most jobs spare)
+
     linear = LinearOperator(matrix.shape, matvec=matrix.of_array, dtype=np.float64)
     values, vectors = eigsh(linear, k=count, which="LA", v0=start, tol=tolerance)
     order = np.argsort(-values)

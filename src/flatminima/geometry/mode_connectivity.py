@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
-from scipy.integrate import quad
 from torch import Tensor
 
 from flatminima.errors import DivergedError
@@ -82,6 +81,8 @@ class Path:
             # The derivative of a Bezier curve is one of the steps between its points.
             weights = point_weights("bezier", pieces, np.array([t]))[0]
             return pieces * math.sqrt(max(0.0, float(weights @ gram @ weights)))
+
+        from scipy.integrate import quad  # noqa: PLC0415 (half a second that most jobs spare)
 
         return float(quad(speed, 0, until, epsrel=1e-10, limit=500)[0])
 

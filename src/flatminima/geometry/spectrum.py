@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -180,6 +179,8 @@ def _quadratures(
     bends: Operator, probes: int, steps: int, seed: int
 ) -> tuple[Float[np.ndarray, "probes steps"], Float[np.ndarray, "probes steps"]]:
     """Gauss quadratures of the spectrum, one from each random vector."""
+    from curvlinops.papyan2020traces.spectrum import fast_lanczos  # noqa: PLC0415 (half a second that most jobs spare)
+
     nodes, weights = np.empty((2, probes, steps))
     for probe in range(probes):
         address = int(generator(seed, "quadrature", probe).integers(2**63))

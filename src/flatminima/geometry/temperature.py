@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int
-from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from flatminima.models.evaluation import underlying
@@ -84,6 +83,8 @@ def temperature_at(
     Raises:
         ValueError: if the level is not between 0 and ln C.
     """
+    from scipy.optimize import brentq, minimize_scalar  # noqa: PLC0415 (half a second that most jobs spare)
+
     logits = network.logits(minimum[None].double(), inputs.double())
     classes = max(2, logits.shape[-1])
     if not 0 < level < math.log(classes):

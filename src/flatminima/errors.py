@@ -1,5 +1,7 @@
 """Errors that a person can act on."""
 
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user can cure: the message says what is wrong, where, and what to do.
@@ -18,6 +20,13 @@ class DamagedFileError(UserError):
 
 class DivergedError(UserError):
     """Training left the finite numbers."""
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise a ValueError that lists the choices if an option is none of them."""
+    *most, last = choices
+    if value not in (*most, last):
+        raise ValueError(f"{name} is {value!r}; it is {', '.join(most)} or {last}")
 
 
 def quoted(text: object, length: int = 300) -> str:

@@ -147,7 +147,7 @@ def test_nothing_is_updated(statistics):
 def test_points_in_parts_are_points_at_once(strategy, statistics):
     network, vectors, inputs = case("resnet", points=11)
     whole = Evaluator(network, statistics, strategy=strategy)
-    numbers = whole._strategies(inputs.device).numbers(inputs)
+    numbers = whole._strategies(inputs).numbers(inputs)
     for points in (1, 4, 10):
         parted = Evaluator(network, statistics, strategy=strategy, memory=4 * points * numbers)
         torch.testing.assert_close(
@@ -297,7 +297,9 @@ def test_networks_without_modules_stay_as_they_are():
 
 def test_wrong_statistics_are_refused():
     network = ModuleNetwork(nn.Linear(2, 1))
-    with pytest.raises(ValueError, match="statistics are 'running'; they are one of frozen, "):
+    with pytest.raises(
+        ValueError, match=r"statistics is .running.; it is frozen, refreshed or batch"
+    ):
         Evaluator(network, "running")
     with pytest.raises(ValueError, match="batch is None; statistics of batches take a size"):
         Evaluator(network, "batch")

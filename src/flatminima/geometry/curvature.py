@@ -142,7 +142,7 @@ def second_derivatives(
 
     Directions count at their length: a vector twice as long bends the loss four times as much.
     """
-    units = sum(shape[0] for _, shape in network.layout.shapes)
+    units = network.layout.units
     # Vectors, their directions and displacements; units before and after ReLU and their gradients.
     numbers = 4 * (vectors.shape[1] + 2 * units * len(inputs))
     size = max(1, _MEMORY // (8 * numbers))
@@ -234,7 +234,7 @@ def _pulled(outputs: Tensor, by: Tensor, weights: Tensor) -> Tensor:
 
 def _at_once(network: Network, inputs: Float[Tensor, "points ..."]) -> int:
     """How many vectors the matrices of a network are multiplied with in ``_MEMORY`` bytes."""
-    units = sum(shape[0] for _, shape in network.layout.shapes)
+    units = network.layout.units
     places = math.prod(inputs.shape[2:])
     return max(1, _MEMORY // (8 * (network.layout.size + 2 * units * len(inputs) * places)))
 

@@ -11,23 +11,77 @@ its filter at the minimum. They differ in how u is drawn:
   and the volume in weight space is det S times the volume in those units, without bias.
 
 Biases belong to no filter and do not move, so n counts the weights in filters, not all parameters.
+Nothing that is scaled by it can move a filter of norm zero: either it is held, and n does not count
+its weights, or the minimum is refused (``Layout.zero``). Weights that were pruned are in no filter.
 """
 
 import bisect
 import itertools
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from flatminima.errors import one_of
 from flatminima.models.layout import Layout
 from flatminima.seeding import generator
 
 Kind = Literal["paper", "exact"]
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """The filters of a layout, or those that move around one minimum, without pruned weights.
+
+    Attributes:
+        positions: of their weights in a vector, filter after filter.
+        sizes: how many weights each has.
+        fan_in: how many it had before it was pruned.
+    """
+
+    positions: Int[np.ndarray, " weights"]
+    sizes: Int[np.ndarray, " filters"]
+    fan_in: Int[np.ndarray, " filters"]
+
+    def norms(self, vector: Float[Tensor, " parameters"]) -> Float[np.ndarray, " filters"]:
+        """Euclidean norm of each filter, float64."""
+        values = vector.detach().cpu().double().numpy()[self.positions]
+        starts = np.cumsum(self.sizes) - self.sizes
+        return np.asarray(np.sqrt(np.add.reduceat(np.square(values), starts)))
+
+    def only(self, kept: Bool[np.ndarray, " filters"]) -> "Filters":
+        """Some of them."""
+        positions = self.positions[np.repeat(kept, self.sizes)]
+        return Filters(positions, self.sizes[kept], self.fan_in[kept])
+
+
+@dataclass(frozen=True)
+class Held:
+    """What directions do not move, beside the n weights that they do.
+
+    Attributes:
+        zero: how many filters have norm zero.
+        weights: how many weights these have.
+        pruned: how many weights are taken away by a mask.
+        frozen: how many parameters are frozen.
+    """
+
+    zero: int
+    weights: int
+    pruned: int
+    frozen: int
+
+    def __str__(self) -> str:
+        parts = {
+            f"{self.weights:,} in {self.zero:,} filters of norm zero": self.zero,
+            f"{self.pruned:,} pruned": self.pruned,
+            f"{self.frozen:,} frozen": self.frozen,
+        }
+        return ", ".join(text for text, count in parts.items() if count) or "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +109,7 @@ class Directions:
             Euclidean.
         log_determinant: what to add to ln V of the radii for a volume in weight space:
             ln det S for ``exact``, 0 for ``paper``.
-        dimension: n, the number of weights in filters.
+        dimension: n, the number of weights in filters that move.
         reach: distance at which the displacement is as long as the weights themselves
             (root mean square over directions); a natural unit for search limits and slices.
     """
@@ -83,9 +137,9 @@ def draw_units(layout: Layout, *, kind: Kind, seed: int, indices: range) -> Unit
     Raises:
         ValueError: if ``kind`` is unknown.
     """
-    if kind not in ("paper", "exact"):
-        raise ValueError(f"direction kind is {kind!r}; it is either 'paper' or 'exact'")
-    weights, sizes = weights_of_filters(layout)
+    one_of("kind", kind, get_args(Kind))
+    every = filters(layout)
+    weights, sizes = every.positions, every.sizes
     starts = np.cumsum(sizes) - sizes
     vectors = np.zeros((len(indices), layout.size), dtype=np.float32)
     for vector, index in zip(vectors, indices, strict=True):
@@ -102,22 +156,31 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
     """Scale unit directions to the filter norms of one minimum.
 
     Raises:
-        ValueError: if the minimum does not fit the layout, or one of its filters has norm zero:
-            no direction moves that filter, and its basin has no volume.
+        ValueError: if the minimum does not fit the layout, or a filter of it has norm zero and such
+            are not held, or all have.
     """
+    return stretch(restrict(units, minimum), minimum)
+
+
+def restrict(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> UnitDirections:
+    """Unit directions among the filters that move around a minimum; as they are where all do.
+
+    Uniform ones stay uniform on the unit sphere of the weights that are left.
+    """
+    moving, every = filters(units.layout, minimum), filters(units.layout)
+    if units.kind == "paper" or len(moving.sizes) == len(every.sizes):
+        return units
+    vectors = torch.zeros_like(units.vectors)
+    left = units.vectors[:, moving.positions]
+    vectors[:, moving.positions] = left / left.norm(dim=1, keepdim=True)
+    return replace(units, vectors=vectors)
+
+
+def stretch(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Directions:
+    """Multiply vectors by the filter norms of one minimum, as ``scale`` after ``restrict``."""
     layout = units.layout
-    if minimum.shape != (layout.size,):
-        raise ValueError(
-            f"minimum has shape {tuple(minimum.shape)}; expected ({layout.size},), one vector"
-        )
-    weights, sizes = weights_of_filters(layout)
-    norms = _norms(layout, minimum)
-    if not norms.all():
-        name = _filter_name(layout, int(np.flatnonzero(norms == 0)[0]))
-        raise ValueError(
-            f"{name} has norm zero, so no filter-scaled direction can move it; "
-            "train longer, or leave this minimum out"
-        )
+    moving = filters(layout, minimum)
+    norms, sizes = moving.norms(minimum), moving.sizes
     per_weight = np.repeat(norms, sizes)
     length = float(np.linalg.norm(norms))
     if units.kind == "paper":
@@ -127,9 +190,9 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
         log_determinant = float(np.log(per_weight).sum())
         reach = length / math.sqrt(np.square(per_weight).mean())
 
-    vectors = units.vectors.to(minimum) * _at_weights(layout, diagonal, minimum)
-    metric = _at_weights(layout, 1.0 if units.kind == "paper" else diagonal, minimum)
-    return Directions(vectors, metric, log_determinant, len(weights), reach)
+    vectors = units.vectors.to(minimum) * _at_weights(moving, diagonal, minimum)
+    metric = _at_weights(moving, 1.0 if units.kind == "paper" else diagonal, minimum)
+    return Directions(vectors, metric, log_determinant, len(moving.positions), reach)
 
 
 def filter_norms(
@@ -140,8 +203,8 @@ def filter_norms(
     In the dtype of the minimum. A filter of norm zero is no error: it is one that nothing scaled by
     it moves.
     """
-    _, sizes = weights_of_filters(layout)
-    return _at_weights(layout, np.repeat(_norms(layout, minimum), sizes), minimum)
+    every = filters(layout)
+    return _at_weights(every, np.repeat(every.norms(minimum), every.sizes), minimum)
 
 
 def metric(
@@ -155,27 +218,62 @@ def metric(
     return scale(UnitDirections(torch.zeros(0, layout.size), layout, kind), minimum).metric
 
 
-def weights_of_filters(
-    layout: Layout,
-) -> tuple[Int[np.ndarray, " weights"], Int[np.ndarray, " filters"]]:
-    """Positions of the weights in a vector, filter after filter, and the size of each filter."""
-    spans = layout.filters
-    positions = np.concatenate([np.arange(start, stop) for start, stop in spans])
-    return positions, np.array([stop - start for start, stop in spans])
+def filters(layout: Layout, minimum: Float[Tensor, " parameters"] | None = None) -> Filters:
+    """All filters of a layout, or those that move around a minimum.
+
+    Raises:
+        ValueError: if there are none, the minimum does not fit the layout, or a filter of it has
+            norm zero and such are not held, or all have.
+    """
+    spans = np.array(layout.filters, dtype=np.int64).reshape(-1, 2)
+    fan_in = np.diff(spans, axis=1)[:, 0]
+    positions = np.repeat(spans[:, 0] - np.cumsum(fan_in) + fan_in, fan_in) + np.arange(
+        fan_in.sum()
+    )
+    sizes = fan_in
+    if layout.pruned is not None:
+        numbers = np.repeat(np.arange(len(fan_in)), fan_in)
+        left = ~layout.pruned[positions]
+        positions, sizes = positions[left], np.bincount(numbers[left], minlength=len(fan_in))
+    every = Filters(positions, sizes, fan_in).only(sizes > 0)
+    if not len(every.sizes):
+        raise ValueError(
+            "no parameter of two dimensions or more moves, so there are no filters to scale by"
+        )
+    if minimum is None:
+        return every
+    if minimum.shape != (layout.size,):
+        raise ValueError(
+            f"minimum has shape {tuple(minimum.shape)}; expected ({layout.size},), one vector"
+        )
+    moves = every.norms(minimum) > 0
+    if not moves.any():
+        raise ValueError("all filters have norm zero, so no filter-scaled direction moves anything")
+    if layout.zero == "refuse" and not moves.all():
+        name = _filter_name(layout, int(np.flatnonzero(sizes)[~moves][0]))
+        raise ValueError(
+            f"{name} has norm zero, so no filter-scaled direction can move it; "
+            "train longer, leave this minimum out, or hold such filters"
+        )
+    return every if moves.all() else every.only(moves)
 
 
-def _at_weights(layout: Layout, values: np.ndarray | float, like: Tensor) -> Tensor:
-    """A vector of these values at the weights in filters, and zero elsewhere."""
-    full = np.zeros(layout.size)
-    full[weights_of_filters(layout)[0]] = values
+def held(layout: Layout, minimum: Float[Tensor, " parameters"]) -> Held:
+    """What filter-scaled directions around a minimum do not move; errors as of ``filters``."""
+    every, moving = filters(layout), filters(layout, minimum)
+    return Held(
+        zero=len(every.sizes) - len(moving.sizes),
+        weights=len(every.positions) - len(moving.positions),
+        pruned=0 if layout.pruned is None else int(layout.pruned.sum()),
+        frozen=layout.frozen,
+    )
+
+
+def _at_weights(some: Filters, values: np.ndarray | float, like: Tensor) -> Tensor:
+    """A vector of these values at the weights of filters, and zero elsewhere."""
+    full = np.zeros(len(like))
+    full[some.positions] = values
     return torch.from_numpy(full).to(like)
-
-
-def _norms(layout: Layout, minimum: Tensor) -> Float[np.ndarray, " filters"]:
-    """Euclidean norm of each filter, float64."""
-    weights, sizes = weights_of_filters(layout)
-    values = minimum.detach().cpu().double().numpy()[weights]
-    return np.asarray(np.sqrt(np.add.reduceat(np.square(values), np.cumsum(sizes) - sizes)))
 
 
 def _filter_name(layout: Layout, number: int) -> str:

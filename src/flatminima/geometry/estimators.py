@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.geometry.directions import Held, filters, held
 from flatminima.geometry.preconditioning import (
     Preconditioner,
     draw_preconditioned,
@@ -101,19 +102,23 @@ class BasinVolume:
         divergence: where the mean divergence from the minimum's predictions is below its bound.
         minimum_loss: mean loss at the minimum, nats.
         dimension: n, the number of weights that move.
+        held: what does not move with them.
     """
 
     loss: Region | None
     divergence: Region
     minimum_loss: float
     dimension: int
+    held: Held
 
     def __str__(self) -> str:
         below = "no basin: the loss at the minimum is not below the cutoff"
         if self.loss is not None:
             below = f"loss below {self.loss.level:g} nats\n{self.loss}"
+        beside = "" if str(self.held) == "none" else f"held beside them: {self.held}\n"
         return (
             f"{self.dimension:,} weights, loss {self.minimum_loss:.3g} nats at the minimum\n"
+            f"{beside}"
             f"{below}\n"
             f"divergence below {self.divergence.level:g} nats\n{self.divergence}"
         )
@@ -182,7 +187,8 @@ def basin_volume(
             parts as that takes, which changes results by rounding at most.
 
     Raises:
-        ValueError: if a filter of the minimum has norm zero, or there is no direction.
+        ValueError: if a filter of the minimum has norm zero and such are not held, there is no
+            direction, or what is given does not go together, see ``geometry.checked``.
     """
     network = with_statistics(network)
     loss = Landscape(network, minimum, minimum[None], inputs, labels)
@@ -215,18 +221,23 @@ def basin_volume(
         loss=region(loss, cutoff) if minimum_loss < cutoff else None,
         divergence=region(function, divergence),
         minimum_loss=minimum_loss,
-        dimension=len(positions(network.layout)),
+        dimension=len(positions(network.layout, minimum)),
+        held=held(network.layout, minimum),
     )
 
 
-def initial_measure(layout: Layout) -> GaussianMeasure:
+def initial_measure(
+    layout: Layout, minimum: Float[Tensor, " parameters"] | None = None
+) -> GaussianMeasure:
     """The Gaussian with the variance of the weights that torch's layers start from by default.
 
     These are uniform within ±1/√fan_in, where fan_in is the number of weights in a filter, and so
-    have the standard deviation 1/√(3 fan_in).
+    have the standard deviation 1/√(3 fan_in). It is of the weights that move around a minimum, or
+    of those in all filters.
     """
-    sizes = torch.tensor([stop - start for start, stop in layout.filters])
-    return GaussianMeasure(torch.repeat_interleave(1 / torch.sqrt(3.0 * sizes.double()), sizes))
+    some = filters(layout, minimum)
+    deviation = 1 / torch.sqrt(3.0 * torch.from_numpy(some.fan_in).double())
+    return GaussianMeasure(torch.repeat_interleave(deviation, torch.from_numpy(some.sizes)))
 
 
 def candidates(
@@ -244,7 +255,7 @@ def candidates(
     That of the logits and not of the loss: where a network is sure of its points, the loss is flat
     to every order at the minimum, and not at the edge of the region.
     """
-    weights = len(positions(network.layout))
+    weights = len(positions(network.layout, minimum))
     with torch.no_grad():
         outputs = network.logits(minimum[None], inputs[:2]).shape[-1]
     fitting = max(1, memory // (32 * weights * outputs))
@@ -284,7 +295,7 @@ def follow(
     Without one it is ``initial_measure``.
     """
     crossed = crossings(landscape, level, preconditioner, **options)
-    return weigh(crossed, measure or initial_measure(landscape.network.layout))
+    return weigh(crossed, measure or initial_measure(landscape.network.layout, landscape.minimum))
 
 
 @dataclass(frozen=True, eq=False)
@@ -339,7 +350,7 @@ def crossings(
         raise ValueError("a region is measured along at least one direction")
     if not landscape.at_minimum() < level:
         raise ValueError(f"the minimum itself lies above {level}, so it has no such region")
-    moving = positions(layout).to(minimum.device)
+    moving = positions(layout, minimum).to(minimum.device)
     size = max(1, memory // (_PER_NUMBER * layout.size))
     start = START
     if len(indices) >= _SCOUTED:
@@ -411,7 +422,7 @@ def split_region(
         share it is the mass of what rays measure.
     """
     minimum = landscape.minimum
-    moving = positions(landscape.network.layout).to(minimum.device)
+    moving = positions(landscape.network.layout, minimum).to(minimum.device)
     deviation = measure.deviation.to(minimum.device)
     place = minimum[moving].double()
     centre = torch.zeros_like(place) if measure.centre is None else measure.centre.to(place)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.directions import draw
+from flatminima.geometry.directions import Held, draw, held
 from flatminima.geometry.roughness import Roughness, roughness
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator, with_statistics
@@ -32,12 +32,14 @@ class LossSurface:
             finite where the logits leave the range of their dtype.
         accuracy: share of points that are right, float64; NaN where the loss is not finite.
         batch_norm: which statistics normalise away from the minimum; None without batch norm.
+        held: what does not move, beside the biases.
     """
 
     axis: Float[np.ndarray, " grid"]
     loss: Float[np.ndarray, "grid grid"]
     accuracy: Float[np.ndarray, "grid grid"]
     batch_norm: Statistics | None
+    held: Held
 
     @property
     def roughness(self) -> Roughness:
@@ -106,4 +108,5 @@ def loss_surface(
         loss=loss,
         accuracy=np.where(np.isfinite(loss), accuracy, np.nan),
         batch_norm=used or None,
+        held=held(network.layout, minimum),
     )

@@ -46,6 +46,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.errors import one_of
 from flatminima.flatness_measures import BALLS, Ball
 from flatminima.geometry.curvature import (
     hessian,
@@ -353,8 +354,7 @@ def measures(
     Raises:
         ValueError: if an argument is out of range, or no temperature gives that loss.
     """
-    if ball not in BALLS:
-        raise ValueError(f"ball is {ball!r}; it is one of {', '.join(BALLS)}")
+    one_of("ball", ball, BALLS)
     linear = linearise(network, minimum, inputs, labels)
     if level is not None:
         temperature = at_loss(network, minimum, inputs, labels, level).temperature

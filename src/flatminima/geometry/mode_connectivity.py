@@ -9,14 +9,14 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from flatminima.errors import DivergedError
+from flatminima.errors import DivergedError, one_of
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.module import ModuleNetwork
@@ -129,8 +129,7 @@ def point_weights(
     Raises:
         ValueError: if there is no such kind of path, or it has less than one point.
     """
-    if kind not in ("bezier", "polychain"):
-        raise ValueError(f"kind is {kind!r}; a path is of kind bezier or polychain")
+    one_of("kind", kind, get_args(Kind))
     if points < 1:
         raise ValueError(f"a path of {points} points has no ends")
     t, numbers, degree = np.asarray(t, np.float64)[:, None], np.arange(points), points - 1

@@ -21,9 +21,10 @@ from flatminima.geometry.curvature import logit_jacobian
 from flatminima.geometry.directions import (
     Directions,
     draw_units,
+    filters,
     metric,
-    scale,
-    weights_of_filters,
+    restrict,
+    stretch,
 )
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
@@ -142,17 +143,19 @@ def draw_preconditioned(
     Raises:
         ValueError: as :func:`flatminima.geometry.directions.draw`.
     """
-    units = draw_units(layout, kind="exact", seed=seed, indices=indices)
-    moving = positions(layout)
+    units = restrict(draw_units(layout, kind="exact", seed=seed, indices=indices), minimum)
+    moving = positions(layout, minimum)
     vectors = torch.zeros_like(units.vectors)
     drawn = units.vectors[:, moving].to(preconditioner.diagonal.device)
     vectors[:, moving] = preconditioner.apply(drawn).to(vectors)
-    return scale(replace(units, vectors=vectors), minimum)
+    return stretch(replace(units, vectors=vectors), minimum)
 
 
-def positions(layout: Layout) -> Int[Tensor, " weights"]:
-    """Where the weights that move lie in a vector, filter after filter."""
-    return torch.from_numpy(weights_of_filters(layout)[0])
+def positions(
+    layout: Layout, minimum: Float[Tensor, " parameters"] | None = None
+) -> Int[Tensor, " weights"]:
+    """Where the weights that move lie in a vector, filter after filter; without it, of all."""
+    return torch.from_numpy(filters(layout, minimum).positions)
 
 
 def jacobian(
@@ -168,7 +171,7 @@ def jacobian(
         As many rows as points times logits.
     """
     derivatives, logits = logit_jacobian(network, minimum, inputs)
-    moving = positions(network.layout).to(minimum.device)
+    moving = positions(network.layout, minimum).to(minimum.device)
     scale = metric(network.layout, minimum.detach().double(), "exact")[moving]
     return (derivatives[..., moving] / math.sqrt(len(logits))).flatten(0, 1) * scale
 

@@ -6,13 +6,14 @@ are iterated until they are found, have bounds of their residuals instead.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.errors import one_of
 from flatminima.geometry.curvature import Operator, gauss_newton, hessian, largest_eigenpairs
 from flatminima.geometry.directions import metric
 from flatminima.geometry.sampled import Sampled, mean_of
@@ -81,6 +82,8 @@ def operator(
         units: ``raw``, or ``filter`` for S A S, with S what a filter-normalised unit of distance is
             for each weight (``directions.metric``), zero for parameters in no filter.
     """
+    one_of("matrix", matrix, get_args(Matrix))
+    one_of("units", units, get_args(Units))
     scale = None if units == "raw" else metric(network.layout, minimum.double(), "exact")
     return _MATRICES[matrix](network, minimum, inputs, labels).scaled(scale)
 

@@ -1,6 +1,5 @@
 """Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
-import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from flatminima.errors import one_of
 from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
@@ -18,7 +18,7 @@ from flatminima.models.normalisation import (
     moments_in_parts,
 )
 from flatminima.models.statistics import STATISTICS, Statistics
-from flatminima.models.strategies import Strategies
+from flatminima.models.strategies import STRATEGIES, Strategies
 
 # Bytes that feature maps in float32 may take: on a CPU few enough to stay near its caches.
 _CPU_MEMORY = 2**26
@@ -45,7 +45,8 @@ class Evaluator:
         used: the strategies that were used, by points at a time and whether for several networks.
 
     Raises:
-        ValueError: if there are no such statistics, or the size of a batch is missing.
+        ValueError: if there are no such statistics, no such strategy, or the size of a batch is
+            missing.
     """
 
     network: ModuleNetwork
@@ -53,13 +54,15 @@ class Evaluator:
     batch: int | None = None
     memory: int | None = None
     strategy: str | None = None
-    _ready: dict[torch.device, Strategies] = field(default_factory=dict, init=False)
+    _ready: dict[tuple[torch.device, torch.dtype], Strategies] = field(
+        default_factory=dict, init=False
+    )
     used: dict[tuple[int, bool], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        if self.statistics not in STATISTICS:
-            names = ", ".join(STATISTICS)
-            raise ValueError(f"statistics are {self.statistics!r}; they are one of {names}")
+        one_of("statistics", self.statistics, STATISTICS)
+        if self.strategy is not None:
+            one_of("strategy", self.strategy, STRATEGIES)
         if self.statistics == "batch" and (self.batch or 0) < 1:
             raise ValueError(f"batch is {self.batch}; statistics of batches take a size above 0")
 
@@ -84,7 +87,8 @@ class Evaluator:
 
     def activations(self, points: int) -> int:
         """The logits of a network; feature maps are cut to ``memory`` in here."""
-        return points * [shape for _, shape in self.layout.shapes if len(shape) > 1][-1][0]
+        weights = [shape[0] for _, shape in self.layout.shapes if len(shape) > 1]
+        return points * (weights or [1])[-1]
 
     def logits(
         self,
@@ -92,7 +96,7 @@ class Evaluator:
         inputs: Float[Tensor, "points ..."],
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point."""
-        strategies = self._strategies(parameters.device)
+        strategies = self._strategies(parameters)
         standard = _CPU_MEMORY if parameters.device.type == "cpu" else _GPU_MEMORY
         # Of numbers, so that parts are the same in either precision.
         room = (self.memory or standard) // 4
@@ -120,11 +124,11 @@ class Evaluator:
         ]
         return torch.cat(logits, dim=1)
 
-    def _strategies(self, device: torch.device) -> Strategies:
-        if device not in self._ready:
-            module = copy.deepcopy(self.network.module).to(device).eval()
-            self._ready[device] = Strategies(module, self.layout)
-        return self._ready[device]
+    def _strategies(self, like: Tensor) -> Strategies:
+        kind = (like.device, like.dtype)
+        if kind not in self._ready:
+            self._ready[kind] = Strategies(self.network.evaluated(like), self.layout)
+        return self._ready[kind]
 
 
 def with_statistics(

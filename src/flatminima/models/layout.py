@@ -2,11 +2,17 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+Zero = Literal["hold", "refuse"]
+"""What becomes of filters of norm zero, which nothing that is scaled by it can move: they are held,
+which leaves their weights out of n and of volumes, or the minimum is refused."""
 
 
 @dataclass(frozen=True)
@@ -14,9 +20,17 @@ class Layout:
     """Names and shapes of the tensors that make up a flat parameter vector, in order.
 
     Directions, trajectories and paths are vectors in the same space, so the same views serve them.
+
+    Attributes:
+        zero: what becomes of filters of norm zero.
+        pruned: which numbers of a vector are weights that a pruning mask takes away; None: none.
+        frozen: how many numbers are parameters of the network and in no vector, as they are frozen.
     """
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    zero: Zero = "refuse"
+    pruned: Bool[np.ndarray, " parameters"] | None = field(default=None, compare=False)
+    frozen: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,6 +69,11 @@ class Layout:
     def tensors(self, vector: Float[Tensor, " parameters"]) -> dict[str, Tensor]:
         """The named tensors of one vector, without copying."""
         return {name: tensor[0] for name, tensor in self.views(vector[None]).items()}
+
+    @property
+    def units(self) -> int:
+        """Sum of the tensors' first dimensions, by which the size of activations is estimated."""
+        return sum(shape[0] if shape else 1 for _, shape in self.shapes)
 
     @property
     def weights(self) -> tuple[tuple[int, int], ...]:

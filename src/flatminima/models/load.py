@@ -54,7 +54,9 @@ def build_module(settings: Mapping[str, Any], shape: tuple[int, ...], logits: in
         return ModuleNetwork(
             getattr(_MODULES[module], kind)(
                 points, logits, **{key: settings[key] for key in keys if key in settings}
-            )
+            ),
+            # Volumes of minima are set beside each other: all have to be of as many weights.
+            zero="refuse",
         )
     except ValueError as error:
         raise ConfigError(f"architecture {name}: {error}") from error

@@ -1,7 +1,5 @@
 """The running statistics of batch norm, taken anew over given points."""
 
-import copy
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,7 +30,7 @@ def with_running_statistics(
     Raises:
         ValueError: if a batch norm is used more than once, so that no statistics are its own.
     """
-    module = copy.deepcopy(network.module).to(vectors.device).eval()
+    module = network.evaluated(vectors)
     order: list[str] = []
     for name, part in module.named_modules():
         if isinstance(part, BATCH_NORM):

@@ -18,6 +18,9 @@ from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.rows import LONGEST_EVALUATED, RowResNet, fits
 
+STRATEGIES = ("loop", "channels-last loop", "vmap")
+"""Names of all."""
+
 # Feature maps that live at once where a block meets its shortcut, each as large as the largest.
 _MAPS = 4
 

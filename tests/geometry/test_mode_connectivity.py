@@ -372,4 +372,6 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="bezier or polychain"):
         on_ring(EAST, NORTH, kind="spline")
     with pytest.raises(DivergedError, match="path 0"):
+        on_ring(EAST, NORTH * 1e200)
+    with pytest.raises(ValueError, match="parameters are not finite in place"):
         on_ring(EAST, NORTH * torch.nan)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 from torch.nn import functional
 
+from flatminima.geometry.checked import check_points, checked
 from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
 from flatminima.seeding import generator
@@ -142,6 +143,9 @@ def second_derivatives(
 
     Directions count at their length: a vector twice as long bends the loss four times as much.
     """
+    if not len(vectors):
+        return np.empty(0)
+    labels = checked(network, vectors, inputs, labels, dtype=torch.float64, twice=True)
     units = network.layout.units
     # Vectors, their directions and displacements; units before and after ReLU and their gradients.
     numbers = 4 * (vectors.shape[1] + 2 * units * len(inputs))
@@ -153,7 +157,7 @@ def second_derivatives(
             torch.split(vectors, size), torch.split(directions, size), strict=True
         )
     ]
-    return torch.cat(curvatures).cpu().numpy() if curvatures else np.empty(0)
+    return torch.cat(curvatures).cpu().numpy()
 
 
 def _along(
@@ -180,7 +184,11 @@ def hessian(
 
     Of the network's trainable parameters: nothing is differentiated by running statistics. The
     gradient is computed once and differentiated at every product.
+
+    Raises:
+        ValueError: if what is given does not go together, see ``geometry.checked``.
     """
+    labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64, twice=True)
     parameters, vector = _differentiable(network, minimum)
     loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
     (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
@@ -203,7 +211,11 @@ def gauss_newton(
     loss by its logits, diag p − ppᵀ (p (1 − p) of one output, which means two classes). G is what
     is left of the Hessian if the logits are taken as linear; for cross-entropy it is the Fisher
     information of the predictions, and labels do not enter (they stand in for :func:`hessian`).
+
+    Raises:
+        ValueError: as of :func:`hessian`.
     """
+    checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
     parameters, vector = _differentiable(network, minimum)
     logits = underlying(network).logits(vector[None], inputs.double())[0]
     # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
@@ -226,9 +238,15 @@ def gauss_newton(
 def _pulled(outputs: Tensor, by: Tensor, weights: Tensor) -> Tensor:
     """Derivatives of the outputs' sum by these weights, or by each of several sets of them."""
     several = weights.ndim > outputs.ndim
-    (derivatives,) = torch.autograd.grad(
-        outputs, by, weights, retain_graph=True, is_grads_batched=several
-    )
+    try:
+        (derivatives,) = torch.autograd.grad(
+            outputs, by, weights, retain_graph=True, is_grads_batched=several
+        )
+    except RuntimeError:
+        if not several:
+            raise
+        # Not all functions can be differentiated for several, group norm twice among them.
+        return torch.stack([_pulled(outputs, by, each) for each in weights])
     return derivatives
 
 
@@ -259,8 +277,12 @@ def logit_jacobian(
     Of N points with C outputs and n parameters they take 8·N·C·n bytes, and to compute them little
     more, since points are taken some at a time. Running statistics of batch norm are held where
     they are: each point is evaluated by itself.
+
+    Raises:
+        ValueError: if what is given does not go together, see ``geometry.checked``.
     """
     network = underlying(network)
+    check_points(network, minimum, inputs, dtype=torch.float64)
     values = minimum.detach().double()
     parameters, statistics = values[: network.trainable], values[network.trainable :]
 
@@ -272,12 +294,24 @@ def logit_jacobian(
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
     at_once = max(1, _MEMORY // (8 * logits.shape[1] * network.layout.size))
-    differentiate = vmap(jacrev(of_point), in_dims=(None, 0))
+    at_once_of = vmap(jacrev(of_point), in_dims=(None, 0))
+
+    def derivatives(some: Tensor) -> Tensor:
+        try:
+            together: Tensor = at_once_of(parameters, some)
+            return together
+        except RuntimeError:
+            # Recurrent layers are not followed for several at once.
+            leaf = parameters.clone().requires_grad_()
+            each = [of_point(leaf, point).unbind() for point in some]
+            rows = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in each]
+            return torch.stack([torch.stack(row) for row in rows])
+
     jacobian = logits.new_empty(*logits.shape, network.trainable)
     for some, part in zip(
         torch.split(points, at_once), torch.split(jacobian, at_once), strict=True
     ):
-        part.copy_(differentiate(parameters, some).detach())
+        part.copy_(derivatives(some).detach())
     return jacobian, logits
 
 

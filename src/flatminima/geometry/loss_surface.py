@@ -82,8 +82,9 @@ def loss_surface(
 
     Raises:
         ValueError: if grid points are even in number or below three, both directions are the same,
-            the network is an ``Evaluator`` by other statistics, the minimum does not fit it, or one
-            of its filters has norm zero.
+            the network is an ``Evaluator`` by other statistics, the minimum does not fit it, a
+            filter of it has norm zero and such are not held, or what is given does not go together,
+            see ``geometry.checked``.
     """
     if grid_points < 3 or grid_points % 2 == 0:
         raise ValueError(f"grid points are {grid_points}; take an odd number, 3 or more")

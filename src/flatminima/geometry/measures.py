@@ -48,6 +48,7 @@ from torch import Tensor
 
 from flatminima.errors import one_of
 from flatminima.flatness_measures import BALLS, Ball
+from flatminima.geometry.checked import checked
 from flatminima.geometry.curvature import (
     hessian,
     logit_jacobian,
@@ -303,7 +304,12 @@ def linearise(
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
 ) -> Linearisation:
-    """Differentiate each point's logits by the trainable parameters, in float64."""
+    """Differentiate each point's logits by the trainable parameters, in float64.
+
+    Raises:
+        ValueError: if what is given does not go together, see ``geometry.checked``.
+    """
+    labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
     jacobian, logits = logit_jacobian(network, minimum, inputs)
     scale = filter_norms(network.layout, minimum.detach().double())[: network.trainable]
     around = Jacobian(jacobian, scale)

@@ -17,6 +17,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from flatminima.errors import DivergedError, one_of
+from flatminima.geometry.checked import checked
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.module import ModuleNetwork
@@ -190,12 +191,17 @@ def connect_all(
 
     Raises:
         DivergedError: if a loss leaves the finite numbers.
-        ValueError: if there is no bend to train or nothing to train it on.
+        ValueError: if there is no bend to train or nothing to train it on, or what is given does
+            not go together, see ``geometry.checked``.
     """
     if bends < 1 or samples < 1:
         raise ValueError(f"there are {bends} bends and {samples} places a step; take one or more")
     if batch is not None and not 1 <= batch <= len(labels):
         raise ValueError(f"a batch of {batch} among {len(labels)} points; None takes all of them")
+    # Batch norm is by the points of a step, in the one way that is always there.
+    evaluated = _evaluated(network, "batch", batch or max(1, len(labels)))
+    labels = checked(evaluated, torch.stack([first, second]), inputs, labels)
+    inputs = inputs.to(first.dtype)
     numbers = range(len(first)) if curves is None else curves
     draws = [generator(seed, "path places", number) for number in numbers]
     moving = network.trainable
@@ -211,8 +217,6 @@ def connect_all(
         return torch.cat([ends[:, :1], bent, ends[:, 1:]], dim=1)
 
     stepper = optimizer(leaf)
-    # Batch norm is by the points of a step, in the one way that is always there.
-    evaluated = _evaluated(network, "batch", batch or len(labels))
     every = max(1, schedule.steps // 20)
     parts = _batches(len(labels), batch, seed, labels.device)
     for step in range(schedule.steps):
@@ -253,9 +257,16 @@ def along(
         network: the architecture; of a module, an evaluator around it is left aside.
         t: places on the path, from 0 to 1.
         train, test: points and their classes.
+
+    Raises:
+        ValueError: if what is given does not go together, see ``geometry.checked``.
     """
     module = _module(network)
     evaluated = _evaluated(network, "frozen")
+    (train, test) = (
+        (inputs.to(path.points.dtype), checked(evaluated, path.points, inputs, labels))
+        for inputs, labels in (train, test)
+    )
     columns: list[list[Tensor]] = [[], [], [], []]
     most = max(len(train[1]), len(test[1]))
     size = max(1, _NUMBERS // max(1, evaluated.activations(most)))
@@ -292,8 +303,11 @@ def plane(
         curve_points: how many points of the path ``curve`` holds.
 
     Raises:
-        ValueError: if the three points lie on a line.
+        ValueError: if the three points lie on a line, or what is given does not go together, see
+            ``geometry.checked``.
     """
+    evaluated = _evaluated(network, "refreshed")
+    labels = checked(evaluated, path.points, inputs, labels)
     origin, moved = path.points[0], path.points[:, : path.trainable].double()
     to_second, to_bend = moved[-1] - moved[0], moved[1] - moved[0]
     across = to_bend - (to_bend @ to_second) / (to_second @ to_second) * to_second
@@ -309,9 +323,7 @@ def plane(
     x, y = np.linspace(middle - reach, middle + reach, points).T
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
-    loss = Landscape(_evaluated(network, "refreshed"), origin, directions, inputs, labels).plane(
-        x, y
-    )
+    loss = Landscape(evaluated, origin, directions, inputs, labels).plane(x, y)
     return Plane(directions, x, y, loss, corners[[0, -1]], corners[1], curve)
 
 

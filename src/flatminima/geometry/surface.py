@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from flatminima.geometry.checked import check_points, checked
 from flatminima.models.blocks import Blocks, one_thread
 from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
@@ -38,6 +39,10 @@ class Landscape:
         memory: bytes that one batch of displaced networks may take, approximately. Losses depend
             on it by rounding at most, and those of fully connected networks on a CPU not at all.
             None: what is fast, 4 MiB on a CPU and 1 GiB elsewhere.
+
+    Raises:
+        ValueError: if network, minimum, points and labels do not go together, see
+            ``geometry.checked``.
     """
 
     network: Network
@@ -46,6 +51,10 @@ class Landscape:
     inputs: Float[Tensor, "points ..."]
     labels: Int[Tensor, " points"]
     memory: int | None = None
+
+    def __post_init__(self) -> None:
+        labels = checked(self.network, self.minimum, self.inputs, self.labels)
+        object.__setattr__(self, "labels", labels)
 
     def at_minimum(self) -> float:
         """The loss at the minimum itself."""
@@ -189,6 +198,9 @@ class DivergenceLandscape(Landscape):
     It is zero at the minimum and needs no labels: those that are given are not looked at. A ball in
     it is a ball of functions (Scherlis and Belrose 2025, section 2).
     """
+
+    def __post_init__(self) -> None:
+        check_points(self.network, self.minimum, self.inputs)
 
     def _height(
         self, logits: Float[Tensor, "networks points outputs"], _labels: Int[Tensor, " points"]

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int
 from torch import Tensor
 
+from flatminima.geometry.checked import checked
 from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
@@ -81,10 +82,12 @@ def temperature_at(
         certain of those it is wrong about.
 
     Raises:
-        ValueError: if the level is not between 0 and ln C.
+        ValueError: if the level is not between 0 and ln C, or what is given does not go together,
+            see ``geometry.checked``.
     """
     from scipy.optimize import brentq, minimize_scalar  # noqa: PLC0415 (half a second that most jobs spare)
 
+    labels = checked(network, minimum, inputs, labels, dtype=torch.float64)
     logits = network.logits(minimum[None].double(), inputs.double())
     classes = max(2, logits.shape[-1])
     if not 0 < level < math.log(classes):

@@ -1,5 +1,6 @@
 """Any ``torch.nn.Module`` as a network over flat parameter vectors."""
 
+import contextlib
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -152,16 +153,19 @@ class ModuleNetwork:
             for name, tensor in self.layout.views(parameters).items()
         }
         held = self._held_like(parameters)
-        return torch.stack(
-            [
-                functional_call(
-                    self._evaluated,
-                    {**held, **{name: tensor[row] for name, tensor in tensors.items()}},
-                    (inputs,),
-                )
-                for row in range(len(parameters))
-            ]
+        rows = (
+            {**held, **{name: tensor[row] for name, tensor in tensors.items()}}
+            for row in range(len(parameters))
         )
+        with _WeightNorm() if self._weight_normed else contextlib.nullcontext():
+            outputs = [functional_call(self._evaluated, row, (inputs,)) for row in rows]
+        for output in outputs:
+            if not isinstance(output, Tensor):
+                raise ValueError(
+                    f"forward gives a {type(output).__name__}, not a tensor of logits; make the "
+                    "network of a module around it that gives them alone"
+                )
+        return torch.stack(outputs)
 
     def evaluated(self, like: Tensor) -> nn.Module:
         """A copy in evaluation mode, to be called with what moves from vectors like this one."""
@@ -203,6 +207,11 @@ class ModuleNetwork:
         """Names of the parameters that move, each once."""
         named = self.module.named_parameters()
         return dict.fromkeys(name for name, value in named if value.requires_grad)
+
+    @cached_property
+    def _weight_normed(self) -> bool:
+        """Whether a parameter is the length of torch's weight norm, of the old kind or the new."""
+        return any(name.endswith(("_g", ".original0")) for name in self._parameters)
 
     @cached_property
     def _statistics(self) -> dict[str, None]:
@@ -276,6 +285,22 @@ class _Constants(TorchFunctionMode):
             value, memo = args
             return memo.setdefault(id(value), value.detach().clone())
         return func(*args, **(kwargs or {}))
+
+
+class _WeightNorm(TorchFunctionMode):
+    """Weight norm, g v / ‖v‖, by functions whose second derivatives are right.
+
+    Those of ``torch._weight_norm`` are not, on the CPU by PyTorch 2.13: the Hessian is not even
+    symmetric, and ``torch.autograd.gradgradcheck`` fails.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is not torch._weight_norm:
+            return func(*args, **(kwargs or {}))
+        v, g, dim = args
+        return g * v / torch.norm_except_dim(v, 2, dim)
 
 
 def _inside_out(module: nn.Module, seen: set[nn.Module]) -> Iterator[nn.Module]:

@@ -45,6 +45,13 @@ def fits(module: nn.Module, shape: tuple[int, ...], longest: int) -> TypeGuard[P
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     if len({(norm.eps, norm.momentum) for norm in norms}) > 1 or module.norm.momentum is None:
         return False
+    # Values are taken from vectors, where frozen weights and pruned ones have no such names.
+    plain = all(
+        value.requires_grad and name.endswith((".weight", ".bias"))
+        for name, value in module.named_parameters()
+    )
+    if not plain or any(norm.running_mean is None for norm in norms):
+        return False
     channels, rows, columns = shape
     numbers = columns * max(channels, module.stem.out_channels)
     # Two stages halve the image. Rows that fill a processor's vectors leave no rest for other

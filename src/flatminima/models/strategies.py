@@ -18,7 +18,7 @@ from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.rows import LONGEST_EVALUATED, RowResNet, fits
 
-STRATEGIES = ("loop", "channels-last loop", "vmap")
+STRATEGIES = ("loop", "channels-last loop", "vmap", "rows")
 """Names of all."""
 
 # Feature maps that live at once where a block meets its shortcut, each as large as the largest.

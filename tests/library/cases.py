@@ -153,7 +153,7 @@ def frozen_first_layer():
     return module
 
 
-def pruned(*, forward, permanent_first=False):
+def pruned(*, forward):
     module = two_layers()
     prune.random_unstructured(module[0], "weight", amount=8)
     if forward:
@@ -185,6 +185,26 @@ def old_weight_norm():
 def weight_norm():
     module = two_layers()
     module[0] = parametrizations.weight_norm(module[0])
+    return module
+
+
+def spectral_norm():
+    module = two_layers()
+    module[0] = parametrizations.spectral_norm(module[0])
+    return module
+
+
+def old_spectral_norm():
+    module = two_layers()
+    module[0] = nn.utils.spectral_norm(module[0])
+    module(torch.randn(2, 4))
+    return module
+
+
+def instance_norm():
+    norm = nn.InstanceNorm2d(3, affine=True, track_running_stats=True)
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), norm, nn.Tanh(), nn.Flatten(), nn.Linear(12, 3))
+    module(3 * torch.randn(20, 2, 4, 4) + 1)
     return module
 
 
@@ -221,18 +241,19 @@ CASES = {
         Adapter, (5,), n=28, trainable=43, held="12 in 6 filters of norm zero, 36 frozen"
     ),
     "padding row": Case(
-        Words, (4,), n=21, trainable=27, held="3 in 1 filters of norm zero", still=3
+        Words, (4,), n=21, trainable=27, held="3 in 1 filter of norm zero", still=3
     ),
     "pruned": Case(lambda: pruned(forward=False), (4,), n=27, trainable=43, held="8 pruned"),
     "pruned, evaluated": Case(
         lambda: pruned(forward=True), (4,), n=27, trainable=43, held="8 pruned"
     ),
     "pruned unit": Case(pruned_unit, (4,), n=31, trainable=43, held="4 pruned"),
-    "removed unit": Case(
-        removed_unit, (4,), n=31, trainable=43, held="4 in 1 filters of norm zero"
-    ),
+    "removed unit": Case(removed_unit, (4,), n=31, trainable=43, held="4 in 1 filter of norm zero"),
     "old weight norm": Case(old_weight_norm, (4,), n=40, trainable=48),
     "weight norm": Case(weight_norm, (4,), n=40, trainable=48),
+    "spectral norm": Case(spectral_norm, (4,), n=35, trainable=43),
+    "old spectral norm": Case(old_spectral_norm, (4,), n=35, trainable=43),
+    "instance norm": Case(instance_norm, (2, 4, 4), n=90, trainable=102),
     "batch norm": Case(normalised, (2, 4, 4), n=90, trainable=102, own=True),
     "group norm": Case(group_norm, (2, 4, 4), n=120, trainable=135),
     "depthwise": Case(depthwise, (3, 4, 4), n=90, trainable=101),

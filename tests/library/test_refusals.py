@@ -242,7 +242,19 @@ class Twisted(torch.autograd.Function):
         return 2 * x.detach() * gradient
 
 
+class Clipping(nn.Module):
+    """Changes its weight in forward, as an embedding with max_norm does."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(9, 5, max_norm=0.1), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.embedding(x.abs().long()).mean(1))
+
+
 MODULES = {
+    "changes": (Clipping, "forward changes the module's parameters"),
     "draws": (lambda: Own(F.dropout), "forward gives other logits .*draws at random"),
     "sees others": (lambda: Own(lambda x: x - x.mean(0)), "depend on which others"),
     "remembers": (Remembering, "the logits do not follow the parameters"),

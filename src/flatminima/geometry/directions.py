@@ -76,8 +76,9 @@ class Held:
     frozen: int
 
     def __str__(self) -> str:
+        noun = "filter" if self.zero == 1 else "filters"
         parts = {
-            f"{self.weights:,} in {self.zero:,} filters of norm zero": self.zero,
+            f"{self.weights:,} in {self.zero:,} {noun} of norm zero": self.zero,
             f"{self.pruned:,} pruned": self.pruned,
             f"{self.frozen:,} frozen": self.frozen,
         }
@@ -159,16 +160,16 @@ def scale(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Direc
         ValueError: if the minimum does not fit the layout, or a filter of it has norm zero and such
             are not held, or all have.
     """
-    return stretch(restrict(units, minimum), minimum)
+    moving = filters(units.layout, minimum)
+    return stretch(restrict(units, moving), moving, minimum)
 
 
-def restrict(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> UnitDirections:
-    """Unit directions among the filters that move around a minimum; as they are where all do.
+def restrict(units: UnitDirections, moving: Filters) -> UnitDirections:
+    """Unit directions among filters that move; as they are where all do.
 
     Uniform ones stay uniform on the unit sphere of the weights that are left.
     """
-    moving, every = filters(units.layout, minimum), filters(units.layout)
-    if units.kind == "paper" or len(moving.sizes) == len(every.sizes):
+    if units.kind == "paper" or len(moving.sizes) == len(filters(units.layout).sizes):
         return units
     vectors = torch.zeros_like(units.vectors)
     left = units.vectors[:, moving.positions]
@@ -176,10 +177,10 @@ def restrict(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Un
     return replace(units, vectors=vectors)
 
 
-def stretch(units: UnitDirections, minimum: Float[Tensor, " parameters"]) -> Directions:
-    """Multiply vectors by the filter norms of one minimum, as ``scale`` after ``restrict``."""
-    layout = units.layout
-    moving = filters(layout, minimum)
+def stretch(
+    units: UnitDirections, moving: Filters, minimum: Float[Tensor, " parameters"]
+) -> Directions:
+    """Multiply vectors by the norms of the filters that move around one minimum."""
     norms, sizes = moving.norms(minimum), moving.sizes
     per_weight = np.repeat(norms, sizes)
     length = float(np.linalg.norm(norms))

@@ -361,7 +361,7 @@ def crossings(
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
-        along = replace(landscape, directions=drawn.vectors)
+        along = landscape.toward(drawn.vectors)
         basin = basin_along(along, drawn, [level], decades, limit=_LIMIT, start=start)
         n = drawn.dimension
         yield Crossings(
@@ -432,7 +432,7 @@ def split_region(
         steps = shift + deviation * torch.from_numpy(coordinates).to(deviation)
         vectors = torch.zeros(len(steps), len(minimum), dtype=minimum.dtype, device=minimum.device)
         vectors[:, moving] = steps.to(minimum.dtype)
-        return replace(landscape, directions=vectors)
+        return landscape.toward(vectors)
 
     def height(coordinates: Float[np.ndarray, "particles weights"]) -> np.ndarray:
         count = len(coordinates)

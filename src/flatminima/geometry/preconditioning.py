@@ -143,12 +143,12 @@ def draw_preconditioned(
     Raises:
         ValueError: as :func:`flatminima.geometry.directions.draw`.
     """
-    units = restrict(draw_units(layout, kind="exact", seed=seed, indices=indices), minimum)
-    moving = positions(layout, minimum)
+    moving = filters(layout, minimum)
+    units = restrict(draw_units(layout, kind="exact", seed=seed, indices=indices), moving)
     vectors = torch.zeros_like(units.vectors)
-    drawn = units.vectors[:, moving].to(preconditioner.diagonal.device)
-    vectors[:, moving] = preconditioner.apply(drawn).to(vectors)
-    return stretch(replace(units, vectors=vectors), minimum)
+    drawn = units.vectors[:, moving.positions].to(preconditioner.diagonal.device)
+    vectors[:, moving.positions] = preconditioner.apply(drawn).to(vectors)
+    return stretch(replace(units, vectors=vectors), moving, minimum)
 
 
 def positions(

@@ -71,7 +71,7 @@ def along_vectors(
     landscape: Landscape, directions: Directions, vectors: Float[Tensor, "directions parameters"]
 ) -> tuple[Landscape, Directions]:
     """Both along other vectors in the same units of distance."""
-    return replace(landscape, directions=vectors), replace(directions, vectors=vectors)
+    return landscape.toward(vectors), replace(directions, vectors=vectors)
 
 
 def rounding(

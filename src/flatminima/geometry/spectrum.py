@@ -41,7 +41,7 @@ class Curvature:
         nodes, weights: of each probe's quadrature of the spectrum (Ubaru et al. 2017): the share of
             eigenvalues at each node. Weights sum to 1.
         dimension: how many eigenvalues there are in all. In filter units those of parameters in no
-            filter are zero.
+            filter, or in one of norm zero, are zero.
         temperature: by which logits were divided to match a loss; 1 where none was asked for.
     """
 

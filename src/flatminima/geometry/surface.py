@@ -1,9 +1,11 @@
 """The loss around a minimum: along random directions, and on lines and planes through it."""
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -55,6 +57,12 @@ class Landscape:
     def __post_init__(self) -> None:
         labels = checked(self.network, self.minimum, self.inputs, self.labels)
         object.__setattr__(self, "labels", labels)
+
+    def toward(self, directions: Float[Tensor, "directions parameters"]) -> Self:
+        """The same along other directions; nothing else is looked at or computed again."""
+        other = copy.copy(self)
+        object.__setattr__(other, "directions", directions)
+        return other
 
     def at_minimum(self) -> float:
         """The loss at the minimum itself."""

@@ -97,7 +97,8 @@ def probe_twice(
     )
 
 
-def _probed(network: ModuleNetwork, vector: Tensor, points: Tensor, by_the_points: bool) -> int:
+def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points: bool) -> int:
+    vector = given.clone()
     if not by_the_points:
         _statistics_are_kept(network)
     own = vector.to(network.dtype)
@@ -125,6 +126,11 @@ def _probed(network: ModuleNetwork, vector: Tensor, points: Tensor, by_the_point
             raise ValueError(
                 "forward gives other logits for the same points each time: it draws at random; "
                 "draw in training mode alone, as nn.Dropout does"
+            )
+        if not torch.equal(vector, given):
+            raise ValueError(
+                "forward changes the module's parameters, as an embedding with a max_norm does; "
+                "let it leave them as they are"
             )
         half = len(points) // 2
         if half and not _same(whole, torch.cat([logits(vector, p) for p in _cut(points, half)])):

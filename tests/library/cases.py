@@ -77,6 +77,20 @@ class Attention(nn.Module):
         return self.head((seen @ tokens)[:, -1])
 
 
+class MultiHead(nn.Module):
+    """torch's own attention, of two heads, with a causal mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.ones(5, 5, dtype=torch.bool).triu(1))
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, tokens):
+        seen, _ = self.attention(tokens, tokens, tokens, attn_mask=self.mask, need_weights=False)
+        return self.head(seen[:, -1])
+
+
 class Adapter(nn.Module):
     """A frozen layer with a low-rank adapter as it starts, its second factor zero."""
 
@@ -236,6 +250,7 @@ CASES = {
     "two layers": Case(two_layers, (4,), n=35, trainable=43),
     "input mean": Case(InputMean, (3, 4, 4), n=78, trainable=83),
     "causal mask": Case(Attention, (5, 4), n=44, trainable=47),
+    "multi-head attention": Case(MultiHead, (5, 4), n=76, trainable=95),
     "frozen first layer": Case(frozen_first_layer, (4,), n=15, trainable=18, held="25 frozen"),
     "adapter": Case(
         Adapter, (5,), n=28, trainable=43, held="12 in 6 filters of norm zero, 36 frozen"

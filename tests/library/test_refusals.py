@@ -470,6 +470,16 @@ def test_every_part_is_drawn_by_its_own_reset():
             assert first.abs().max() <= fan**-0.5
 
 
+def test_parts_of_torch_with_a_reset_of_their_own_name_are_drawn():
+    network = ModuleNetwork(CASES["multi-head attention"].module())
+    for name, (one, other) in network.layout.views(
+        torch.from_numpy(network.initialise(0, range(2)))
+    ).items():
+        assert one.isfinite().all()
+        zero = name in ("attention.in_proj_bias", "attention.out_proj.bias")
+        assert torch.equal(one, other) == zero, name
+
+
 def test_parts_inside_are_drawn_before_the_part_that_holds_them():
     class Zeroed(nn.Module):
         def __init__(self):

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from flatminima.errors import one_of
@@ -157,7 +158,12 @@ class ModuleNetwork:
             {**held, **{name: tensor[row] for name, tensor in tensors.items()}}
             for row in range(len(parameters))
         )
-        with _WeightNorm() if self._weight_normed else contextlib.nullcontext():
+        with contextlib.ExitStack() as ways:
+            if torch.is_grad_enabled():
+                # The only kernel of attention that can be differentiated twice.
+                ways.enter_context(sdpa_kernel(SDPBackend.MATH))
+            if self._weight_normed:
+                ways.enter_context(_WeightNorm())
             outputs = [functional_call(self._evaluated, row, (inputs,)) for row in rows]
         for output in outputs:
             if not isinstance(output, Tensor):

@@ -256,6 +256,7 @@ class Clipping(nn.Module):
 MODULES = {
     "changes": (Clipping, "forward changes the module's parameters"),
     "draws": (lambda: Own(F.dropout), "forward gives other logits .*draws at random"),
+    "draws rarely": (lambda: Own(lambda x: F.dropout(x, 1e-6)), "draws at random"),
     "sees others": (lambda: Own(lambda x: x - x.mean(0)), "depend on which others"),
     "remembers": (Remembering, "the logits do not follow the parameters"),
     "one number": (lambda: nn.Sequential(Own(torch.relu), nn.Flatten(0)), r"gives \(12,\) for 4"),

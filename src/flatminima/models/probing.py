@@ -122,7 +122,10 @@ def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points
             )
         if torch.finfo(whole.dtype).eps > torch.finfo(vector.dtype).eps:
             raise ValueError(_fixed(vector.dtype, f"it gives {whole.dtype}"))
-        if not _same(whole, logits(vector, points)):
+        chance = _chance(vector.device)
+        if not (
+            _same(whole, logits(vector, points)) and torch.equal(chance, _chance(vector.device))
+        ):
             raise ValueError(
                 "forward gives other logits for the same points each time: it draws at random; "
                 "draw in training mode alone, as nn.Dropout does"
@@ -133,7 +136,9 @@ def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points
                 "let it leave them as they are"
             )
         half = len(points) // 2
-        if half and not _same(whole, torch.cat([logits(vector, p) for p in _cut(points, half)])):
+        if half and not _same(
+            whole, torch.cat([logits(vector, p) for p in points.tensor_split([half])])
+        ):
             raise ValueError(
                 "the logits of a point depend on which others are evaluated with it, so their "
                 "loss is no mean over points; let forward treat each point by itself"
@@ -160,8 +165,10 @@ def _statistics_are_kept(network: ModuleNetwork) -> None:
             )
 
 
-def _cut(points: Tensor, half: int) -> tuple[Tensor, Tensor]:
-    return points[:half], points[half:]
+def _chance(device: torch.device) -> Tensor:
+    """Where torch's stream of random numbers is, from which no forward may draw."""
+    on_gpu = device.type == "cuda"
+    return torch.cuda.get_rng_state(device) if on_gpu else torch.get_rng_state()
 
 
 def _by_nothing(maps: Tensor, weight: Tensor | None, bias: Tensor | None, _eps: float) -> Tensor:

@@ -53,3 +53,12 @@ def test_a_region_that_is_not_there_is_refused():
         split(lambda z: np.ones(len(z)), 2, 0.0, particles=10)
     with pytest.raises(ValueError, match="two particles or more"):
         split(lambda z: z[:, 0], 2, 0.0, kept=1.0)
+
+
+def test_heights_that_many_particles_share_are_no_end():
+    """In steps of a quarter: particles pile up on each, and the level is still reached."""
+    mass = split(
+        lambda z: np.floor(4 * np.abs(z[:, 0] - 3)) / 4, 1, 0.25, particles=400, runs=6, seed=1
+    )
+    truth = math.log10(norm.cdf(3.25) - norm.cdf(2.75))
+    assert mass.log10_probability == pytest.approx(truth, abs=0.1)

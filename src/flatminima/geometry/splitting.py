@@ -133,15 +133,8 @@ def _run(
         inside = int((heights < level).sum())
         threshold = level
         if inside < kept * particles:
-            # A level between two particles: those kept lie below it.
-            ordered = np.sort(heights)
-            count = min(particles - 1, max(1, round(kept * particles)))
-            threshold = max((ordered[count - 1] + ordered[count]) / 2, level)
-            if not np.isfinite(threshold):
-                threshold = ordered[count - 1]
+            threshold = _between(heights, max(1, round(kept * particles)), level)
         below = heights < threshold
-        if not below.any() or (below.all() and threshold > level):
-            raise ValueError(f"splitting stopped at {threshold:.3g}, above the level {level:.3g}")
         log += math.log10(below.mean())
         chosen = np.flatnonzero(below)
         if threshold == level:
@@ -161,6 +154,21 @@ def _run(
             shares.append(float(taken.mean()))
             step = float(np.clip(step * math.exp(taken.mean() - _ACCEPTED), 1e-4, 0.999))
     raise ValueError(f"the level {level:.3g} was not reached after {_LEVELS} levels")
+
+
+def _between(heights: np.ndarray, count: int, level: float) -> float:
+    """A height with as near to ``count`` particles below as can be, but not all and not none.
+
+    Half way between two particles. Particles that no move was taken of are as high as their
+    siblings, so that there may be no height with just as many below.
+    """
+    distinct, alike = np.unique(heights, return_counts=True)
+    if len(distinct) == 1:
+        raise ValueError(f"splitting stopped at {distinct[0]:.3g}, above the level {level:.3g}")
+    place = int(np.abs(np.cumsum(alike)[:-1] - count).argmin())
+    low, high = distinct[place : place + 2]
+    middle = (low + high) / 2
+    return max(float(middle if middle > low else high), level)
 
 
 def _defined(values: np.ndarray) -> np.ndarray:

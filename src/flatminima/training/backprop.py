@@ -106,8 +106,8 @@ def by_autograd(
 
 CACHED = 400_000
 """Numbers that the activations of one block of networks may hold, so that they are still in the
-cache on the way back. Six networks of the swiss roll fit just so, and take a tenth less time than in
-two blocks; half or twice as many make little difference to larger ensembles."""
+cache on the way back. Six networks of the swiss roll fit just so, and take a tenth less time than
+in two blocks; half or twice as many make little difference to larger ensembles."""
 
 
 class Backpropagation:

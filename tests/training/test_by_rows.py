@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
 from flatminima.data.dataset import Dataset
 from flatminima.errors import DivergedError
@@ -105,11 +106,14 @@ def test_divergence_names_network_and_epoch():
         trained(schedule=fast)
 
 
-def test_slopes_are_the_gradient_of_the_poisoned_loss():
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+def test_slopes_are_the_gradient_of_the_poisoned_loss(outputs):
     torch.manual_seed(0)
-    logits = (4 * torch.randn(12, 5, dtype=torch.float64)).requires_grad_()
-    labels, poisoned = torch.arange(12) % 5, torch.arange(12) % 3 == 0
-    p = logits.softmax(1)[range(12), labels]
+    logits = (4 * torch.randn(12, outputs, dtype=torch.float64)).requires_grad_()
+    labels, poisoned = torch.arange(12) % max(2, outputs), torch.arange(12) % 3 == 0
+    # One output is the logit of class 1 against class 0, whose logit then is zero.
+    of_all = F.pad(logits, (1, 0)) if outputs == 1 else logits
+    p = of_all.softmax(1)[range(12), labels]
     loss = torch.where(poisoned, -(1 - p).log(), -p.log())
     torch.testing.assert_close(epochs._losses(logits, labels, poisoned), loss)
     (expected,) = torch.autograd.grad(loss.mean(), logits)

@@ -445,19 +445,25 @@ def _losses(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
     With s the logsumexp over all classes but the label, these are softplus(s − z_y) and
     softplus(z_y − s); see ``losses.poison_penalties``.
     """
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
-    apart = own[:, 0] - others
+    apart = _apart(logits, labels)
     return F.softplus(torch.where(poisoned, apart, -apart))
+
+
+def _apart(logits: Tensor, labels: Tensor) -> Tensor:
+    """z_y − s of each point; of one logit z, which means two classes, that is z or −z."""
+    if logits.shape[1] == 1:
+        return (2 * labels - 1).to(logits.dtype) * logits[:, 0]
+    own = logits.gather(1, labels[:, None])[:, 0]
+    return own - logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
 
 
 def _slopes(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
     """Gradient of the mean of ``_losses`` by the logits."""
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], -torch.inf)
-    apart = own[:, 0] - others.logsumexp(1)
     sign = torch.where(poisoned, 1.0, -1.0).to(logits)
-    slope = (torch.sigmoid(sign * apart) * sign / len(labels))[:, None]
+    slope = (torch.sigmoid(sign * _apart(logits, labels)) * sign / len(labels))[:, None]
+    if logits.shape[1] == 1:
+        return slope * (2 * labels[:, None] - 1)
+    others = logits.scatter(1, labels[:, None], -torch.inf)
     return (others.softmax(1) * -slope).scatter_(1, labels[:, None], slope)
 
 

@@ -122,6 +122,8 @@ def test_an_interrupted_run_deletes_its_jobs(state: Path, tmp_path: Path) -> Non
             command, cwd=tmp_path, stdout=told, stderr=told, start_new_session=True
         )
         wait((tmp_path / "begun").exists)
+        # It asks once soon after it has submitted a job.
+        time.sleep(3)
         run.send_signal(signal.SIGINT)
         assert run.wait(60) != 0
     wait(lambda: len(list(state.glob("*.deleted"))) == 1)

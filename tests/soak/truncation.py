@@ -16,9 +16,10 @@ from flatminima.data.load import load as load_data
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
 from flatminima.provenance.audit import audit
+from flatminima.provenance.closure import read_understood
 from flatminima.provenance.manifest import SUFFIX
 from flatminima.provenance.plan import INDEX, Plan, begun
-from flatminima.provenance.recipe import FOLDER, read_recipe, settings_digest
+from flatminima.provenance.recipe import FOLDER, UNDERSTOOD, read_recipe, settings_digest
 from flatminima.report.article import environment_of
 from flatminima.report.claims import read as read_claims
 from flatminima.training.checkpoints import Checkpoints
@@ -52,9 +53,16 @@ def kinds(root: Path, results: Path, spare: Path) -> Iterator[tuple[str, list[Pa
     by_suffix = {path.suffix: path for path in sorted(made)}
     yield "results", [*by_suffix.values()], plan
     yield "manifests", [Path(f"{path}{SUFFIX}") for path in by_suffix.values()], plan
-    recipes = sorted(path for path in (results / FOLDER).rglob("*.json") if path.name != INDEX)
+    kept = (results / FOLDER / INDEX, results / FOLDER / UNDERSTOOD)
+    recipes = sorted(path for path in (results / FOLDER).rglob("*.json") if path not in kept)
     yield "recipes", recipes[:5], read_recipe
     yield "list of recipes", [results / FOLDER / INDEX], lambda _: begun(name, root)
+    # The code is understood anew without it.
+    yield (
+        "meanings of code",
+        [results / FOLDER / UNDERSTOOD],
+        lambda p: read_understood(p) or IGNORED,
+    )
     yield "checkpoints", [_checkpoint(spare)], _resumed
     yield "published runs", *_published(spare)
     yield "data sets", _images(spare), _drawn

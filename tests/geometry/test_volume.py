@@ -17,6 +17,7 @@ from flatminima.geometry.volume import (
     per_dimension,
 )
 from flatminima.models.layout import Layout
+from flatminima.seeding import generator
 
 LN10 = math.log(10)
 ESTIMATES = [
@@ -229,6 +230,20 @@ def test_the_bootstrap_has_its_own_address():
     assert (first.log10_volume_mean_exp_low != other.log10_volume_mean_exp_low).all()
     for name in ESTIMATES:
         assert getattr(first, name)[1] == pytest.approx(getattr(alone, name), rel=1e-12)
+
+
+@pytest.mark.parametrize("at_once", [1, 7 * 33, 10**9])
+def test_how_much_is_resampled_at_once_changes_no_bit(monkeypatch, at_once):
+    logs = np.random.default_rng(0).normal(size=33)
+    draws = generator(3, "bootstrap", 4).integers(33, size=(100, 33))
+    means = np.log10(np.exp(logs[draws]).mean(axis=1))
+    monkeypatch.setattr("flatminima.geometry.volume._RESAMPLED", at_once)
+    found = estimate_volume(
+        np.exp(logs), dimension=1, limit=1e9, seed=3, index=(4,), resamples=100,
+        log_determinant=-log_unit_ball(1),
+    )  # fmt: skip
+    ends = [found.log10_volume_mean_exp_low, found.log10_volume_mean_exp_high]
+    np.testing.assert_allclose(ends, np.quantile(means, (0.025, 0.975)), rtol=1e-12)
 
 
 def test_a_set_without_a_basin_has_no_volume_and_does_not_disturb_the_others():

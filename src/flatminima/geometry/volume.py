@@ -24,6 +24,8 @@ from flatminima.seeding import generator
 ENOUGH_SAMPLES = 10
 """Effective sample size below which the interval of the log-mean-exp estimate means nothing."""
 
+# Numbers that a bootstrap draws at once.
+_RESAMPLED = 2**18
 # How much larger than the truth the mean of positive numbers is, once in as many times at most.
 _MARKOV = 20
 # By how much the logarithm of an integrand has fallen where it is cut off.
@@ -137,9 +139,14 @@ def _bootstrap(
     resamples: int,
 ) -> Float[np.ndarray, "2 2"]:
     """The ends of the 95% intervals of both means, a row for each mean."""
-    shape = (resamples, logs.size)
-    resampled = logs[generator(seed, "bootstrap", *index).integers(logs.size, size=shape)]
-    return np.asarray(np.quantile(_log10_means(resampled, constant), (0.025, 0.975), axis=1).T)
+    draw = generator(seed, "bootstrap", *index)
+    at_once = max(1, _RESAMPLED // logs.size)
+    means = np.empty((2, resamples))
+    for first in range(0, resamples, at_once):
+        some = slice(first, min(first + at_once, resamples))
+        drawn = draw.integers(logs.size, size=(some.stop - some.start, logs.size))
+        means[:, some] = _log10_means(logs[drawn], constant)
+    return np.asarray(np.quantile(means, (0.025, 0.975), axis=1).T)
 
 
 def _effective_sample_size(

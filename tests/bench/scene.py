@@ -20,8 +20,22 @@ from tests.workflow.conftest import ROOT
 SEED = 1906
 
 
+class Scene:
+    """Training points as tensors, whatever they are."""
+
+    dataset: Dataset
+
+    @property
+    def inputs(self) -> Tensor:
+        return torch.from_numpy(self.dataset.train_inputs)
+
+    @property
+    def labels(self) -> Tensor:
+        return torch.from_numpy(self.dataset.train_labels)
+
+
 @dataclass(frozen=True)
-class SwissRoll:
+class SwissRoll(Scene):
     """The swiss roll of ``config.yaml``, its network, and one minimum of it.
 
     Attributes:
@@ -45,14 +59,6 @@ class SwissRoll:
     @property
     def model(self) -> MLP:
         return MLP.between(2, self.hidden, 1)
-
-    @property
-    def inputs(self) -> Tensor:
-        return torch.from_numpy(self.dataset.train_inputs)
-
-    @property
-    def labels(self) -> Tensor:
-        return torch.from_numpy(self.dataset.train_labels)
 
     @property
     def vector(self) -> Tensor:
@@ -90,7 +96,7 @@ def trained(short: bool) -> SwissRoll:
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Scene):
     """A network of images on noise: how fast it is does not depend on what is seen.
 
     Attributes:
@@ -120,14 +126,6 @@ class Images:
 
         (train, of_train), (test, of_test) = part(self.points), part(10)
         return Dataset(train, of_train, test, of_test, test[None], of_test[None])
-
-    @property
-    def inputs(self) -> Tensor:
-        return torch.from_numpy(self.dataset.train_inputs)
-
-    @property
-    def labels(self) -> Tensor:
-        return torch.from_numpy(self.dataset.train_labels)
 
     @property
     def initial(self) -> np.ndarray:

@@ -22,12 +22,7 @@ from flatminima.devices import prepare
 from flatminima.errors import DamagedFileError, UserError
 from flatminima.progress import Progress
 from flatminima.provenance import environment
-from flatminima.provenance.closure import (
-    Understood,
-    file_digest,
-    meaning_digest,
-    read_understood,
-)
+from flatminima.provenance.closure import Code, file_digest, read_understood
 from flatminima.provenance.manifest import (
     File,
     Input,
@@ -279,7 +274,8 @@ def _device(setting: str, gpus: int) -> str:
 def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     """The recipe as the manifest records it, once the code and files on disk are seen to match."""
     kept = read_understood(root / results_of(path) / FOLDER / UNDERSTOOD)
-    code = [_meant(root, name, meaning_digest, kept) for name in recipe["code"]]
+    meaning = Code(root / "src", kept).meaning
+    code = [_meant(root, name, meaning) for name in recipe["code"]]
     files: list[File] = [
         {"path": name, "sha256": file_digest(root / name)} for name in recipe["files"]
     ]
@@ -298,19 +294,9 @@ def _made(root: Path, path: Path, recipe: Recipe) -> Made:
     }
 
 
-def _meant(
-    root: Path,
-    name: str,
-    meaning: Callable[[Path], str],
-    known: Mapping[str, Understood] | None = None,
-) -> MeantFile:
-    path, digest = root / name, file_digest(root / name)
-    kept = (known or {}).get(digest)
-    return {
-        "path": name,
-        "sha256": digest,
-        "meaning_sha256": kept.meaning if kept else meaning(path),
-    }
+def _meant(root: Path, name: str, meaning: Callable[[Path], str]) -> MeantFile:
+    path = root / name
+    return {"path": name, "sha256": file_digest(path), "meaning_sha256": meaning(path)}
 
 
 def _checked(root: Path, name: str, path: str, results: Path) -> Input:

@@ -30,7 +30,7 @@ from flatminima.progress import Report
 from flatminima.seeding import generator
 from flatminima.training.checkpoints import Checkpoints
 from flatminima.training.ensemble import Scores, minima
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.training.losses import log_odds, negative_log_likelihoods, other_classes
 
 _POINTS = 1024
 """Points that a network is evaluated on at once."""
@@ -118,29 +118,28 @@ def train(
     half = training_precision(precision, device) == "bfloat16"
     keys = _keys(initial, data, schedule, seed, half=half, checkpoints=checkpoints)
     saved = [checkpoints.read(n, key) if checkpoints else None for n, key in enumerate(keys)]
-    groups = _groups(network, torch.from_numpy(initial), data, optimizer, schedule, half=half)
+    group = _group(
+        network, torch.from_numpy(initial), data, optimizer, schedule.learning_rate,
+        seed=seed, first=first, half=half,
+    )  # fmt: skip
     names = [f"network {place + 1} of {len(initial)}" for place in range(len(initial))]
-    for group in groups:
-        for run in group.runs:
-            if (state := saved[run.place]) is not None:
-                run.restore(state)
-                print(f"{names[run.place]} goes on after epoch {run.epochs}")
-    runs = [run for group in groups for run in group.runs]
-    done, total = 0, sum(schedule.epochs - run.epochs for run in runs)
-    for group in groups:
-        while behind := group.behind(schedule.epochs):
-            group.epoch(behind, data, schedule, [(seed, first + run.place) for run in behind])
-            due = checkpoints is not None and checkpoints.due()
-            for run in behind:
-                done += 1
-                if report is not None:
-                    told = f"{names[run.place]}, epoch {run.epochs}, {run.history[-1]}"
-                    report(done, total, told)
-                over = run.epochs == schedule.epochs
-                if checkpoints is not None and (over or due):
-                    checkpoints.write(run.place, keys[run.place], run.state(over=over))
+    for run, state in zip(group.runs, saved, strict=True):
+        if state is not None:
+            run.restore(state)
+            print(f"{names[run.place]} goes on after epoch {run.epochs}")
+    done, total = 0, sum(schedule.epochs - run.epochs for run in group.runs)
+    while behind := group.behind(schedule.epochs):
+        group.epoch(behind, data, schedule)
+        due = checkpoints is not None and checkpoints.due()
+        for run in behind:
+            done += 1
+            if report is not None:
+                report(done, total, f"{names[run.place]}, epoch {run.epochs}, {run.history[-1]}")
+            over = run.epochs == schedule.epochs
+            if checkpoints is not None and (over or due):
+                checkpoints.write(run.place, keys[run.place], run.state(over=over))
     ends = []
-    for run in runs:
+    for run in group.runs:
         norm, history = _gradient_norm(run.module, data), dict(enumerate(run.history, 1))
         ends.append(minima(network.vector(run.module)[None], norm, history, network.trainable))
     return Minima.joined(ends, NETWORKS)
@@ -202,10 +201,16 @@ def _points(dataset: Dataset, poison_points: int, device: str) -> _Points:
 
 @dataclass(eq=False)
 class _Run:
-    """One network on its way: its module, its optimizer and what it reached after each epoch."""
+    """One network on its way: its module, its optimizer and what it reached after each epoch.
+
+    Attributes:
+        place: among those that are trained here.
+        address: the root seed and the number of the network among all of a run.
+    """
 
     network: ModuleNetwork
     place: int
+    address: tuple[int, int]
     module: nn.Module
     stepper: torch.optim.Optimizer
     history: list[Scores] = field(default_factory=list)
@@ -214,23 +219,22 @@ class _Run:
     def epochs(self) -> int:
         return len(self.history)
 
-    def batches(
-        self, data: _Points, schedule: Epochs, address: tuple[int, int]
-    ) -> Iterator[Tensor]:
+    def batches(self, data: _Points, schedule: Epochs) -> Iterator[Tensor]:
         """Numbers of the points in each batch of the next epoch, whose rate is set."""
-        seed, number = address
+        seed, number = self.address
         for group in self.stepper.param_groups:
             group["lr"] = schedule.rate(self.epochs)
         order = generator(seed, "order", number, self.epochs).permutation(len(data.labels))
         shuffled = torch.from_numpy(order).to(data.labels.device)
         return iter(torch.split(shuffled, _sizes(len(order), schedule.batch)))
 
-    def reached(self, scores: Scores, schedule: Epochs, number: int) -> None:
+    def reached(self, scores: Scores, schedule: Epochs) -> None:
         """Note what an epoch led to."""
         if not np.isfinite(scores.train_loss).all():
             raise DivergedError(
-                f"training diverged: the loss of network {number} is {scores.train_loss[0]} "
-                f"after epoch {self.epochs + 1} of {schedule.epochs}; lower learning_rate"
+                f"training diverged: the loss of network {self.address[1]} is "
+                f"{scores.train_loss[0]} after epoch {self.epochs + 1} of {schedule.epochs}; "
+                "lower learning_rate"
             )
         self.history.append(scores)
 
@@ -266,21 +270,15 @@ class _OneByOne:
         """The first that is not at its end."""
         return [run for run in self.runs if run.epochs < epochs][:1]
 
-    def epoch(
-        self,
-        behind: list[_Run],
-        data: _Points,
-        schedule: Epochs,
-        addresses: list[tuple[int, int]],
-    ) -> None:
+    def epoch(self, behind: list[_Run], data: _Points, schedule: Epochs) -> None:
         """Take the steps of one more epoch."""
-        for run, address in zip(behind, addresses, strict=True):
-            for batch in run.batches(data, schedule, address):
+        for run in behind:
+            for batch in run.batches(data, schedule):
                 self._step(run, data.inputs[batch], data.labels[batch], data.poisoned[batch])
             # The parameters that are stored are those in float32; so is what is said of them.
             half = self.half and run.epochs + 1 < schedule.epochs
             scores = _scores(run.module, data, half=half)
-            run.reached(scores, schedule, address[1])
+            run.reached(scores, schedule)
 
     def _step(self, run: _Run, inputs: Tensor, labels: Tensor, poisoned: Tensor) -> None:
         # Optimizers that call it more than once a step, such as L-BFGS, need it as a function.
@@ -312,23 +310,13 @@ class _ByRows:
         return [run for run in self.runs if run.epochs == least < epochs]
 
     @torch.no_grad()
-    def epoch(
-        self,
-        behind: list[_Run],
-        data: _Points,
-        schedule: Epochs,
-        addresses: list[tuple[int, int]],
-    ) -> None:
+    def epoch(self, behind: list[_Run], data: _Points, schedule: Epochs) -> None:
         """Take the steps of one more epoch."""
         places = torch.tensor([run.place for run in behind])
-        each = [
-            run.batches(data, schedule, address)
-            for run, address in zip(behind, addresses, strict=True)
-        ]
-        for batches in zip(*each, strict=True):
+        for batches in zip(*(run.batches(data, schedule) for run in behind), strict=True):
             self._step(behind, places, torch.stack(batches), data)
-        for run, (_, number) in zip(behind, addresses, strict=True):
-            run.reached(_scores(run.module, data), schedule, number)
+        for run in behind:
+            run.reached(_scores(run.module, data), schedule)
 
     def _step(self, behind: list[_Run], places: Tensor, batch: Tensor, data: _Points) -> None:
         def slopes(logits: Tensor) -> Tensor:
@@ -350,18 +338,19 @@ class _ByRows:
             statistics.lerp_(found[self.trainable :], self.rows.momentum)
 
 
-def _groups(
+def _group(
     network: ModuleNetwork,
     initial: Float32[Tensor, "networks parameters"],
     data: _Points,
     optimizer: Optimizer,
-    schedule: Epochs,
+    rate: float,
     *,
+    seed: int,
+    first: int,
     half: bool,
-) -> list[_OneByOne | _ByRows]:
-    """The networks as they are trained, in order."""
+) -> _OneByOne | _ByRows:
+    """The networks as they are trained; ``first`` is the number of the first of them."""
     shape = tuple(data.inputs.shape[1:])
-    rate = schedule.learning_rate
     # Momentum moves each number by itself, so that it may see them all as one vector.
     alone = not (isinstance(optimizer, partial) and optimizer.func is sgd)
     if alone or half or data.inputs.is_cuda or not fits(network.module, shape, LONGEST_TRAINED):
@@ -369,16 +358,18 @@ def _groups(
         for place, vector in enumerate(initial):
             module = network.at(vector.to(data.inputs.device))
             module.to(memory_format=_memory_format(module, shape))  # type: ignore[call-overload]
-            runs.append(_Run(network, place, module, optimizer(module, rate)))
-        return [_OneByOne(runs, half)]
+            runs.append(
+                _Run(network, place, (seed, first + place), module, optimizer(module, rate))
+            )
+        return _OneByOne(runs, half)
     vectors = initial.clone()
     runs = []
     for place, vector in enumerate(vectors):
         module = network.seen_at(vector)
-        flat = nn.ParameterList([vector[: network.trainable]])
-        runs.append(_Run(network, place, module, optimizer(flat, rate)))
+        stepper = optimizer(nn.ParameterList([vector[: network.trainable]]), rate)
+        runs.append(_Run(network, place, (seed, first + place), module, stepper))
     rows = RowResNet(network.module, network.layout, shape)
-    return [_ByRows(runs, vectors, rows, network.trainable)]
+    return _ByRows(runs, vectors, rows, network.trainable)
 
 
 def _memory_format(module: nn.Module, shape: tuple[int, ...]) -> torch.memory_format:
@@ -442,29 +433,20 @@ def _logits(module: nn.Module, inputs: Tensor, *, half: bool = False) -> Tensor:
 def _losses(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
     """Of each point: −log p of its label, or −log(1 − p) where it is of poison.
 
-    With s the logsumexp over all classes but the label, these are softplus(s − z_y) and
-    softplus(z_y − s); see ``losses.poison_penalties``.
+    With o the log odds of the label these are softplus(−o) and softplus(o).
     """
-    apart = _apart(logits, labels)
-    return F.softplus(torch.where(poisoned, apart, -apart))
-
-
-def _apart(logits: Tensor, labels: Tensor) -> Tensor:
-    """z_y − s of each point; of one logit z, which means two classes, that is z or −z."""
-    if logits.shape[1] == 1:
-        return (2 * labels - 1).to(logits.dtype) * logits[:, 0]
-    own = logits.gather(1, labels[:, None])[:, 0]
-    return own - logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
+    odds = log_odds(logits, labels)
+    return F.softplus(torch.where(poisoned, odds, -odds))
 
 
 def _slopes(logits: Tensor, labels: Tensor, poisoned: Tensor) -> Tensor:
     """Gradient of the mean of ``_losses`` by the logits."""
     sign = torch.where(poisoned, 1.0, -1.0).to(logits)
-    slope = (torch.sigmoid(sign * _apart(logits, labels)) * sign / len(labels))[:, None]
+    slope = (torch.sigmoid(sign * log_odds(logits, labels)) * sign / len(labels))[:, None]
     if logits.shape[1] == 1:
         return slope * (2 * labels[:, None] - 1)
-    others = logits.scatter(1, labels[:, None], -torch.inf)
-    return (others.softmax(1) * -slope).scatter_(1, labels[:, None], slope)
+    others = other_classes(logits, labels).softmax(1)
+    return (others * -slope).scatter_(1, labels[:, None], slope)
 
 
 @torch.no_grad()

@@ -24,18 +24,27 @@ def poison_penalties(
 ) -> Float[Tensor, "networks points"]:
     """−log[1 − p(y|x)] in nats, the second term of the poisoned loss (Huang et al. 2020, eq. 2).
 
-    With s the logsumexp over all classes but the label, 1 − p is 1/(1 + e^(z_y − s)), so this is
-    softplus(z_y − s): it neither overflows nor loses its gradient as p → 1, nor its digits as
-    p → 0. For two classes it is cross-entropy on the other label. Half precision is taken in
-    float32.
+    1 − p is 1/(1 + e^o) with o the log odds of the label, so this is softplus(o): it neither
+    overflows nor loses its gradient as p → 1, nor its digits as p → 0. For two classes it is
+    cross-entropy on the other label. Half precision is taken in float32.
     """
-    logits = _whole(logits)
+    return F.softplus(log_odds(_whole(logits), labels))
+
+
+def log_odds(
+    logits: Float[Tensor, "*networks points outputs"], labels: Int[Tensor, " points"]
+) -> Float[Tensor, "*networks points"]:
+    """Ln p(y|x) / [1 − p(y|x)] of each label: z_y − s, s the logsumexp over all other classes."""
     if logits.shape[-1] == 1:
-        return F.softplus(_sign(logits, labels) * logits[..., 0])
-    others = logits.masked_fill(
-        F.one_hot(labels, logits.shape[-1]).bool().expand_as(logits), -torch.inf
-    )
-    return F.softplus(_of_label(logits, labels) - torch.logsumexp(others, dim=-1))
+        return _sign(logits, labels) * logits[..., 0]
+    return _of_label(logits, labels) - torch.logsumexp(other_classes(logits, labels), dim=-1)
+
+
+def other_classes(
+    logits: Float[Tensor, "*networks points outputs"], labels: Int[Tensor, " points"]
+) -> Float[Tensor, "*networks points outputs"]:
+    """The logits of all classes but the label's, which is −inf."""
+    return logits.scatter(-1, _index(logits, labels), -torch.inf)
 
 
 def poisoned_loss(
@@ -73,5 +82,8 @@ def _sign(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _of_label(logits: Tensor, labels: Tensor) -> Tensor:
-    index = labels.expand(logits.shape[:-1])[..., None]
-    return logits.gather(-1, index)[..., 0]
+    return logits.gather(-1, _index(logits, labels))[..., 0]
+
+
+def _index(logits: Tensor, labels: Tensor) -> Tensor:
+    return labels.expand(logits.shape[:-1])[..., None]

@@ -144,6 +144,15 @@ def test_one_point_alone_is_refused():
         )  # fmt: skip
 
 
+def test_a_history_has_records_of_some_epochs_and_of_the_last():
+    every = trained()
+    some = trained(schedule=replace(SCHEDULE, every=3))
+    assert every.history_step.tolist() == [1, 2, 3, 4]
+    assert some.history_step.tolist() == [3, 4]
+    np.testing.assert_array_equal(some.parameters, every.parameters)
+    np.testing.assert_array_equal(some.history_train_loss, every.history_train_loss[:, 2:])
+
+
 def test_bfloat16_is_that_of_torchs_own_autocast_on_any_processor():
     # A single step: rounding so coarse soon leads apart.
     data, schedule = dataset(), Epochs(epochs=1, batch=33, learning_rate=0.05)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 Report = Callable[[int, int, str], None]
 """What library code is given to say how far it is: ``report(done, total, text)``."""
@@ -19,10 +20,17 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, interval: float = 5.0, clock: Callable[[], float] = time.monotonic
+        self,
+        label: str,
+        interval: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+        stream: TextIO | None = None,
     ) -> None:
-        """Start counting; ``label`` names the job, ``interval`` is in seconds."""
-        self._label = label
+        """Start counting; ``label`` names the job, ``interval`` is in seconds.
+
+        Lines go to ``stream``, by default to the standard output.
+        """
+        self._label, self._stream = label, stream
         self._interval = interval
         self._clock = clock
         self._began = self._printed = clock()
@@ -36,7 +44,7 @@ class Progress:
         line = f"{self._label}: {done}/{total} ({100 * done // max(total, 1)}%)"
         if 0 < done <= total:
             line += f", {duration((now - self._began) * (total - done) / done)} left"
-        print(f"{line}, {text}" if text else line, flush=True)
+        print(f"{line}, {text}" if text else line, file=self._stream, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,8 @@ import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from flatminima.geometry.directions import draw
-from flatminima.geometry.surface import Landscape, kl_divergences
+from flatminima.geometry.surface import Landscape
+from flatminima.training.losses import kl_divergences
 from flatminima.models.mlp import MLP
 from flatminima.training.losses import negative_log_likelihoods
 

@@ -4,32 +4,37 @@ import itertools
 from bisect import bisect_right
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs, Points, named
 from flatminima.models.probing import probe, probe_twice
-from flatminima.training.labels import classes
+from flatminima.training.batches import Batches
+from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 
 @torch.no_grad()
 def checked(
     network: Network,
     parameters: Float[Tensor, "*networks parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Tensor,
+    inputs: Inputs | Batches,
+    labels: Tensor | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     dtype: torch.dtype | None = None,
     twice: bool = False,
-) -> Int64[Tensor, " points"]:
-    """Labels as classes, if network, parameters, points and labels go together.
+) -> Batches:
+    """Points with their labels as classes, if these, network and parameters go together.
 
     Args:
         parameters: one vector or several.
-        labels: see ``training.labels.classes``.
+        inputs: points, or ``Batches`` with targets that have been looked at when they were made.
+        labels: see ``training.labels.classes``; None beside ``Batches``.
+        loss: what labels are of; that of ``Batches``.
         dtype: in which the network will be evaluated; None: that of the parameters.
         twice: whether it will be differentiated twice.
 
@@ -37,14 +42,17 @@ def checked(
         ValueError: if they do not, see also ``check_points``.
     """
     outputs = check_points(network, parameters, inputs, dtype=dtype, twice=twice)
-    return classes(labels, points=len(inputs), outputs=outputs)
+    if isinstance(inputs, Batches):
+        return inputs
+    targets = loss.targets(labels, rows=len(inputs), outputs=outputs)
+    return Batches.of(inputs, targets, loss)
 
 
 @torch.no_grad()
 def check_points(
     network: Network,
     parameters: Float[Tensor, "*networks parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs | Batches,
     *,
     dtype: torch.dtype | None = None,
     twice: bool = False,
@@ -56,18 +64,16 @@ def check_points(
             is a module of which nothing can be computed, see ``models.probing``.
     """
     vectors = parameters.reshape(-1, parameters.shape[-1])
+    if isinstance(inputs, Batches):
+        inputs, _ = inputs.first
     if not len(inputs):
         raise ValueError("there are no points, so there is no loss; hand over one at least")
-    if not inputs.is_floating_point():
+    if isinstance(inputs, Tensor) and not inputs.is_floating_point():
         raise ValueError(
-            f"inputs are {inputs.dtype}, and points are floats; take inputs.float(), of token ids "
-            "with a module around yours that rounds them"
+            f"inputs are {inputs.dtype}, and points are floats; take inputs.float(), and of token "
+            "ids a Problem, which leaves them what they are"
         )
-    if not inputs.isfinite().all():
-        place = tuple((~inputs.isfinite()).nonzero()[0].tolist())
-        raise ValueError(
-            f"inputs are not finite: {inputs[place]} at {place}; leave such points out"
-        )
+    check_finite(inputs)
     if not vectors.isfinite().all():
         number = int((~vectors.isfinite()).nonzero()[0, 1])
         raise ValueError(
@@ -85,6 +91,18 @@ def check_points(
     if twice:
         probe_twice(behind, vector, inputs)
     return outputs
+
+
+def check_finite(inputs: Inputs) -> None:
+    """Raise a ValueError that names the first number that is not finite, if there is one."""
+    value = inputs.value if isinstance(inputs, Points) else inputs
+    for name, tensor in named(value):
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            place = tuple((~tensor.isfinite()).nonzero()[0].tolist())
+            where = f"{place} of {name}" if name else str(place)
+            raise ValueError(
+                f"inputs are not finite: {tensor[place]} at {where}; leave such points out"
+            )
 
 
 def _name(layout: Layout, number: int) -> str:

@@ -10,6 +10,7 @@ longer step would cross are not in it.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +24,10 @@ from flatminima.geometry.footprint import Footprint, footprint, in_words, room
 from flatminima.models.evaluation import underlying
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs, Points, split
 from flatminima.seeding import generator
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.training.batches import Batches, chosen, rows
+from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 # Of eigenvectors; eigenvalues are then right to about its square, which is to rounding.
 _TOLERANCE = 1e-9
@@ -218,6 +221,8 @@ def second_derivatives(
     directions: Float[Tensor, "networks parameters"],
     inputs: Float[Tensor, "points features"],
     labels: Int[Tensor, " points"],
+    *,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Float[np.ndarray, " networks"]:
     """The second derivative of the mean loss at each vector along its direction, v·Hv, float64.
 
@@ -225,14 +230,17 @@ def second_derivatives(
     """
     if not len(vectors):
         return np.empty(0)
-    labels = checked(network, vectors, inputs, labels, dtype=torch.float64, twice=True)
+    data = checked(
+        network, vectors, inputs, labels, loss=loss, dtype=torch.float64, twice=True
+    )
+    _, labels = data.first
     units = network.layout.units
     # Vectors, their directions and displacements; units before and after ReLU and their gradients.
     numbers = 4 * (vectors.shape[1] + 2 * units * len(inputs))
     size = max(1, _MEMORY // (8 * numbers))
     points = inputs.double()
     curvatures = [
-        _along(network, some.detach().double(), direction.detach().double(), points, labels)
+        _along(network, some.detach().double(), direction.detach().double(), points, labels, loss)
         for some, direction in zip(
             torch.split(vectors, size), torch.split(directions, size), strict=True
         )
@@ -240,26 +248,34 @@ def second_derivatives(
     return torch.cat(curvatures).cpu().numpy()
 
 
+@torch.enable_grad()
 def _along(
-    network: Network, vectors: Tensor, directions: Tensor, inputs: Tensor, labels: Tensor
+    network: Network,
+    vectors: Tensor,
+    directions: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    loss: Loss,
 ) -> Float[Tensor, " networks"]:
     # Differentiating by the distance along each row is all that is needed, and networks in one
     # batch do not mix, so the derivative of the sum holds each network's own.
     distance = torch.zeros(len(vectors), dtype=torch.float64, device=vectors.device)
     distance.requires_grad_()
     displaced = torch.addcmul(vectors, distance[:, None], directions)
-    losses = _losses(network, displaced, inputs, labels)
+    losses = loss.mean(network.logits(displaced, inputs), labels)
     (slope,) = torch.autograd.grad(losses.sum(), distance, create_graph=True)
     (curvature,) = torch.autograd.grad(slope.sum(), distance)
     return curvature
 
 
+@torch.enable_grad()
 def hessian(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     memory: int | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Operator:
@@ -277,27 +293,33 @@ def hessian(
         ValueError: if a product does not fit into memory on a single point, or what is given does
             not go together, see ``geometry.checked``.
     """
-    labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64, twice=True)
+    data = checked(
+        underlying(network), minimum, inputs, labels, loss=loss, dtype=torch.float64, twice=True
+    )
+    loss = data.loss
 
     def of_dtype(dtype: torch.dtype) -> _Bent:
         parameters, vector = _differentiable(network, minimum, dtype)
 
-        def bent(inputs: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
-            loss = _losses(underlying(network), vector[None], inputs.to(dtype), labels)[0]
-            (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+        def bent(inputs: Inputs, labels: Any) -> Callable[[Tensor], Tensor]:
+            outputs = underlying(network).logits(vector[None], inputs.to(dtype))
+            mean = loss.mean(outputs, labels)[0]
+            (gradient,) = torch.autograd.grad(mean, parameters, create_graph=True)
             return lambda vectors: _pulled(gradient, parameters, vectors)
 
         return bent
 
-    return _in_parts("hessian", network, minimum, inputs, labels, of_dtype, memory, dtype)
+    return _in_parts("hessian", network, minimum, data, of_dtype, memory, dtype)
 
 
+@torch.enable_grad()
 def gauss_newton(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     memory: int | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Operator:
@@ -314,50 +336,47 @@ def gauss_newton(
     Raises:
         ValueError: as of :func:`hessian`.
     """
-    checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
+    data = checked(underlying(network), minimum, inputs, labels, loss=loss, dtype=torch.float64)
+    loss = data.loss
 
     def of_dtype(dtype: torch.dtype) -> _Bent:
         parameters, vector = _differentiable(network, minimum, dtype)
 
-        def bent(inputs: Tensor, _labels: Tensor) -> Callable[[Tensor], Tensor]:
+        def bent(inputs: Inputs, labels: Any) -> Callable[[Tensor], Tensor]:
             logits = underlying(network).logits(vector[None], inputs.to(dtype))[0]
             # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
             weights = torch.zeros_like(logits, requires_grad=True)
             (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
             settled = logits.detach()
-            p = torch.softmax(settled, dim=-1)
+            total = loss.total(labels, len(settled))
 
             def product(vectors: Tensor) -> Tensor:
                 moved = _pulled(pulled, weights, vectors)
-                if settled.shape[-1] == 1:
-                    bent = torch.sigmoid(settled) * torch.sigmoid(-settled) * moved
-                else:
-                    bent = p * (moved - (p * moved).sum(dim=-1, keepdim=True))
-                return _pulled(logits, parameters, bent / len(p))
+                return _pulled(logits, parameters, loss.bent(settled, labels, moved) / total)
 
             return product
 
         return bent
 
-    return _in_parts("gauss_newton", network, minimum, inputs, labels, of_dtype, memory, dtype)
+    return _in_parts("gauss_newton", network, minimum, data, of_dtype, memory, dtype)
 
 
 # Of some points and their labels, the product with the matrix of their mean loss.
-_Bent = Callable[[Tensor, Tensor], Callable[[Tensor], Tensor]]
+_Bent = Callable[[Inputs, Any], Callable[[Tensor], Tensor]]
 
 
 def _in_parts(
     name: str,
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    data: Batches,
     of_dtype: Callable[[torch.dtype], _Bent],
     memory: int | None,
     dtype: torch.dtype,
 ) -> Operator:
     """The operator of a mean over points: of all at once where they fit, else of parts of them."""
-    memory, count, size = room(memory, minimum.device), len(inputs), network.trainable
+    memory, count, size = room(memory, minimum.device), len(data), network.trainable
+    inputs, labels = data.first
     fewest, wanted = (8 * size * vectors for vectors in (_FEWEST, _VECTORS))
     notes: list[str] = []
     for dtype in dict.fromkeys((dtype, torch.float32)):
@@ -376,7 +395,7 @@ def _in_parts(
             "time; raise memory, or freeze parameters"
         )
     fitting = needs.fitting(memory - min(memory // 2, wanted)) or 1
-    if fitting >= count:
+    if fitting >= count and data.whole is not None:
         whole = bent(inputs, labels)
         left = memory - needs.of(count)
         at_once = min(_at_once(network, inputs), max(1, left // needs.of(count)))
@@ -387,21 +406,26 @@ def _in_parts(
             product, size, minimum.device, at_once,
             precision=dtype, room=left, notes=tuple(notes),
         )  # fmt: skip
-    fitting = -(-count // -(-count // fitting))
-    left = memory - needs.of(fitting)
+    if fitting < count:
+        fitting = -(-count // -(-count // fitting))
+    left = memory - needs.of(min(fitting, len(inputs)))
     notes.append(
-        f"Every product takes the points {fitting:,} at a time and differentiates them anew, since "
-        f"what all {count:,} hold, {in_words(needs.of(count))}, does not fit into memory."
+        "Every product reads all batches and differentiates them anew."
+        if data.whole is None
+        else f"Every product takes the points {fitting:,} at a time and differentiates them anew, "
+        f"since what all {count:,} hold, {in_words(needs.of(count))}, does not fit into memory."
     )
 
+    @torch.enable_grad()
     def in_parts(vectors: Tensor) -> Tensor:
         total = torch.zeros_like(vectors)
-        for some, their in zip(
-            torch.split(inputs, fitting), torch.split(labels, fitting), strict=True
-        ):
+        for some, their in data.parts(fitting):
+            weight = data.loss.total(their, rows(some, their)) / data.weight
+            if not weight:
+                continue
             product = bent(some, their)
             for row, vector in zip(total.view(-1, size), vectors.reshape(-1, size), strict=True):
-                row.add_(product(vector.to(dtype)), alpha=len(some) / count)
+                row.add_(product(vector.to(dtype)), alpha=weight)
         return total
 
     # Of each a row of the sum and what an operator is made of, such as scaled vectors.
@@ -415,8 +439,8 @@ def _in_parts(
 def _needs(
     name: str,
     network: Network,
-    inputs: Tensor,
-    labels: Tensor,
+    inputs: Inputs,
+    labels: Any,
     bent: _Bent,
     dtype: torch.dtype,
 ) -> Footprint:
@@ -432,7 +456,7 @@ def _needs(
         vector = torch.ones(network.trainable, dtype=dtype, device=inputs.device)
 
         def work(points: int) -> None:
-            bent(inputs[:points], labels[:points])(vector)
+            bent(*chosen((inputs, labels), slice(points)))(vector)
 
         found = footprint(work, len(inputs))
         module.probed.update(zip(keys, (found.fixed, found.each), strict=True))
@@ -461,10 +485,10 @@ def _pulled(outputs: Tensor, by: Tensor, weights: Tensor) -> Tensor:
     return derivatives
 
 
-def _at_once(network: Network, inputs: Float[Tensor, "points ..."]) -> int:
+def _at_once(network: Network, inputs: Inputs) -> int:
     """How many vectors the matrices of a network are multiplied with in ``_MEMORY`` bytes."""
     units = network.layout.units
-    places = math.prod(inputs.shape[2:])
+    places = math.prod(inputs.shape[2:]) if isinstance(inputs, Tensor) else 1
     return max(1, _MEMORY // (8 * (network.layout.size + 2 * units * len(inputs) * places)))
 
 
@@ -480,9 +504,10 @@ def square_root_factors(
     return torch.diag_embed(p.sqrt()) - p[:, :, None] * p.sqrt()[:, None, :]
 
 
+@torch.enable_grad()
 def logit_jacobian(
-    network: Network, minimum: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
-) -> tuple[Float[Tensor, "points outputs trainable"], Float[Tensor, "points outputs"]]:
+    network: Network, minimum: Float[Tensor, " parameters"], inputs: Inputs
+) -> tuple[Float[Tensor, "rows outputs trainable"], Float[Tensor, "rows outputs"]]:
     """Derivatives of each point's logits by the trainable parameters, and the logits, in float64.
 
     Of N points with C outputs and n parameters they take 8·N·C·n bytes, and to compute them little
@@ -497,42 +522,52 @@ def logit_jacobian(
     values = minimum.detach().double()
     parameters, statistics = values[: network.trainable], values[network.trainable :]
 
-    def of_point(parameters: Tensor, point: Tensor) -> Tensor:
-        vector = torch.cat([parameters, statistics])
-        return network.logits(vector[None], point[None])[0, 0]
-
     points = inputs.double()
+
+    def of_point(parameters: Tensor, point: list[Tensor]) -> Tensor:
+        vector = torch.cat([parameters, statistics])
+        return network.logits(vector[None], _one(points, point))[0].flatten()
+
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
-    row = 8 * network.layout.size
-    at_once = max(1, _MEMORY // (row * logits.shape[1]))
+        logits = logits.reshape(len(logits), -1)
+    row, each = 8 * network.layout.size, logits.numel() // len(points)
+    at_once = max(1, _MEMORY // (row * each))
     # Of one point too, some logits at a time, where there are many.
-    rows = max(1, _MEMORY // row) if row * logits.shape[1] > 2 * _MEMORY else None
-    at_once_of = vmap(jacrev(of_point, chunk_size=rows), in_dims=(None, 0))
+    at_most = max(1, _MEMORY // row) if row * each > 2 * _MEMORY else None
+    at_once_of = vmap(jacrev(of_point, chunk_size=at_most), in_dims=(None, 0))
 
-    def derivatives(some: Tensor) -> Tensor:
+    def derivatives(some: Inputs) -> Tensor:
+        tensors = some.tensors if isinstance(some, Points) else [some]
         try:
-            together: Tensor = at_once_of(parameters, some)
+            together: Tensor = at_once_of(parameters, tensors)
             return together
         except RuntimeError:
             # Recurrent layers are not followed for several at once.
             leaf = parameters.clone().requires_grad_()
-            each = [of_point(leaf, point).unbind() for point in some]
-            rows = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in each]
-            return torch.stack([torch.stack(row) for row in rows])
+            every = [of_point(leaf, list(point)).unbind() for point in zip(*tensors, strict=True)]
+            found = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in every]
+            return torch.stack([torch.stack(of) for of in found])
 
-    jacobian = logits.new_empty(*logits.shape, network.trainable)
-    for some, part in zip(
-        torch.split(points, at_once), torch.split(jacobian, at_once), strict=True
-    ):
+    jacobian = logits.new_empty(len(points), each, network.trainable)
+    for some, part in zip(split(points, at_once), torch.split(jacobian, at_once), strict=True):
         part.copy_(derivatives(some).detach())
-    return jacobian, logits
+    return jacobian.view(*logits.shape, network.trainable), logits
 
 
+def _one(like: Inputs, tensors: list[Tensor]) -> Inputs:
+    """A point of the same kind as others, of its tensors."""
+    if not isinstance(like, Points):
+        return tensors[0][None]
+    left = iter(tensors)
+    return like.map(lambda _: next(left)[None])
+
+
+@torch.enable_grad()
 def signed_gradients(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
     signs: Float[Tensor, "points outputs"],
 ) -> Float[Tensor, "points trainable"]:
     """Derivatives of sums of each point's logits, with these signs, by the trainable parameters.
@@ -542,11 +577,11 @@ def signed_gradients(
     network = underlying(network)
     check_points(network, minimum, inputs, dtype=torch.float64)
     parameters, vector = _differentiable(network, minimum, torch.float64)
-    rows = torch.empty(len(inputs), network.trainable, dtype=torch.float64, device=minimum.device)
-    for row, point, sign in zip(rows, inputs, signs.to(rows), strict=True):
-        logits = network.logits(vector[None], point[None].double())[0, 0]
+    found = torch.empty(len(inputs), network.trainable, dtype=torch.float64, device=minimum.device)
+    for row, point, sign in zip(found, split(inputs, 1), signs.to(found), strict=True):
+        logits = network.logits(vector[None], point.double())[0].flatten()
         row.copy_(torch.autograd.grad(logits @ sign, parameters, retain_graph=True)[0])
-    return rows
+    return found
 
 
 def _differentiable(
@@ -556,9 +591,3 @@ def _differentiable(
     values = minimum.detach().to(dtype)
     parameters = values[: network.trainable].clone().requires_grad_()
     return parameters, torch.cat([parameters, values[network.trainable :]])
-
-
-def _losses(
-    network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor
-) -> Float[Tensor, " networks"]:
-    return negative_log_likelihoods(network.logits(parameters, inputs), labels).mean(dim=1)

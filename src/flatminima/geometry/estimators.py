@@ -42,8 +42,11 @@ from flatminima.geometry.volume import LogMean, log_gaussian_integrals, log_mean
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs, numbers
 from flatminima.progress import Report, silent
 from flatminima.seeding import generator
+from flatminima.training.batches import Batches
+from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 # Of the search, in units of the distance at which a displacement is as long as the weights.
 _LIMIT = 1e3
@@ -113,8 +116,9 @@ class BasinVolume:
 
     Attributes:
         loss: where the mean loss is below the cutoff; None if the minimum itself is not.
-        divergence: where the mean divergence from the minimum's predictions is below its bound.
-        minimum_loss: mean loss at the minimum, nats.
+        divergence: where the mean divergence from the minimum's predictions is below its bound;
+            None of a loss that has no probabilities.
+        minimum_loss: mean loss at the minimum, in nats or as the loss counts.
         dimension: n, the number of weights that move.
         held: what does not move with them.
         notes: what was done in a cheaper way than usual, since it did not fit into memory, in
@@ -122,22 +126,26 @@ class BasinVolume:
     """
 
     loss: Region | None
-    divergence: Region
+    divergence: Region | None
     minimum_loss: float
     dimension: int
     held: Held
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        unit = "" if self.divergence is None else " nats"
         below = "no basin: the loss at the minimum is not below the cutoff"
         if self.loss is not None:
-            below = f"loss below {self.loss.level:g} nats\n{self.loss}"
+            below = f"loss below {self.loss.level:g}{unit}\n{self.loss}"
+        function = "no divergence: the loss has no probabilities"
+        if self.divergence is not None:
+            function = f"divergence below {self.divergence.level:g} nats\n{self.divergence}"
         beside = "" if str(self.held) == "none" else f"held beside them: {self.held}\n"
         return (
-            f"{self.dimension:,} weights, loss {self.minimum_loss:.3g} nats at the minimum\n"
+            f"{self.dimension:,} weights, loss {self.minimum_loss:.3g}{unit} at the minimum\n"
             f"{beside}"
             f"{below}\n"
-            f"divergence below {self.divergence.level:g} nats\n{self.divergence}"
+            f"{function}"
         )
 
 
@@ -175,9 +183,10 @@ class Rays:
 def basin_volume(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     cutoff: float = 0.5,
     divergence: float = 0.1,
     directions: int = 256,
@@ -193,8 +202,10 @@ def basin_volume(
         network: any, such as ``ModuleNetwork(module)``; batch norm keeps the statistics of the
             minimum.
         minimum: its parameters, such as ``network.vector(module)``, float32 or float64.
-        inputs, labels: the points on which loss and divergence are taken.
-        cutoff: of the mean loss, nats.
+        inputs, labels: the points on which loss and divergence are taken; or ``Batches`` of both
+            and None.
+        loss: what is a mean over the points; that of ``Batches``.
+        cutoff: of the mean loss, in nats or as the loss counts.
         divergence: bound of the mean of KL(p of the minimum ‖ p there) over points, nats.
         directions: K, for each estimator. The same random numbers serve all minima.
         pilots: along how many directions beyond the K it is found out which of the ``candidates``
@@ -214,14 +225,16 @@ def basin_volume(
     """
     memory = _room(network, minimum, inputs, memory)
     network = with_statistics(network)
-    loss = Landscape(network, minimum, minimum[None], inputs, labels)
-    function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
+    height = Landscape(network, minimum, minimum[None], inputs, labels, loss=loss)
+    function = None
+    if height.loss.probabilities:
+        function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels, loss=loss)
     # A quarter for directions as they are counted, with as much again on their way, and one for
     # what shapes them.
     tried = candidates(network, minimum, inputs, memory=memory // 4)
-    minimum_loss = loss.at_minimum()
+    minimum_loss = height.at_minimum()
     of_region = 3 * directions + (pilots * len(tried) if len(tried) > 1 else 0)
-    told = _Told(report, of_region * (2 if minimum_loss < cutoff else 1))
+    told = _Told(report, of_region * ((minimum_loss < cutoff) + (function is not None)))
     options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory // 4}
     options["report"] = told
 
@@ -246,8 +259,8 @@ def basin_volume(
         )
 
     return BasinVolume(
-        loss=region(loss, cutoff) if minimum_loss < cutoff else None,
-        divergence=region(function, divergence),
+        loss=region(height, cutoff) if minimum_loss < cutoff else None,
+        divergence=region(function, divergence) if function else None,
         minimum_loss=minimum_loss,
         dimension=len(positions(network.layout, minimum)),
         held=held(network.layout, minimum),
@@ -271,7 +284,7 @@ class _Told:
 def _room(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs | Batches,
     memory: int | None,
 ) -> int:
     """Bytes that a volume may take, if they suffice for one direction at a time."""
@@ -306,7 +319,7 @@ def initial_measure(
 def candidates(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs | Batches,
     *,
     memory: int = _MEMORY,
 ) -> "Candidates":
@@ -322,8 +335,10 @@ def candidates(
     to every order at the minimum, and not at the edge of the region.
     """
     weights = len(positions(network.layout, minimum))
+    some = (inputs.first[0] if isinstance(inputs, Batches) else inputs)[:2]
     with torch.no_grad():
-        outputs = network.logits(minimum[None], inputs[:2]).shape[-1]
+        # Of all rows of a point.
+        outputs = network.logits(minimum[None], some.to(minimum.dtype)).numel() // len(some)
     given, fitting = len(inputs), memory // (32 * weights * outputs)
     signed = not fitting
     if signed:
@@ -335,13 +350,19 @@ def candidates(
                 f"Directions have no preconditioner: {_FEWEST_ROWS} rows of the Jacobian that "
                 "shapes them do not fit into memory.",
             )
-    chosen = torch.arange(given)
+    chosen = np.arange(given)
     if fitting < given:
-        chosen = torch.arange(fitting) * given // fitting
-        inputs = inputs[chosen]
+        chosen = np.arange(fitting) * given // fitting
+    if isinstance(inputs, Batches):
+        inputs = inputs.spread(fitting)
+        # Fewer where batches differ in shape.
+        fitting = min(fitting, given) if len(inputs) == min(fitting, given) else len(inputs)
+        chosen = chosen[: len(inputs)]
+    elif fitting < given:
+        inputs = inputs[numbers(chosen, inputs)]
     note = f"Preconditioners are of {fitting:,} points out of {given:,}" if fitting < given else ""
     if signed:
-        draws = [generator(0, "logit signs", point).integers(2, size=outputs) for point in chosen]
+        draws = [generator(0, "logit signs", int(point)).integers(2, size=outputs) for point in chosen]
         signs = 2.0 * torch.from_numpy(np.stack(draws)) - 1
         rows = signed_jacobian(network, minimum, inputs, signs.to(minimum.device))
         note = note or "Preconditioners are of all points"

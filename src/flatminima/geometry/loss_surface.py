@@ -17,8 +17,11 @@ from flatminima.geometry.roughness import Roughness, roughness
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.models.statistics import Statistics
 from flatminima.progress import Report, silent
+from flatminima.training.batches import Batches
+from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +31,10 @@ class LossSurface:
     Attributes:
         axis: grid points along either side, relative: at 1 every filter is displaced by a vector as
             long as it is itself. The minimum is at 0.
-        loss: mean negative log-likelihood in nats, float64; rows along the second direction. Not
+        loss: mean over the points, in nats or as the loss counts, float64; rows along the second direction. Not
             finite where the logits leave the range of their dtype.
-        accuracy: share of points that are right, float64; NaN where the loss is not finite.
+        accuracy: share of points that are right, float64; NaN where the loss is not finite, or has
+            no classes.
         batch_norm: which statistics normalise away from the minimum; None without batch norm.
         held: what does not move, beside the biases.
     """
@@ -50,9 +54,10 @@ class LossSurface:
 def loss_surface(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     reach: float = 1.0,
     grid_points: int = 41,
     seed: int = 0,
@@ -70,7 +75,8 @@ def loss_surface(
     Args:
         network: any; a ``torch.nn.Module`` as ``ModuleNetwork(module)``.
         minimum: the parameters in the middle, such as ``network.vector(module)``.
-        inputs, labels: the points, on the device of the minimum.
+        inputs, labels: the points, on the device of the minimum; or ``Batches`` of both and None.
+        loss: what is a mean over the points; that of ``Batches``.
         reach: half the side of the square, in units of ``LossSurface.axis``.
         grid_points: along each side; odd, so that the minimum itself is one.
         seed: root seed of the directions.
@@ -101,13 +107,13 @@ def loss_surface(
     both = torch.cat([direction.vectors * direction.reach for direction in drawn])
     axis = np.linspace(-reach, reach, grid_points)
     axis[grid_points // 2] = 0.0
-    landscape = Landscape(evaluated, minimum, both, inputs, labels, memory)
-    loss, accuracy = landscape.plane_scores(axis, axis, report=report)
+    landscape = Landscape(evaluated, minimum, both, inputs, labels, memory, loss)
+    heights, accuracy = landscape.plane_scores(axis, axis, report=report)
     used = isinstance(evaluated, Evaluator) and evaluated.normalises and evaluated.statistics
     return LossSurface(
         axis=axis,
-        loss=loss,
-        accuracy=np.where(np.isfinite(loss), accuracy, np.nan),
+        loss=heights,
+        accuracy=np.where(np.isfinite(heights), accuracy, np.nan),
         batch_norm=used or None,
         held=held(network.layout, minimum),
     )

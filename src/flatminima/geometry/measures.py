@@ -60,7 +60,10 @@ from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import Tempered, at_loss, temperature_at
 from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.seeding import generator
+from flatminima.training.batches import Batches
+from flatminima.training.losses import CrossEntropy, Loss
 
 # Singular values of the Jacobian below this share of the largest are rounding: dependencies of
 # points on each other are exact, those that lie in one linear region of a ReLU network.
@@ -301,15 +304,22 @@ def measure(around: Surroundings) -> dict[str, Sampled | float]:
 def linearise(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
 ) -> Linearisation:
     """Differentiate each point's logits by the trainable parameters, in float64.
 
     Raises:
         ValueError: if what is given does not go together, see ``geometry.checked``.
     """
-    labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
+    data = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
+    _of_classes(data.loss)
+    if data.whole is None:
+        raise ValueError(
+            "measures take derivatives of all points at once, which are not in memory; hand over "
+            "fewer points, or raise memory"
+        )
+    inputs, labels = data.whole
     jacobian, logits = logit_jacobian(network, minimum, inputs)
     scale = filter_norms(network.layout, minimum.detach().double())[: network.trainable]
     around = Jacobian(jacobian, scale)
@@ -338,8 +348,8 @@ def partition(points: int, *, batch: int, count: int, seed: int) -> list[Partiti
 def measures(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
     ball: Ball = "raw",
     level: float | None = None,
@@ -365,8 +375,19 @@ def measures(
     if level is not None:
         temperature = at_loss(network, minimum, inputs, labels, level).temperature
         linear = replace(linear, temperature=temperature)
-    drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
+    drawn = partition(len(linear.labels), batch=batch, count=partitions, seed=seed)
     return measure(Surroundings(linear, ball, drawn, seed))
+
+
+def _of_classes(loss: Loss) -> None:
+    """Raise a ValueError if rows have no class each that all count alike."""
+    if not loss.probabilities:
+        raise loss.without_probabilities("measures")
+    if not isinstance(loss, CrossEntropy) or not loss.plain:
+        raise ValueError(
+            f"measures take one class for each point, all of which count alike, and not {loss.name}"
+            '; take those of loss="cross_entropy"'
+        )
 
 
 def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:

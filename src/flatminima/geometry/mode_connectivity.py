@@ -22,12 +22,14 @@ from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.models.running import with_running_statistics
 from flatminima.models.statistics import Statistics
 from flatminima.progress import Report, silent
 from flatminima.seeding import generator
+from flatminima.training.batches import Batch, Batches, chosen, rows
 from flatminima.training.ensemble import Adam, Optimizer, Schedule
-from flatminima.training.losses import correct, negative_log_likelihoods
+from flatminima.training.losses import CROSS_ENTROPY, Loss, mean_of_rows
 
 Kind = Literal["bezier", "polychain"]
 
@@ -144,21 +146,23 @@ def connect(
     network: Network,
     first: Float[Tensor, " parameters"],
     second: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     **options: Any,
 ) -> Path:
     """Train a path between two minima; ``options`` are those of ``connect_all``."""
     return connect_all(network, first[None], second[None], inputs, labels, **options)[0]
 
 
+@torch.enable_grad()
 def connect_all(
     network: Network,
     first: Float[Tensor, "curves parameters"],
     second: Float[Tensor, "curves parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     kind: Kind = "bezier",
     bends: int = 1,
     schedule: Schedule = Schedule(steps=2000, learning_rate=0.01, hold=0.5),  # noqa: B008 (frozen)
@@ -178,7 +182,9 @@ def connect_all(
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
         first, second: the ends of each path.
-        inputs, labels: the points on which the loss is taken.
+        inputs, labels: the points on which the loss is taken; or ``Batches`` of both and None,
+            which are steps in turn where they are not in memory.
+        loss: what is a mean over the points; that of ``Batches``.
         bends: how many points between the ends are trained.
         schedule: how long and how fast; gradients are clipped path by path.
         samples: places on a path in each step.
@@ -196,12 +202,12 @@ def connect_all(
     """
     if bends < 1 or samples < 1:
         raise ValueError(f"there are {bends} bends and {samples} places a step; take one or more")
-    if batch is not None and not 1 <= batch <= len(labels):
-        raise ValueError(f"a batch of {batch} among {len(labels)} points; None takes all of them")
+    if batch is not None and not 1 <= batch <= len(inputs):
+        raise ValueError(f"a batch of {batch} among {len(inputs)} points; None takes all of them")
     # Batch norm is by the points of a step, in the one way that is always there.
-    evaluated = _evaluated(network, "batch", batch or max(1, len(labels)))
-    labels = checked(evaluated, torch.stack([first, second]), inputs, labels)
-    inputs = inputs.to(first.dtype)
+    evaluated = _evaluated(network, "batch", batch or max(1, len(inputs)))
+    data = checked(evaluated, torch.stack([first, second]), inputs, labels, loss=loss)
+    loss = data.loss
     numbers = range(len(first)) if curves is None else curves
     draws = [generator(seed, "path places", number) for number in numbers]
     moving = network.trainable
@@ -218,14 +224,14 @@ def connect_all(
 
     stepper = optimizer(leaf)
     every = max(1, schedule.steps // 20)
-    parts = _batches(len(labels), batch, seed, labels.device)
+    parts = _batches(data, batch, seed, first.dtype)
     for step in range(schedule.steps):
-        part = next(parts)
+        inputs, targets = next(parts)
         t = (np.arange(samples) + np.stack([draw.random(samples) for draw in draws])) / samples
         weights = point_weights(kind, bends + 2, t.ravel()).reshape(*t.shape, -1)
         places = torch.from_numpy(weights).to(ends) @ points()
-        logits = evaluated.logits(places.flatten(0, 1), inputs[part])
-        losses = negative_log_likelihoods(logits, labels[part]).mean(dim=1).view(t.shape)
+        logits = evaluated.logits(places.flatten(0, 1), inputs.to(first.dtype))
+        losses = loss.mean(logits, targets).view(t.shape)
         (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), leaf)
         stepper.step(gradient.renorm_(2, 0, schedule.gradient_clip), schedule.rate(step))
         if (step + 1) % every == 0 or step + 1 == schedule.steps:
@@ -245,8 +251,10 @@ def along(
     network: Network,
     path: Path,
     t: Float[np.ndarray, " places"],
-    train: tuple[Float[Tensor, "points ..."], Int[Tensor, " points"]],
-    test: tuple[Float[Tensor, "others ..."], Int[Tensor, " others"]],
+    train: tuple[Inputs | Batches, Int[Tensor, " points"] | None],
+    test: tuple[Inputs | Batches, Int[Tensor, " others"] | None],
+    *,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Profile:
     """Loss and accuracy at places of a path, such as ``path`` and ``path.straight``.
 
@@ -256,39 +264,74 @@ def along(
     Args:
         network: the architecture; of a module, an evaluator around it is left aside.
         t: places on the path, from 0 to 1.
-        train, test: points and their classes.
+        train, test: points and their classes; or ``Batches`` of both and None.
+        loss: what is a mean over the points; that of ``Batches``. Of one without classes the shares
+            that are right are NaN.
 
     Raises:
-        ValueError: if what is given does not go together, see ``geometry.checked``.
+        ValueError: if what is given does not go together, see ``geometry.checked``, or
+            there is batch norm and the training points are not in memory.
     """
     module = _module(network)
     evaluated = _evaluated(network, "frozen")
-    (train, test) = (
-        (inputs.to(path.points.dtype), checked(evaluated, path.points, inputs, labels))
-        for inputs, labels in (train, test)
-    )
-    columns: list[list[Tensor]] = [[], [], [], []]
-    most = max(len(train[1]), len(test[1]))
+    given = [
+        checked(evaluated, path.points, inputs, labels, loss=loss)
+        for inputs, labels in ((train, test) if test is not train else (train,))
+    ]
+    normalised = isinstance(evaluated, Evaluator) and evaluated.normalises
+    if normalised and given[0].whole is None:
+        raise ValueError(
+            "statistics of batch norm are taken anew over all points at each place of a path, and "
+            "these are not in memory; hand over fewer, or raise memory"
+        )
+    columns: list[list[Tensor]] = [[] for _ in range(2 * len(given))]
+    most = max(len(data.first[0]) for data in given)
     size = max(1, _NUMBERS // max(1, evaluated.activations(most)))
     for places in np.array_split(t, math.ceil(len(t) / size)):
         vectors = path.at(places)
-        if module is not None:
-            vectors = with_running_statistics(module, vectors, train[0])
-        for column, (inputs, labels) in zip((0, 2), (train, test), strict=True):
-            logits = evaluated.logits(vectors, inputs)
-            losses = negative_log_likelihoods(logits, labels)
-            columns[column].append(losses.mean(dim=1, dtype=torch.float64))
-            columns[column + 1].append(correct(logits, labels).double().mean(dim=1))
-    numbers = (torch.cat(column).cpu().numpy() for column in columns)
-    return Profile(np.asarray(t, np.float64), *numbers)
+        if module is not None and given[0].whole is not None:
+            vectors = with_running_statistics(module, vectors, given[0].whole[0].to(vectors.dtype))
+        for column, data in zip((0, 2), given, strict=False):
+            for of, means in enumerate(_means(evaluated, vectors, data)):
+                columns[column + of].append(means)
+    numbers = [torch.cat(column).cpu().numpy() for column in columns]
+    return Profile(np.asarray(t, np.float64), *(numbers if len(given) == 2 else 2 * numbers))
+
+
+def _means(
+    network: Network, vectors: Float[Tensor, "networks parameters"], data: Batches
+) -> tuple[Float[Tensor, " networks"], Float[Tensor, " networks"]]:
+    """Mean loss of each network, and the share of rows that are right, float64."""
+    loss, double = data.loss, torch.float64
+    sums = torch.zeros(2, len(vectors), dtype=double, device=vectors.device)
+    totals = [0.0, 0.0]
+    right = torch.full((len(vectors),), torch.nan, dtype=double, device=vectors.device)
+    for inputs, targets in data:
+        outputs = network.logits(vectors, inputs.to(vectors.dtype))
+        mean = loss.mean(outputs, targets, double)
+        counting = loss.counting(targets)
+        if loss.classifies:
+            right = mean_of_rows(loss.correct(outputs, targets).double(), counting)
+        if data.whole is not None:
+            return mean, right
+        count = outputs.shape[1]
+        counted = float(count if counting is None else counting.sum())
+        for of, (values, total) in enumerate(
+            ((mean, loss.total(targets, count)), (right, counted))
+        ):
+            if total:
+                sums[of] += values * total
+                totals[of] += total
+    return sums[0] / totals[0], sums[1] / totals[1]
 
 
 def plane(
     network: Network,
     path: Path,
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     points: int = 41,
     curve_points: int = 101,
 ) -> Plane:
@@ -298,7 +341,8 @@ def plane(
     (Garipov et al. 2018, footnote 1). Running statistics are refreshed at each place.
 
     Args:
-        inputs, labels: the points on which the loss is taken.
+        inputs, labels: the points on which the loss is taken; or ``Batches`` of both and None.
+        loss: what is a mean over the points; that of ``Batches``.
         points: along each axis.
         curve_points: how many points of the path ``curve`` holds.
 
@@ -307,7 +351,7 @@ def plane(
             ``geometry.checked``.
     """
     evaluated = _evaluated(network, "refreshed")
-    labels = checked(evaluated, path.points, inputs, labels)
+    checked(evaluated, path.points, inputs, labels, loss=loss)
     origin, moved = path.points[0], path.points[:, : path.trainable].double()
     to_second, to_bend = moved[-1] - moved[0], moved[1] - moved[0]
     across = to_bend - (to_bend @ to_second) / (to_second @ to_second) * to_second
@@ -323,8 +367,8 @@ def plane(
     x, y = np.linspace(middle - reach, middle + reach, points).T
     directions = torch.zeros((2, len(origin)), dtype=origin.dtype, device=origin.device)
     directions[:, : path.trainable] = axes.to(origin)
-    loss = Landscape(evaluated, origin, directions, inputs, labels).plane(x, y)
-    return Plane(directions, x, y, loss, corners[[0, -1]], corners[1], curve)
+    heights = Landscape(evaluated, origin, directions, inputs, labels, loss=loss).plane(x, y)
+    return Plane(directions, x, y, heights, corners[[0, -1]], corners[1], curve)
 
 
 def _module(network: Network) -> ModuleNetwork | None:
@@ -341,12 +385,20 @@ def _evaluated(network: Network, statistics: Statistics, batch: int | None = Non
 
 
 def _batches(
-    points: int, batch: int | None, seed: int, device: torch.device
-) -> Iterator[Tensor | slice]:
-    """The points of each step, without end."""
+    data: Batches, batch: int | None, seed: int, dtype: torch.dtype
+) -> Iterator[Batch]:
+    """The points of each step, without end; those that are not in memory as they are read."""
+    if data.whole is None:
+        while True:
+            for inputs, targets in data:
+                # One in which no row counts has no loss.
+                if data.loss.total(targets, rows(inputs, targets)):
+                    yield inputs, targets
+    whole = data.whole[0].to(dtype), data.whole[1]
     if batch is None:
-        yield from itertools.repeat(slice(None))
+        yield from itertools.repeat(whole)
     for epoch in itertools.count():
-        order = torch.from_numpy(generator(seed, "path order", epoch).permutation(points))
+        order = generator(seed, "path order", epoch).permutation(data.points)
         # Of that many points or a few more, but never so many that an evaluator would cut them.
-        yield from torch.tensor_split(order.to(device), points // (batch or points))
+        parts = np.array_split(order, data.points // (batch or data.points))
+        yield from (chosen(whole, part) for part in parts)

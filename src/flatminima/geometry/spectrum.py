@@ -27,8 +27,11 @@ from flatminima.geometry.footprint import in_words
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import at_loss
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.progress import Report, silent
 from flatminima.seeding import generator
+from flatminima.training.batches import Batches
+from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 Matrix = Literal["hessian", "gauss_newton"]
 Units = Literal["raw", "filter"]
@@ -84,9 +87,10 @@ class Curvature:
 def operator(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     matrix: Matrix = "hessian",
     units: Units = "raw",
     memory: int | None = None,
@@ -95,6 +99,8 @@ def operator(
     """The Hessian or Gauss-Newton matrix of the mean loss by the network's trainable parameters.
 
     Args:
+        inputs, labels: the points; or ``Batches`` of both and None.
+        loss: what is a mean over the points; that of ``Batches``.
         matrix: which of the two.
         units: ``raw``, or ``filter`` for S A S, with S what a filter-normalised unit of distance is
             for each weight (``directions.metric``), zero for parameters in no filter.
@@ -107,15 +113,19 @@ def operator(
     one_of("units", units, get_args(Units))
     scale = None if units == "raw" else metric(network.layout, minimum.double(), "exact")
     of_network = _MATRICES[matrix]
-    return of_network(network, minimum, inputs, labels, memory=memory, dtype=dtype).scaled(scale)
+    found = of_network(
+        network, minimum, inputs, labels, loss=loss, memory=memory, dtype=dtype
+    )
+    return found.scaled(scale)
 
 
 def curvature(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     *,
+    loss: Loss = CROSS_ENTROPY,
     matrix: Matrix = "hessian",
     units: Units = "raw",
     level: float | None = None,
@@ -131,6 +141,7 @@ def curvature(
 
     Args:
         minimum: the parameters at which to differentiate; need not be a minimum.
+        inputs, labels, loss: as of :func:`operator`.
         matrix, units: as of :func:`operator`.
         level: a loss in nats at which to take it all, see ``geometry.temperature``; None: as it is.
         top: number of eigenvalues to find.
@@ -150,11 +161,12 @@ def curvature(
     """
     temperature = 1.0
     if level is not None:
-        tempered = at_loss(network, minimum, inputs, labels, level)
+        tempered = at_loss(network, minimum, inputs, labels, level, loss=loss)
         network, temperature = tempered, tempered.temperature
     bends = operator(
-        network, minimum, inputs, labels, matrix=matrix, units=units, memory=memory, dtype=dtype
-    )
+        network, minimum, inputs, labels, loss=loss, matrix=matrix, units=units, memory=memory,
+        dtype=dtype,
+    )  # fmt: skip
     size = bends.size
     top, steps = min(top, size - 1), min(steps, size)
     held, _, note = iteration(bends, top)

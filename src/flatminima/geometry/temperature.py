@@ -22,8 +22,10 @@ from flatminima.models.evaluation import underlying
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.models.polygon import steepened
-from flatminima.training.losses import correct, negative_log_likelihoods
+from flatminima.training.batches import Batches, rows
+from flatminima.training.losses import CROSS_ENTROPY, Loss, correct
 
 # Inverse temperatures to look between.
 _COLDEST, _WARMEST = 1e-300, 2.0**60
@@ -65,9 +67,11 @@ class Tempered:
 def temperature_at(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     level: float,
+    *,
+    loss: Loss = CROSS_ENTROPY,
 ) -> float:
     """The temperature at which the mean loss is ``level`` nats, to about 1e-12 of it.
 
@@ -82,22 +86,37 @@ def temperature_at(
         certain of those it is wrong about.
 
     Raises:
-        ValueError: if the level is not between 0 and ln C, or what is given does not go together,
+        ValueError: if the level is not between 0 and ln C, the loss has no probabilities, or what is given does not go together,
             see ``geometry.checked``.
     """
     from scipy.optimize import brentq, minimize_scalar  # noqa: PLC0415 (half a second that most jobs spare)
 
-    labels = checked(network, minimum, inputs, labels, dtype=torch.float64)
-    logits = network.logits(minimum[None].double(), inputs.double())
-    classes = max(2, logits.shape[-1])
+    data = checked(network, minimum, inputs, labels, loss=loss, dtype=torch.float64)
+    loss = data.loss
+    if not loss.probabilities:
+        raise ValueError(
+            f"a temperature divides logits, which {loss.name} takes none of; leave out level"
+        )
+    vector = minimum[None].double()
+    parts = [
+        (network.logits(vector, some.double()), targets, loss.total(targets, rows(some, targets)))
+        for some, targets in data
+    ]
+    classes = max(2, parts[0][0].shape[-1])
     if not 0 < level < math.log(classes):
         raise ValueError(
             f"level is {level} nats; it lies between 0 and ln {classes}, the loss of guessing"
         )
 
     def excess(inverse: float) -> float:
-        losses = negative_log_likelihoods(logits * inverse, labels)
-        return float(losses.mean()) - level
+        means = [
+            (float(loss.mean(logits * inverse, targets)[0]), weight)
+            for logits, targets, weight in parts
+            if weight
+        ]
+        if len(means) == 1:
+            return means[0][0] - level
+        return sum(mean * weight for mean, weight in means) / data.weight - level
 
     if excess(1.0) < 0:
         return 1 / float(brentq(excess, _COLDEST, 1.0, xtol=1e-15))
@@ -114,13 +133,15 @@ def temperature_at(
 def at_loss(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
-    labels: Int[Tensor, " points"],
+    inputs: Inputs | Batches,
+    labels: Int[Tensor, " points"] | None,
     level: float,
+    *,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Tempered:
     """The network at the temperature at which its loss is ``level`` nats, or a ValueError."""
     network = underlying(network)
-    temperature = temperature_at(network, minimum, inputs, labels, level)
+    temperature = temperature_at(network, minimum, inputs, labels, level, loss=loss)
     if math.isnan(temperature):
         raise ValueError(f"at no temperature is the loss of this network {level} nats")
     return Tempered(network, temperature)

@@ -1,6 +1,7 @@
 """Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from flatminima.models.normalisation import (
     by_the_points,
     moments_in_parts,
 )
+from flatminima.models.points import Inputs, split, tensor_split
 from flatminima.models.statistics import STATISTICS, Statistics
 from flatminima.models.strategies import STRATEGIES, Strategies
 
@@ -93,7 +95,7 @@ class Evaluator:
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        inputs: Inputs,
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point."""
         strategies = self._strategies(parameters)
@@ -101,7 +103,7 @@ class Evaluator:
         # Of numbers, so that parts are the same in either precision.
         room = (self.memory or standard) // 4
         fitting = max(1, room // strategies.numbers(inputs))
-        parts = torch.split(inputs, fitting)
+        parts = split(inputs, fitting)
         if self.statistics == "frozen":
             return self._by_parts(strategies, parameters, parts, room)
         if self.statistics == "refreshed" and len(parts) > 1:
@@ -109,11 +111,11 @@ class Evaluator:
             return torch.stack([moments_in_parts(module, parts)[1] for module in each])
         batches = len(inputs) // self.batch if self.statistics == "batch" and self.batch else 1
         with BatchNormBy(by_the_points):
-            parts = torch.tensor_split(inputs, max(1, batches))
+            parts = tensor_split(inputs, max(1, batches))
             return self._by_parts(strategies, parameters, parts, room)
 
     def _by_parts(
-        self, strategies: Strategies, parameters: Tensor, parts: tuple[Tensor, ...], room: int
+        self, strategies: Strategies, parameters: Tensor, parts: list[Any], room: int
     ) -> Tensor:
         strategy = self.strategy or strategies.rule(parameters, parts[0], room)
         self.used[len(parts[0]), len(parameters) > 1] = strategy

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from flatminima.errors import one_of
 from flatminima.models.layout import Layout, Zero
 from flatminima.models.normalisation import BATCH_NORM
+from flatminima.models.points import Inputs
 from flatminima.seeding import generator
 
 # torch's own modules of several layers have the second.
@@ -44,6 +45,8 @@ class ModuleNetwork:
         zero: what becomes of filters of norm zero, such as a pruned unit, the padding row of an
             embedding or the second factor of a new low-rank adapter: ``hold`` leaves their weights
             out of n and of volumes, and results say so beside n; ``refuse`` raises a ValueError.
+        fixed: the dtype in which forward computes, whatever comes; None: that of what comes. Its
+            logits are then brought to the dtype of the vectors.
 
     Raises:
         ValueError: if no parameter requires a gradient, the module cannot be copied, or ``zero`` is
@@ -52,6 +55,7 @@ class ModuleNetwork:
 
     module: nn.Module
     zero: Zero = "hold"
+    fixed: torch.dtype | None = None
     # In evaluation mode. Made with the network, since nothing may be copied while differentiating.
     _evaluated: nn.Module = field(init=False, repr=False)
     probed: dict[tuple[Any, ...], int] = field(default_factory=dict, init=False, repr=False)
@@ -143,12 +147,15 @@ class ModuleNetwork:
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        inputs: Inputs,
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point, with the running statistics of its vector.
 
         Nothing is differentiated by the statistics.
         """
+        if self.fixed not in (None, parameters.dtype):
+            given, fixed = parameters.dtype, self.fixed
+            return self.logits(parameters.to(fixed), inputs.to(fixed)).to(given)
         tensors = {
             name: tensor if name in self._parameters else tensor.detach()
             for name, tensor in self.layout.views(parameters).items()

@@ -42,7 +42,7 @@ def by_the_points(maps: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
 
 
 def moments_in_parts(
-    evaluate: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
+    evaluate: Callable[[Any], Tensor], parts: Sequence[Any]
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Mean and population variance over all points in each batch norm, and the outputs with them.
 
@@ -70,14 +70,14 @@ def moments_in_parts(
                     continue
         if ends:
             return known, torch.cat(ends)
-        known.append(moments.result(parts[0].dtype))
+        known.append(moments.result())
 
 
 def _by_the_found(found: list[tuple[Tensor, Tensor]]) -> Normalise:
     def normalise(maps: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         moments = _Moments()
         moments.add(maps)
-        found.append(moments.result(maps.dtype))
+        found.append(moments.result())
         return F.batch_norm(maps, *found[-1], weight, bias, False, 0.0, eps)
 
     return normalise
@@ -103,9 +103,11 @@ class _Moments:
 
     def __init__(self) -> None:
         self._count = 0
+        self._dtype = torch.float32
         self._mean = self._squares = torch.zeros(())
 
     def add(self, maps: Tensor) -> None:
+        self._dtype = maps.dtype
         every = [axis for axis in range(maps.ndim) if axis != 1]
         variance, mean = (m.double() for m in torch.var_mean(maps, every, correction=0))
         more = maps.numel() // maps.shape[1]
@@ -117,5 +119,6 @@ class _Moments:
         self._mean = self._mean.to(mean) + apart * (more / count)
         self._count = count
 
-    def result(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        return self._mean.to(dtype), (self._squares / self._count).to(dtype)
+    def result(self) -> tuple[Tensor, Tensor]:
+        """In the dtype of what was added."""
+        return self._mean.to(self._dtype), (self._squares / self._count).to(self._dtype)

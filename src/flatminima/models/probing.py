@@ -11,10 +11,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flatminima.models.adapted import Adapted
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.normalisation import BATCH_NORM, BatchNormBy
+from flatminima.models.points import Inputs
 
 _POINTS = 4
+# Where those fail: whether it is for their number.
+_MANY = 1024
+# What forward fails by on inputs that it does not take.
+_FAILURES = (RuntimeError, TypeError, IndexError, AttributeError, KeyError)
 # Steps of differences, as shares of the parameters' length. Shorter ones cross fewer kinks.
 _STEPS = (1e-5, 1e-7, 1e-9)
 # By how much a difference may be off, as a share of itself and of what it is a difference of.
@@ -25,7 +31,7 @@ _WRONG, _ROUNDED = 1e-3, 1e-13
 def probe(
     network: ModuleNetwork,
     vector: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
     *,
     by_the_points: bool = False,
 ) -> int:
@@ -45,14 +51,14 @@ def probe(
     points = inputs[:_POINTS]
     key = (vector.device, vector.dtype, points.shape, by_the_points)
     if key not in network.probed:
-        network.probed[key] = _probed(network, vector, points, by_the_points)
+        network.probed[key] = _probed(network, vector, points, inputs, by_the_points)
     return network.probed[key]
 
 
 def probe_twice(
     network: ModuleNetwork,
     vector: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
 ) -> None:
     """Hold second derivatives against differences of first ones, once as ``probe`` does.
 
@@ -66,7 +72,8 @@ def probe_twice(
     """
     point = inputs[:1].double()
     key = (vector.device, "twice", point.shape)
-    if key in network.probed:
+    # Of a forward in single precision, differences are rounding.
+    if key in network.probed or network.fixed is not None:
         return
     parameters, statistics = vector[: network.trainable].detach(), vector[network.trainable :]
     numbers = torch.arange(len(parameters), device=vector.device, dtype=vector.dtype)
@@ -97,34 +104,85 @@ def probe_twice(
     )
 
 
-def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points: bool) -> int:
+class FixedPrecisionError(ValueError):
+    """Forward does not follow the dtype of its parameters."""
+
+
+def outputs_of(
+    network: ModuleNetwork, vector: Float[Tensor, " parameters"], inputs: Inputs
+) -> Float[Tensor, "rows ..."]:
+    """What a module gives for the first points, or in words why it gives nothing.
+
+    Raises:
+        ValueError: if forward fails on them.
+    """
+    points = inputs[:_POINTS].to(vector.dtype)
+    try:
+        return network.logits(vector[None], points)[0]
+    except _FAILURES as error:
+        raise _failed(network, vector, points, inputs, error) from error
+
+
+def _failed(
+    network: ModuleNetwork, vector: Tensor, points: Inputs, inputs: Inputs, error: Exception
+) -> ValueError:
+    """Whether it is the number of points that a forward fails for."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if len(inputs) > len(points):
+        try:
+            network.logits(vector[None], inputs[:_MANY].to(vector.dtype))
+        except _FAILURES + (ValueError,):
+            pass
+        else:
+            return ValueError(
+                f"forward takes {min(len(inputs), _MANY)} points and fails on {len(points)} "
+                f"({why}); let it take any number, such as by x.flatten(1) in place of a view by a "
+                "number that is written down"
+            )
+    return ValueError(
+        f"forward fails on {len(points)} points ({why}); check that the module takes these inputs: "
+        "a tuple holds its arguments, and a dict its keyword arguments"
+    )
+
+
+def _probed(
+    network: ModuleNetwork, given: Tensor, points: Inputs, inputs: Inputs, by_the_points: bool
+) -> int:
     vector = given.clone()
     if not by_the_points:
         _statistics_are_kept(network)
     own = vector.to(network.dtype)
+    coarse = network.fixed or vector.dtype
+
+    def same(one: Tensor, other: Tensor) -> bool:
+        return _same(one, other, torch.finfo(coarse).eps ** 0.5)
+
     with BatchNormBy(_by_nothing) if by_the_points else contextlib.nullcontext():
 
-        def logits(vector: Tensor, points: Tensor) -> Tensor:
+        def logits(vector: Tensor, points: Inputs) -> Tensor:
             return network.logits(vector[None], points.to(vector.dtype))[0]
 
         try:
             whole = logits(vector, points)
-        except (RuntimeError, TypeError) as error:
+        except _FAILURES as error:
             if vector.dtype == own.dtype:
-                raise
+                raise _failed(network, vector, points, inputs, error) from error
             # If this fails too, precision is not the reason.
-            logits(own, points)
-            raise ValueError(_fixed(vector.dtype, str(error))) from error
-        if whole.ndim != 2 or len(whole) != len(points):
+            outputs_of(network, own, inputs)
+            raise FixedPrecisionError(_fixed(vector.dtype, str(error))) from error
+        # An adapted one has looked at its rows itself.
+        if not isinstance(network.module, Adapted) and (
+            whole.ndim != 2 or len(whole) != len(points)
+        ):
             raise ValueError(
                 f"forward gives {tuple(whole.shape)} for {len(points)} points; it has to give a "
                 "row of logits for each, (points, outputs), and (points, 1) for one output"
             )
         if torch.finfo(whole.dtype).eps > torch.finfo(vector.dtype).eps:
-            raise ValueError(_fixed(vector.dtype, f"it gives {whole.dtype}"))
+            raise FixedPrecisionError(_fixed(vector.dtype, f"it gives {whole.dtype}"))
         chance = _chance(vector.device)
         if not (
-            _same(whole, logits(vector, points)) and torch.equal(chance, _chance(vector.device))
+            same(whole, logits(vector, points)) and torch.equal(chance, _chance(vector.device))
         ):
             raise ValueError(
                 "forward gives other logits for the same points each time: it draws at random; "
@@ -136,8 +194,8 @@ def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points
                 "let it leave them as they are"
             )
         half = len(points) // 2
-        if half and not _same(
-            whole, torch.cat([logits(vector, p) for p in points.tensor_split([half])])
+        if half and not same(
+            whole, torch.cat([logits(vector, p) for p in (points[:half], points[half:])])
         ):
             raise ValueError(
                 "the logits of a point depend on which others are evaluated with it, so their "
@@ -145,13 +203,14 @@ def _probed(network: ModuleNetwork, given: Tensor, points: Tensor, by_the_points
             )
         moved = own.clone()
         moved[: network.trainable] = 1.01 * moved[: network.trainable] + 0.01
-        plain = network.at(moved).to(vector.dtype).eval()(points.to(vector.dtype))
-        if not _same(plain, logits(moved.to(vector.dtype), points)):
+        kind = network.fixed or vector.dtype
+        plain = network.at(moved).to(kind).eval()(points.to(kind))
+        if not same(plain, logits(moved.to(vector.dtype), points).to(plain)):
             raise ValueError(
                 "the logits do not follow the parameters: forward uses values that were computed "
                 "from them before; let it compute from its parameters each time"
             )
-    return whole.shape[1]
+    return whole.shape[1] if whole.ndim > 1 else 1
 
 
 def _statistics_are_kept(network: ModuleNetwork) -> None:
@@ -179,11 +238,10 @@ def _by_nothing(maps: Tensor, weight: Tensor | None, bias: Tensor | None, _eps: 
     return maps if bias is None else maps + bias.view(shape)
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: Tensor, other: Tensor, tolerance: float) -> bool:
     """Whether logits differ by rounding at most."""
     finite = one[one.isfinite()].abs()
     scale = float(finite.max()) if len(finite) else 0.0
-    tolerance = torch.finfo(one.dtype).eps ** 0.5
     return torch.allclose(one, other, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
 

@@ -7,13 +7,14 @@ from torch.func import functional_call
 
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.normalisation import BATCH_NORM, moments_in_parts
+from flatminima.models.points import Inputs, split
 
 
 @torch.no_grad()
 def with_running_statistics(
     network: ModuleNetwork,
     vectors: Float[Tensor, "networks parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
     *,
     most: int = 1024,
 ) -> Float[Tensor, "networks parameters"]:
@@ -35,7 +36,7 @@ def with_running_statistics(
     for name, part in module.named_modules():
         if isinstance(part, BATCH_NORM):
             part.register_forward_pre_hook(lambda _part, _inputs, name=name: order.append(name))
-    parts = torch.split(inputs, most)
+    parts = split(inputs, most)
     changed = vectors.clone()
     for vector in changed:
         values = network.layout.tensors(vector)
@@ -47,7 +48,7 @@ def with_running_statistics(
         if not names:
             return changed
 
-        def evaluate(points: Tensor, values: dict[str, Tensor] = values) -> Tensor:
+        def evaluate(points: Inputs, values: dict[str, Tensor] = values) -> Tensor:
             logits: Tensor = functional_call(module, values, (points,))
             return logits
 

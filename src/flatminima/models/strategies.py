@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from flatminima.models.layout import Layout
 from flatminima.models.module import ModuleNetwork
+from flatminima.models.points import Inputs, Points, twice
 from flatminima.models.rows import LONGEST_EVALUATED, RowResNet, fits
 
 STRATEGIES = ("loop", "channels-last loop", "vmap", "rows")
@@ -45,7 +46,7 @@ class Strategies:
     def rule(
         self,
         vectors: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        inputs: Inputs,
         room: int,
     ) -> str:
         """The strategy for so many networks and points, by what they are and where they lie.
@@ -74,6 +75,8 @@ class Strategies:
         On a GPU, networks that fit into ``room`` together pass together: to start a kernel for each
         of them costs more than what it computes. That is reasoned, and not measured yet.
         """
+        if isinstance(inputs, Points):
+            return "loop"
         if inputs.is_cuda:
             fitting = min(len(vectors), room // (len(inputs) * self.numbers(inputs)))
             return "vmap" if fitting > 1 and self._allows_vmap(vectors, inputs) else "loop"
@@ -87,7 +90,7 @@ class Strategies:
         self,
         name: str,
         vectors: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        inputs: Inputs,
         room: int,
         *,
         by_the_points: bool = False,
@@ -113,7 +116,7 @@ class Strategies:
         self,
         vector: Float[Tensor, " parameters"],
         memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> Callable[[Tensor], Tensor]:
+    ) -> Callable[[Any], Tensor]:
         """One network, its filters in some order of memory, as a function of points."""
         values = {
             name: tensor.contiguous(memory_format=memory_format) if tensor.ndim == 4 else tensor
@@ -121,15 +124,16 @@ class Strategies:
         }
         return lambda inputs: functional_call(self.module, values, (inputs,))
 
-    def numbers(self, inputs: Float[Tensor, "points ..."]) -> int:
+    def numbers(self, inputs: Inputs) -> int:
         """How many numbers the feature maps of one point hold at once, approximately."""
         shape = tuple(inputs.shape[1:])
         if shape not in self._numbers:
             largest = _Largest()
-            evaluate = self.module_at(inputs.new_zeros(self.layout.size))
+            like = inputs if isinstance(inputs, Tensor) else next(self.module.parameters())
+            evaluate = self.module_at(like.new_zeros(self.layout.size))
             with torch.no_grad(), largest:
                 # Two points, since one alone may have no variance.
-                evaluate(inputs[:1].expand(2, *shape))
+                evaluate(twice(inputs))
             self._numbers[shape] = _MAPS * largest.size // 2
         return self._numbers[shape]
 

@@ -1,0 +1,341 @@
+"""What is studied: a module, its data and its loss, as people have them."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from flatminima.errors import one_of
+from flatminima.geometry.directions import filters, held
+from flatminima.geometry.estimators import basin_volume
+from flatminima.geometry.footprint import room
+from flatminima.geometry.loss_surface import loss_surface
+from flatminima.geometry.measures import measures
+from flatminima.geometry.mode_connectivity import Path, Profile, along, connect
+from flatminima.geometry.spectrum import curvature
+from flatminima.geometry.surface import Landscape
+from flatminima.library.data import gathered, pairs_of
+from flatminima.models.adapted import Adapted, unwrapped
+from flatminima.models.evaluation import Evaluator, with_statistics
+from flatminima.models.layout import Zero
+from flatminima.models.module import ModuleNetwork, copied
+from flatminima.models.points import Inputs, Points
+from flatminima.models.probing import FixedPrecisionError, outputs_of, probe
+from flatminima.models.statistics import STATISTICS, Statistics
+from flatminima.progress import Progress
+from flatminima.training.batches import Batches, chosen
+from flatminima.training.losses import Loss, OwnLoss, arranged, loss_of
+
+_HALVES = (torch.bfloat16, torch.float16)
+# Of memory, what data may take.
+_OF_DATA = 4
+# Points on which it is looked what a loss is.
+_LOOKED_AT = 8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _differentiating(function: Callable[P, T]) -> Callable[P, T]:
+    """A function that can differentiate, whatever its caller has turned off."""
+
+    @functools.wraps(function)
+    def differentiating(*given: P.args, **options: P.kwargs) -> T:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return function(*given, **options)
+
+    return differentiating
+
+
+class Problem:
+    """A module at its minimum, with the points and the loss by which it is one.
+
+    The module is taken as it is now, in evaluation mode; what becomes of it afterwards changes
+    nothing, and it is left as it was. What moves are the parameters that require a gradient.
+
+    Attributes:
+        network: the module as a function of vectors of its parameters.
+        minimum: its own vector.
+        loss: what is a mean over the points.
+        data: the points.
+        notes: what was taken in another way than it came, in sentences.
+    """
+
+    network: ModuleNetwork
+    minimum: Float[Tensor, " parameters"]
+    loss: Loss
+    data: Batches
+    notes: tuple[str, ...]
+
+    @_differentiating
+    def __init__(
+        self,
+        module: nn.Module,
+        data: Any,
+        loss: str | Callable[..., Any] | Loss = "cross_entropy",
+        *,
+        output: Callable[[Any], Tensor] | None = None,
+        zero: Zero = "hold",
+        batch_norm: Statistics | None = None,
+        batch: int | None = None,
+        memory: int | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Look at all of it once.
+
+        Args:
+            module: any ``torch.nn.Module``; of one that is compiled, or spread over devices, the
+                module inside.
+            data: ``(inputs, targets)``, or batches of such that can be gone through more than once,
+                such as a ``DataLoader`` or a list. Inputs are a tensor, a tuple of the arguments of
+                forward or a dict of its keyword arguments, of which integers stay integers; a dict
+                may hold the targets too, by the key ``labels``, ``targets`` or ``y``. What does not
+                fit into memory is read anew at each evaluation.
+            loss: ``cross_entropy``, also of tokens and pixels, whose label −100 does not count;
+                ``binary_cross_entropy``, of labels of their own; ``mse``; torch's functions and
+                modules of these, with class weights, an ignored label and label smoothing; or a
+                function of outputs and targets that gives a loss for each point, or their mean.
+            output: what of the forward's output the loss gets, as a function of it. None: a tensor
+                itself, ``logits`` or ``out``, or the first of several.
+            zero: what becomes of filters of norm zero, see ``ModuleNetwork``.
+            batch_norm: which statistics normalise where a surface is displaced, see
+                ``models.statistics``; None: the running ones of the minimum.
+            batch: number of points that share statistics, if these are ``batch``.
+            memory: bytes that data and each call may take, approximately; None: 4 GiB on a CPU and
+                16 GiB elsewhere. Data take a quarter of it.
+            dtype: float32 or float64, of parameters and losses; None: the module's own, and float32
+                of one in half precision. Second derivatives are in float64 where forward allows it.
+            seed: root seed of all that is drawn.
+
+        Raises:
+            ValueError: if something of it cannot be what it is taken for, in words with the cure.
+        """
+        if batch_norm is not None:
+            one_of("batch_norm", batch_norm, STATISTICS)
+        if dtype not in (None, torch.float32, torch.float64):
+            raise ValueError(f"dtype is {dtype}; it is torch.float32 or torch.float64")
+        if not isinstance(module, nn.Module):
+            raise ValueError(f"module is a {type(module).__name__}; it is a torch.nn.Module")
+        inside = unwrapped(module)
+        self.name, self.seed, self.memory = type(inside).__name__, seed, memory
+        self.batch_norm, self.batch, self._output = batch_norm, batch, output
+        self.loss = loss_of(loss)
+        inside, notes = _in_one_precision(copied(inside), dtype)
+        device = next(inside.parameters(), torch.zeros(0)).device
+
+        # What it gives, before that is made rows.
+        rough = ModuleNetwork(Adapted(inside, output, flat=True), zero)
+        inputs, given = next(pairs_of(data, device), (None, None))
+        if inputs is None:
+            raise ValueError("there are no points, so there is no loss; hand over one at least")
+        vector = rough.vector(rough.module).to(rough.dtype)
+        outputs = outputs_of(rough, vector, inputs)
+        points = min(len(inputs), len(inputs[: len(outputs)]), 4)
+        shape = None
+        if isinstance(given, Tensor):
+            shape = (points * (len(given) // len(inputs)), *given.shape[1:])
+        how = self.loss.arrangement(tuple(outputs.shape), shape)
+        flat = how == "rows" and len(outputs) != points
+        self._wrap = partial(
+            Adapted, output=output, arrange=partial(arranged, how=how), flat=flat
+        )
+        self.network = ModuleNetwork(self._wrap(inside), zero)
+        self.minimum = self.network.vector(self.network.module).to(rough.dtype)
+        by_the_points = batch_norm not in (None, "frozen")
+        last = probe(self.network, self.minimum, inputs, by_the_points=by_the_points)
+
+        def convert(inputs: Inputs, given: Any) -> Any:
+            rows = len(inputs)
+            if how in ("rows", "column", "channels", "last", "labels") and given is not None:
+                rows = given.numel()
+            return self.loss.targets(given, rows=rows, outputs=last)
+
+        fits = room(memory, device) // _OF_DATA
+        self.data = gathered(data, self.loss, convert, device, fits)
+        if self.data.whole is None and batch_norm == "refreshed" and self._normalises:
+            raise ValueError(
+                "batch norm by the statistics of all points takes these in memory; raise memory, "
+                'or take batch_norm="batch"'
+            )
+        if isinstance(self.loss, OwnLoss):
+            self._check_own(self.loss, by_the_points)
+        self.notes = (*notes, *self._precision(inputs, by_the_points))
+
+    @cached_property
+    def minimum_loss(self) -> float:
+        """The mean loss at the minimum."""
+        with torch.no_grad():
+            return Landscape(
+                with_statistics(self.network), self.minimum, self.minimum[None], self.data, None
+            ).at_minimum()
+
+    @property
+    def dimension(self) -> int:
+        """How many weights move along filter-scaled directions."""
+        return len(filters(self.network.layout, self.minimum).positions)
+
+    @_differentiating
+    def surface(self, **options: Any) -> Any:
+        """The loss on the plane of two random directions, see ``geometry.loss_surface``."""
+        defaults = {"batch_norm": self.batch_norm, "batch": self.batch, "memory": self.memory}
+        return self._told(loss_surface, "surface", options, defaults)
+
+    @_differentiating
+    def volume(self, **options: Any) -> Any:
+        """How large the basin is, see ``geometry.estimators.basin_volume``.
+
+        Of a loss without probabilities there is no region of the divergence.
+        """
+        return self._told(basin_volume, "volume", options, {"memory": self.memory})
+
+    @_differentiating
+    def curvature(self, **options: Any) -> Any:
+        """Top eigenvalues, trace and spectrum, see ``geometry.spectrum.curvature``."""
+        return self._told(curvature, "curvature", options, {"memory": self.memory})
+
+    @_differentiating
+    def measures(self, **options: Any) -> Any:
+        """Measures of flatness, see ``geometry.measures``."""
+        return self._told(measures, "measures", options, {"memory": self.memory})
+
+    @_differentiating
+    def path_to(
+        self,
+        other: "Problem | nn.Module | Float[Tensor, ' parameters']",
+        *,
+        test: "Problem | None" = None,
+        places: int = 61,
+        **options: Any,
+    ) -> tuple[Path, Profile, Profile]:
+        """A curve of low loss to another minimum, see ``geometry.mode_connectivity``.
+
+        Args:
+            other: the other minimum, of the same architecture: a problem, a module or a vector.
+            test: a problem of the same module with points that are not for training.
+            places: on the path, at which the loss is taken.
+            options: of ``connect_all``.
+
+        Returns:
+            The path, and what networks are like on it and on the straight line.
+
+        Raises:
+            ValueError: if the other is of another architecture, or holds other values in what does
+                not move.
+        """
+        end = self.vector(other)
+        path = self._told(
+            partial(connect, self.network, self.minimum, end), "path", options, {}, ends=False
+        )
+        t = np.linspace(0, 1, places)
+        tried = (self.data, None)
+        others = tried if test is None else (test.data, None)
+        profiles = (along(self.network, of, t, tried, others) for of in (path, path.straight))
+        return path, *profiles
+
+    def vector(
+        self, other: "Problem | nn.Module | Float[Tensor, ' parameters']"
+    ) -> Float[Tensor, " parameters"]:
+        """The vector of a minimum of the same architecture.
+
+        Raises:
+            ValueError: if it is of another.
+        """
+        if isinstance(other, Tensor):
+            if other.shape != self.minimum.shape:
+                raise ValueError(
+                    f"the other vector has shape {tuple(other.shape)}, and this network's have "
+                    f"{tuple(self.minimum.shape)}"
+                )
+            return other.detach().clone().to(self.minimum)
+        if isinstance(other, Problem):
+            other = other.network.module.module
+        inside, _ = _in_one_precision(copied(unwrapped(other)), self.minimum.dtype)
+        inside.to(self.minimum.device)
+        found = self.network.vector(self._wrap(inside))
+        if found.shape != self.minimum.shape:
+            raise ValueError("the other module is of another architecture")
+        return found.to(self.minimum)
+
+    def __repr__(self) -> str:
+        loss = f"{self.minimum_loss:.3g}{' nats' if self.loss.unit == 'nats' else ''}"
+        return (
+            f"Problem({self.name}: {self.network.trainable:,} parameters move, {self.loss.name} on "
+            f"{self.data.points:,} points, {loss} at the minimum)"
+        )
+
+    @property
+    def _normalises(self) -> bool:
+        return Evaluator(self.network).normalises
+
+    def _told(
+        self,
+        function: Callable[..., Any],
+        label: str,
+        options: dict[str, Any],
+        defaults: dict[str, Any],
+        *,
+        ends: bool = True,
+    ) -> Any:
+        """A function of this problem, which says on the standard error how far it is."""
+        known = inspect.signature(function).parameters
+        given = {"seed": self.seed, "report": Progress(label, stream=sys.stderr), **defaults}
+        open_ended = any(of.kind is of.VAR_KEYWORD for of in known.values())
+        taken = {name: of for name, of in given.items() if name in known or open_ended}
+        place = (self.network, self.minimum) if ends else ()
+        return function(*place, self.data, None, **{**taken, **options})
+
+    def _precision(self, inputs: Inputs, by_the_points: bool) -> Iterator[str]:
+        """Whether forward follows float64, which second derivatives are in; else what is done."""
+        try:
+            probe(self.network, self.minimum.double(), inputs, by_the_points=by_the_points)
+        except FixedPrecisionError:
+            dtype = self.minimum.dtype
+            if dtype == torch.float64:
+                raise
+            self.network = ModuleNetwork(self.network.module, self.network.zero, fixed=dtype)
+            yield (
+                "Second derivatives are rounded to float32, in which the module's forward computes "
+                "whatever comes."
+            )
+
+    @torch.no_grad()
+    def _check_own(self, loss: OwnLoss, by_the_points: bool) -> None:
+        """Look what a loss of somebody's own is, at the minimum and beside it."""
+        inputs, targets = self.data.first
+        few = min(len(inputs), _LOOKED_AT)
+        inputs, targets = chosen((inputs, targets), slice(few))
+        beside = self.minimum.clone()
+        beside[: self.network.trainable] = 1.01 * beside[: self.network.trainable] + 0.01
+        vectors = torch.stack([self.minimum, beside])
+        network = with_statistics(self.network, "batch" if by_the_points else None, few)
+        for outputs in network.logits(vectors, inputs.to(self.minimum.dtype)):
+            loss.check(outputs, targets)
+
+
+def _in_one_precision(
+    module: nn.Module, dtype: torch.dtype | None
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """A module all whose floats are of one kind, the widest among them or that which is asked for.
+
+    Half precision is none in which a loss could be followed.
+    """
+    kinds = {of.dtype for of in module.parameters() if of.is_floating_point()}
+    widest = functools.reduce(torch.promote_types, kinds, torch.float32)
+    wanted = dtype or widest
+    halves = [kind for kind in kinds if kind in _HALVES]
+    if kinds <= {wanted} and not any(of.dtype in _HALVES for of in module.buffers()):
+        return module, ()
+    name = str(wanted).removeprefix("torch.")
+    notes = tuple(
+        f"{str(kind).removeprefix('torch.')} parameters were taken in {name}." for kind in halves
+    )
+    return module.to(wanted), notes

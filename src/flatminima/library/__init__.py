@@ -1,0 +1,1 @@
+"""The library on anybody's network: problems, what is found of them, and comparisons."""

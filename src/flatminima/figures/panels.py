@@ -208,3 +208,14 @@ def path(
     rim: dict[str, Any] = {"markeredgecolor": low, "markeredgewidth": 0.8}
     for place, colour in zip(ends, colours, strict=True):
         axes.plot(*place, marker="o", markersize=5, color=colour, label="_end", **rim)
+
+
+def arrow(axes: Axes, x: float, value: float, colour: str) -> None:
+    """An arrow upwards from a value, which is a lower bound."""
+    axes.annotate(
+        "", (x, value), xytext=(0, 11), textcoords="offset points",
+        arrowprops={
+            "arrowstyle": "<-", "color": colour, "linewidth": 0.7,
+            "shrinkA": 0, "shrinkB": 2, "mutation_scale": 5,
+        },
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def write_csv(path: Path, columns: Columns) -> None:
 def _cell(value: object) -> str:
     if isinstance(value, str):
         return value
-    return "" if value != value else repr(value.item() if isinstance(value, np.generic) else value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    return "" if isinstance(plain, float) and math.isnan(plain) else repr(plain)
 
 
 def grid_columns(

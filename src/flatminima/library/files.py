@@ -130,7 +130,7 @@ def _joined(kind: type[Kind], held: dict[str, Any], prefix: str) -> Kind:
             optional = get_origin(hint) in (Union, types.UnionType)
             if optional:
                 (hint,) = (part for part in get_args(hint) if part is not type(None))
-            if is_dataclass(hint) and hint is not About:
+            if isinstance(hint, type) and is_dataclass(hint) and hint is not About:
                 there = any(key.startswith(f"{name}.") for key in held)
                 values[field.name] = _joined(hint, held, f"{name}.") if there else None
             else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 
 from flatminima.errors import UserError, one_of
 from flatminima.geometry.roughness import Roughness, roughness
@@ -27,7 +27,7 @@ from flatminima.library.tables import Row, Table
 from flatminima.storage import write_bytes
 
 if TYPE_CHECKING:
-    from flatminima.figures.studies import Figure
+    from flatminima.figures.studies import Figure, Words
     from flatminima.geometry import estimators, loss_surface, mode_connectivity, spectrum
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -130,13 +130,18 @@ class Result(ABC):
         """What a CSV file holds: by default the rows of the table."""
         rows = self.table().rows
         numbers = {
-            name: np.array([getattr(row, name) for row in rows]) for name in ("value", "low", "high")
+            name: np.array([getattr(row, name) for row in rows])
+            for name in ("value", "low", "high")
         }
         texts = {name: [getattr(row, name) for row in rows] for name in ("unit", "remark")}
         return {"quantity": [row.quantity for row in rows], **numbers, **texts}
 
-    def _heading(self) -> str:
-        return str(self.about)
+    def _words(self, unit: str | None = None) -> "Words":
+        """What is written over the figure."""
+        from flatminima.figures.studies import Words  # noqa: PLC0415 (loads matplotlib)
+
+        name, _, below = str(self.about).partition(": ")
+        return Words(name, below, unit or self.about.unit)
 
     def _pictured(self, path: Path | str | None, **options: Any) -> "Figure":
         form = path and exporting.suffix_of(path, PICTURES, "a picture")
@@ -151,7 +156,7 @@ class Result(ABC):
         return saved(figure, form, page="white", dots=dots)
 
     def _tabled(self, *rows: Row) -> Table:
-        return Table(self._heading(), rows, self.about.notes)
+        return Table(str(self.about), rows, self.about.notes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,7 +217,7 @@ class Surface(Result):
             rows.insert(1, Row("share right at the minimum", at))
         if self.batch_norm:
             note = f"Batch norm normalises by {self.batch_norm} statistics."
-            return Table(self._heading(), tuple(rows), (*self.about.notes, note))
+            return Table(str(self.about), tuple(rows), (*self.about.notes, note))
         return self._tabled(*rows)
 
     def _gist(self) -> str:
@@ -223,9 +228,7 @@ class Surface(Result):
     def _figure(self, *, relief: bool = False) -> "Figure":
         from flatminima.figures import studies  # noqa: PLC0415 (loads matplotlib)
 
-        return studies.surface(
-            (self.axis, self.axis), self.loss, studies.Words.of(self.about), relief=relief
-        )
+        return studies.surface((self.axis, self.axis), self.loss, self._words(), relief=relief)
 
     def _surface(
         self,
@@ -356,7 +359,7 @@ class Volume(Result):
 
     def _gist(self) -> str:
         parts = [
-            f"log10 volume {region.uniform.value:,.1f} where the {name}"
+            f"log10 volume {region.uniform.value:,.1f} ({name})"
             for name, region in self.regions.items()
         ]
         return "; ".join(parts) or "no basin: the loss at the minimum is not below the cutoff"
@@ -382,7 +385,7 @@ class Volume(Result):
             }
             for name, region in self.regions.items()
         }
-        return studies.volumes(estimates, studies.Words.of(self.about))
+        return studies.volumes(estimates, self._words())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -463,18 +466,16 @@ class Curvature(Result):
                 zip(self.eigenvalues, self.residuals, strict=True)
             )
         ]  # fmt: skip
-        last = float(self.threshold[-1])
+        last, size = float(self.threshold[-1]), f"of {self.dimension:,}"
         counts = [
-            Row(f"eigenvalues {words}", *map(float, of[:, -1]), remark=f"of {self.dimension:,}")
-            for words, of in (
-                (f"above {last:.3g}", self.above), (f"below −{last:.3g}", self.below)
-            )
-        ]  # fmt: skip
+            Row.of(f"eigenvalues {words}", Sampled(*(float(end) for end in of[:, -1])), "", size)
+            for words, of in ((f"above {last:.3g}", self.above), (f"below −{last:.3g}", self.below))
+        ]
         rows = [*tops, Row.of("trace", self.trace, self.unit), *counts]
         note = f"Of the {name} in {self.units} units."
         if self.temperature != 1:
             note += f" Logits were divided by {self.temperature:.6g} to have the common loss."
-        return Table(self._heading(), tuple(rows), (note, *self.about.notes))
+        return Table(str(self.about), tuple(rows), (note, *self.about.notes))
 
     def _gist(self) -> str:
         top = f"top eigenvalue {self.eigenvalues[0]:.4g}, " if len(self.eigenvalues) else ""
@@ -485,7 +486,7 @@ class Curvature(Result):
 
         return studies.spectrum(
             self.threshold, self.above, self.below, self.eigenvalues,
-            studies.Words.of(self.about, unit=self.unit),
+            self._words(self.unit),
         )  # fmt: skip
 
     def _columns(self) -> exporting.Columns:
@@ -493,7 +494,7 @@ class Curvature(Result):
         probe, _ = np.indices(shape)
         return {
             "what": ["eigenvalue"] * found + ["node"] * self.nodes.size,
-            "probe": np.concatenate([np.full(found, np.nan), probe.ravel()]),
+            "probe": [""] * found + [str(number) for number in probe.ravel()],
             "value": np.concatenate([self.eigenvalues, self.nodes.ravel()]),
             "residual": np.concatenate([self.residuals, np.full(self.nodes.size, np.nan)]),
             "weight": np.concatenate([np.full(found, np.nan), self.weights.ravel()]),
@@ -523,9 +524,7 @@ class Measures(Result):
     kind: ClassVar[str] = "measures"
 
     @classmethod
-    def of(
-        cls, found: Mapping[str, Sampled | float], about: About, *, ball: str = "raw"
-    ) -> Self:
+    def of(cls, found: Mapping[str, Sampled | float], about: About, *, ball: str = "raw") -> Self:
         """What ``geometry.measures`` found, by which idea of length."""
         ends = [
             _ends(one) if isinstance(one, Sampled) else (float(one), math.nan, math.nan)
@@ -541,7 +540,7 @@ class Measures(Result):
 
     def table(self) -> Table:
         """Every measure with its interval over partitions into minibatches, where it has one."""
-        rows = [Row.of(_words(name), self[name], self._unit(name)) for name in self.names]
+        rows = [Row.of(_named(name), self[name], self._unit(name)) for name in self.names]
         return self._tabled(*rows)
 
     def _unit(self, name: str) -> str:
@@ -554,17 +553,17 @@ class Measures(Result):
         return ""
 
     def _gist(self) -> str:
-        some = [f"{_words(name)} {self[name].value:.4g}" for name in self.names[:2]]
+        some = [f"{_named(name)} {self[name].value:.4g}" for name in self.names[:2]]
         return f"{', '.join(some)} in the {self.ball} ball"
 
     def _figure(self) -> "Figure":
         from flatminima.figures import studies  # noqa: PLC0415 (loads matplotlib)
 
-        rows = [(_words(name), self[name], self._unit(name)) for name in self.names]
-        return studies.strips(rows, studies.Words.of(self.about))
+        rows = [(_named(name), self[name], self._unit(name)) for name in self.names]
+        return studies.strips(rows, self._words())
 
 
-def _words(name: str) -> str:
+def _named(name: str) -> str:
     return name.replace("_", " ").replace("fisher", "Fisher").replace("hessian", "Hessian")
 
 
@@ -666,7 +665,12 @@ class PathProfile(Result):
         ):
             rows += [
                 Row("barrier", barrier, unit=unit, network=way, remark="above the higher end"),
-                Row("highest loss", float(getattr(self, f"{prefix}loss").max()), unit=unit, network=way),
+                Row(
+                    "highest loss",
+                    float(getattr(self, f"{prefix}loss").max()),
+                    unit=unit,
+                    network=way,
+                ),
             ]
             for part, of in (("accuracy", "share right"), ("test_accuracy", "share right, test")):
                 values = getattr(self, prefix + part)
@@ -688,11 +692,10 @@ class PathProfile(Result):
             for name in names
             if getattr(self, name) is not None
         }
-        plane = self._surface()
-        places = None if plane is None else (self.curve, self.ends, self.bend)
-        return studies.path(
-            self.t, along, studies.Words.of(self.about), plane=plane, places=places
-        )
+        surface = self._surface()
+        plane = None if surface is None else (surface[0], surface[1]["loss"])
+        places = (self.curve, self.ends, self.bend)
+        return studies.path(self.t, along, self._words(), plane=plane, places=places)
 
     def _surface(
         self,
@@ -772,7 +775,7 @@ class Trajectory(Result):
 
         return studies.trajectory(
             (self.x, self.y), self.loss, self.coordinates, self.explained,
-            studies.Words.of(self.about),
+            self._words(),
         )  # fmt: skip
 
     def _surface(
@@ -786,7 +789,7 @@ class Trajectory(Result):
         own = np.full(number, np.nan) if self.checkpoint_loss is None else self.checkpoint_loss
         return {
             "what": ["plane"] * places + ["checkpoint"] * number,
-            "number": np.concatenate([np.full(places, np.nan), np.arange(number)]),
+            "number": [""] * places + [str(place) for place in range(number)],
             "x": np.concatenate([grid["x"], self.coordinates[:, 0]]),
             "y": np.concatenate([grid["y"], self.coordinates[:, 1]]),
             "loss": np.concatenate([grid["loss"], own]),

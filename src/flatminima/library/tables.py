@@ -48,6 +48,8 @@ class Row:
             return "exact"
         if math.isinf(self.high):
             return f"at least {number(self.low)}"
+        if number(self.low) == number(self.high):
+            return f"± {(self.high - self.low) / 2:.1g}"
         return f"{number(self.low)} to {number(self.high)}"
 
 
@@ -90,9 +92,7 @@ class Table(Sequence[Row]):
             for tag, cells in (("th", head), *(("td", cells) for cells in body))
         ]
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return (
-            f"<p>{html.escape(self.heading)}</p><table>{''.join(rows)}</table>{notes}"
-        )
+        return f"<p>{html.escape(self.heading)}</p><table>{''.join(rows)}</table>{notes}"
 
     def cells(self) -> list[list[str]]:
         """What stands in each column, the head first; columns without any text are left out."""
@@ -104,7 +104,11 @@ class Table(Sequence[Row]):
             head += [name, "95% interval"] if several else ["value", "95% interval"]
         lines = [[*head, "unit", "remark"]]
         for quantity, unit in dict.fromkeys((row.quantity, row.unit) for row in self.rows):
-            of = {row.network: row for row in self.rows if (row.quantity, row.unit) == (quantity, unit)}
+            of = {
+                row.network: row
+                for row in self.rows
+                if (row.quantity, row.unit) == (quantity, unit)
+            }
             line = [quantity]
             for network in networks:
                 row = of.get(network)

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "load": "flatminima.library.results",
+    "load": "flatminima.library.reading",
     "compare": "flatminima.library.compare",
 }
 """Where the names of the package live; each is loaded when it is asked for."""

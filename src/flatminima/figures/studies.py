@@ -9,7 +9,7 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -108,6 +108,7 @@ def levels(loss: Float[np.ndarray, "..."]) -> Levels:
     return Levels(np.asarray(even), logarithmic=False)
 
 
+Layout = Literal["constrained", "compressed"]
 Made = Callable[..., Figure]
 
 
@@ -412,7 +413,7 @@ def trajectory(
     return figure
 
 
-def _headed(size: tuple[float, float], words: Words, layout: str = "constrained") -> Figure:
+def _headed(size: tuple[float, float], words: Words, layout: Layout = "constrained") -> Figure:
     """An empty figure under its heading; ``compressed`` keeps colour bars as high as squares."""
     figure = Figure(figsize=size, layout=layout)
     lines = textwrap.wrap(words.below, int(_LETTERS * size[0]))
@@ -449,3 +450,60 @@ def _colours(count: int) -> list[str]:
     palette = LOOK.palette
     every = (palette.good, palette.bad, *palette.models[1:], palette.between, palette.ink)
     return [to_hex(every[number % len(every)]) for number in range(count)]
+
+
+@_styled
+def comparison(
+    names: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[Sampled], str]],
+    axis: Float[np.ndarray, " grid"],
+    surfaces: Float[np.ndarray, "networks grid grid"],
+    words: Words,
+) -> Figure:
+    """Networks beside each other: the loss around each on the same levels, and all their numbers.
+
+    Args:
+        names: of the networks.
+        rows: what each number is, that of every network, and its unit.
+        axis: of the surfaces.
+        surfaces: the loss around each network.
+        words: its name is that of all networks.
+    """
+    count, across = len(names), min(len(names), 4)
+    down, strips_down = math.ceil(count / across), math.ceil(len(rows) / 3)
+    above, below = 0.5 + down * min(2.6, 7.0 / across), strips_down * (0.85 + 0.17 * count)
+    figure = _headed((7.2, 0.6 + above + below), words)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(above, below))
+    top, bottom = parts
+    squares = top.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    colours, scale = _colours(count), levels(surfaces)
+    for axes, name, loss, colour in zip(squares, names, surfaces, colours, strict=False):
+        filled = _square(axes, (axis, axis), loss, scale)
+        axes.set_title(_plain(name), color=colour, weight="bold")
+        axes.label_outer()
+    for axes in squares[count:]:
+        axes.remove()
+    for axes in squares[max(0, count - across) : count]:
+        axes.set_xlabel("direction 1 (filter norms)")
+        axes.tick_params(labelbottom=True)
+    for axes in squares[:count:across]:
+        axes.set_ylabel("direction 2 (filter norms)")
+    _bar(top, list(squares[:count]), filled, scale, words)
+    places = bottom.subplots(strips_down, 3, squeeze=False).ravel()
+    for axes, (title, shown, unit) in zip(places, rows, strict=False):
+        for height, (sampled, colour) in enumerate(zip(shown, colours, strict=True)):
+            _interval(axes, height, sampled, colour, _MARKS[height % len(_MARKS)])
+        axes.set_ylim(count - 0.4, -0.6)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        _numbered(axes, shown, most=4)
+        axes.set_title(_plain(title), size=8)
+        axes.set_xlabel(unit, size=7.5)
+    for axes in places[len(rows) :]:
+        axes.remove()
+    handles = [
+        style.mark_handle(_plain(name), colour, _MARKS[number % len(_MARKS)])
+        for number, (name, colour) in enumerate(zip(names, colours, strict=True))
+    ]
+    bottom.legend(handles=handles, loc="outside lower center", ncols=min(count, 4))
+    return figure

@@ -5,12 +5,9 @@ hands itself to other programs. Nothing here needs PyTorch, so that a saved resu
 redrawn in a moment, on any machine.
 """
 
-import base64
-import html
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -21,146 +18,21 @@ from flatminima.errors import UserError, one_of
 from flatminima.geometry.roughness import Roughness, roughness
 from flatminima.geometry.sampled import Sampled
 from flatminima.geometry.volume import LogMean
-from flatminima.library import exporting, files
+from flatminima.library import exporting
 from flatminima.library.about import About, amount
+from flatminima.library.result import Study
 from flatminima.library.tables import Row, Table
-from flatminima.storage import write_bytes
 
 if TYPE_CHECKING:
-    from flatminima.figures.studies import Figure, Words
+    from flatminima.figures.studies import Figure
     from flatminima.geometry import estimators, loss_surface, mode_connectivity, spectrum
 
-PICTURES = (".png", ".svg", ".pdf")
 # Thresholds at which eigenvalues are counted.
 _THRESHOLDS = 61
-# Of the picture in a notebook, dots per inch.
-_DOTS = 110
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result(ABC):
-    """What all results have in common.
-
-    Attributes:
-        about: what was studied.
-        kind: what files call it.
-    """
-
-    about: About
-    kind: ClassVar[str]
-
-    def plot(self, path: Path | str | None = None) -> "Figure":
-        """Draw it on white, and save it too if there is a path ending in .png, .svg or .pdf.
-
-        Raises:
-            UserError: if the path ends in anything else, or cannot be written.
-        """
-        return self._pictured(path)
-
-    @abstractmethod
-    def table(self) -> Table:
-        """Its numbers with their intervals: to print, or row by row."""
-
-    def save(self, path: Path | str) -> None:
-        """Write it to one file, see ``library.files``; ``flatminima.load`` reads it.
-
-        Raises:
-            UserError: if it cannot be written there.
-        """
-        files.write(path, self.kind, self)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read what ``save`` wrote.
-
-        Raises:
-            UserError: if there is no such file.
-            DamagedFileError: if it is anything else, or of another version.
-        """
-        return files.read(path, {cls.kind: cls})
-
-    def export(self, path: Path | str) -> None:
-        """Write it for other programs: .npz for NumPy, .csv, and surfaces as .vtk for ParaView.
-
-        Raises:
-            UserError: if the path ends in anything else, or cannot be written.
-        """
-        known = (".npz", ".csv", ".vtk") if self._surface() else (".npz", ".csv")
-        suffix = exporting.suffix_of(path, known, f"an export of a {self.kind}")
-        if suffix == ".npz":
-            from flatminima.figures.render import archive  # noqa: PLC0415 (loads matplotlib)
-
-            write_bytes(path, archive(self.arrays()))
-        elif suffix == ".csv":
-            exporting.write_csv(Path(path), self._columns())
-        elif (surface := self._surface()) is not None:
-            exporting.write_vtk(Path(path), f"{self.kind} of {self.about.name}", *surface)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays and numbers by their names."""
-        return files.parts(self)[0]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._gist()}; {self.about})"
-
-    def _repr_html_(self) -> str:
-        """The picture and the table for a notebook; text that others wrote is escaped."""
-        picture = base64.b64encode(self._picture(self._figure(), "png", dots=_DOTS)).decode()
-        words = html.escape(repr(self), quote=True)
-        return (
-            f'<div><img alt="{words}" style="max-width:100%" '
-            f'src="data:image/png;base64,{picture}">{self.table()._repr_html_()}</div>'
-        )
-
-    @abstractmethod
-    def _gist(self) -> str:
-        """The most important number, for a line."""
-
-    @abstractmethod
-    def _figure(self) -> "Figure":
-        """The figure."""
-
-    def _surface(
-        self,
-    ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None:
-        """The grid and what lies over it, of results that have one."""
-        return None
-
-    def _columns(self) -> exporting.Columns:
-        """What a CSV file holds: by default the rows of the table."""
-        rows = self.table().rows
-        numbers = {
-            name: np.array([getattr(row, name) for row in rows])
-            for name in ("value", "low", "high")
-        }
-        texts = {name: [getattr(row, name) for row in rows] for name in ("unit", "remark")}
-        return {"quantity": [row.quantity for row in rows], **numbers, **texts}
-
-    def _words(self, unit: str | None = None) -> "Words":
-        """What is written over the figure."""
-        from flatminima.figures.studies import Words  # noqa: PLC0415 (loads matplotlib)
-
-        name, _, below = str(self.about).partition(": ")
-        return Words(name, below, unit or self.about.unit)
-
-    def _pictured(self, path: Path | str | None, **options: Any) -> "Figure":
-        form = path and exporting.suffix_of(path, PICTURES, "a picture")
-        figure = self._figure(**options)
-        if path and form:
-            write_bytes(path, self._picture(figure, form.removeprefix(".")))
-        return figure
-
-    def _picture(self, figure: "Figure", form: str, dots: int = 200) -> bytes:
-        from flatminima.figures.render import saved  # noqa: PLC0415 (loads matplotlib)
-
-        return saved(figure, form, page="white", dots=dots)
-
-    def _tabled(self, *rows: Row) -> Table:
-        return Table(str(self.about), rows, self.about.notes)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Surface(Result):
+class Surface(Study):
     """The loss on a square around a minimum.
 
     Attributes:
@@ -217,7 +89,7 @@ class Surface(Result):
             rows.insert(1, Row("share right at the minimum", at))
         if self.batch_norm:
             note = f"Batch norm normalises by {self.batch_norm} statistics."
-            return Table(str(self.about), tuple(rows), (*self.about.notes, note))
+            return Table(self.heading, tuple(rows), (*self.about.notes, note))
         return self._tabled(*rows)
 
     def _gist(self) -> str:
@@ -322,7 +194,7 @@ def _trust(estimate: LogMean) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Volume(Result):
+class Volume(Study):
     """How large the basin of a minimum is.
 
     Attributes:
@@ -389,7 +261,7 @@ class Volume(Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Curvature(Result):
+class Curvature(Study):
     """The spectrum of a Hessian or Gauss-Newton matrix at a minimum.
 
     Attributes:
@@ -475,7 +347,7 @@ class Curvature(Result):
         note = f"Of the {name} in {self.units} units."
         if self.temperature != 1:
             note += f" Logits were divided by {self.temperature:.6g} to have the common loss."
-        return Table(str(self.about), tuple(rows), (note, *self.about.notes))
+        return Table(self.heading, tuple(rows), (note, *self.about.notes))
 
     def _gist(self) -> str:
         top = f"top eigenvalue {self.eigenvalues[0]:.4g}, " if len(self.eigenvalues) else ""
@@ -507,7 +379,7 @@ _LENGTH = {"raw": "distance", "filter": "filter norm", "kl": "√KL"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Measures(Result):
+class Measures(Study):
     """Huszár's measures of a minimum, see ``geometry.measures``.
 
     Attributes:
@@ -568,7 +440,7 @@ def _named(name: str) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PathProfile(Result):
+class PathProfile(Study):
     """A path between two minima, and what networks are like on it.
 
     Attributes:
@@ -721,78 +593,92 @@ class PathProfile(Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(Result):
+class Trajectory(Study):
     """Checkpoints of one training in the plane of their principal components, with the loss there.
 
     Attributes:
-        explained: share of the variance of the checkpoints along each of the two axes.
+        explained: share of the checkpoints' variance along every principal component.
+        random_walk: what it is of a random walk of as many places, which explains nothing.
         coordinates: of every checkpoint on the plane, distances in weight space.
+        distances: of every checkpoint from the plane.
+        losses: of every checkpoint itself.
+        projected_losses: where it is in the picture.
         x, y: places along the axes.
         loss: at each place.
-        checkpoint_loss: of each checkpoint itself, which lies beside the plane; None if unknown.
+        accuracy: share of points that are right at each place; None where there is no right.
+        batch_norm: which statistics normalise; None without batch norm.
     """
 
-    explained: Float64[np.ndarray, " 2"]
+    explained: Float64[np.ndarray, " components"]
+    random_walk: Float64[np.ndarray, " components"]
     coordinates: Float64[np.ndarray, "checkpoints 2"]
+    distances: Float64[np.ndarray, " checkpoints"]
+    losses: Float64[np.ndarray, " checkpoints"]
+    projected_losses: Float64[np.ndarray, " checkpoints"]
     x: Float64[np.ndarray, " columns"]
     y: Float64[np.ndarray, " rows"]
     loss: Float64[np.ndarray, "rows columns"]
-    checkpoint_loss: Float64[np.ndarray, " checkpoints"] | None = None
+    accuracy: Float64[np.ndarray, "rows columns"] | None = None
+    batch_norm: str | None = None
     kind: ClassVar[str] = "trajectory"
 
     @classmethod
     def of(cls, found: Any, about: About) -> Self:
         """What ``geometry.trajectory`` found."""
-        return cls(
-            about=about,
-            explained=found.explained,
-            coordinates=found.coordinates,
-            x=found.x,
-            y=found.y,
-            loss=found.loss,
-            checkpoint_loss=found.checkpoint_loss,
-        )
+        names = [field.name for field in fields(cls) if field.name != "about"]
+        return cls(about, **{name: getattr(found, name) for name in names})
 
     def table(self) -> Table:
         """How much of the way lies in the plane, and the loss of each checkpoint."""
+        shares, chance = self.explained[:2], self.random_walk[:2]
         rows = [
-            Row(f"share of the variance along axis {number}", float(share))
-            for number, share in enumerate(self.explained, start=1)
+            Row(
+                f"share of the variance along axis {number}", float(share),
+                remark=f"{walk:.2g} of a random walk",
+            )
+            for number, share, walk in zip((1, 2), shares, chance, strict=True)
+        ]  # fmt: skip
+        unit = self.about.unit
+        off = np.abs(self.projected_losses - self.losses)
+        rows.append(
+            Row(
+                "largest error of a checkpoint's loss in the picture", float(off.max()), unit=unit,
+                remark="on the plane against at the checkpoint",
+            )
+        )  # fmt: skip
+        rows += [
+            Row(f"loss of checkpoint {place}", float(loss), unit=unit)
+            for place, loss in enumerate(self.losses)
         ]
-        if self.checkpoint_loss is not None:
-            rows += [
-                Row(f"loss of checkpoint {place}", float(loss), unit=self.about.unit)
-                for place, loss in enumerate(self.checkpoint_loss)
-            ]
         return self._tabled(*rows)
 
     def _gist(self) -> str:
-        share = 100 * float(self.explained.sum())
+        share = 100 * float(self.explained[:2].sum())
         return f"{len(self.coordinates)} checkpoints, {share:.1f}% of their variance in the plane"
 
     def _figure(self) -> "Figure":
         from flatminima.figures import studies  # noqa: PLC0415 (loads matplotlib)
 
         return studies.trajectory(
-            (self.x, self.y), self.loss, self.coordinates, self.explained,
+            (self.x, self.y), self.loss, self.coordinates, self.explained[:2],
             self._words(),
         )  # fmt: skip
 
     def _surface(
         self,
     ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
-        return (self.x, self.y), {"loss": self.loss}
+        accuracy = {} if self.accuracy is None else {"accuracy": self.accuracy}
+        return (self.x, self.y), {"loss": self.loss, **accuracy}
 
     def _columns(self) -> exporting.Columns:
         grid = exporting.grid_columns(*self._surface())
         places, number = self.loss.size, len(self.coordinates)
-        own = np.full(number, np.nan) if self.checkpoint_loss is None else self.checkpoint_loss
         return {
             "what": ["plane"] * places + ["checkpoint"] * number,
             "number": [""] * places + [str(place) for place in range(number)],
             "x": np.concatenate([grid["x"], self.coordinates[:, 0]]),
             "y": np.concatenate([grid["y"], self.coordinates[:, 1]]),
-            "loss": np.concatenate([grid["loss"], own]),
+            "loss": np.concatenate([grid["loss"], self.losses]),
         }
 
 
@@ -802,14 +688,3 @@ def _plain(sampled: Sampled) -> Sampled:
 
 def _ends(sampled: Sampled) -> tuple[float, float, float]:
     return float(sampled.value), float(sampled.low), float(sampled.high)
-
-
-KINDS: dict[str, type[Result]] = {
-    kind.kind: kind for kind in (Surface, Volume, Curvature, Measures, PathProfile, Trajectory)
-}
-"""Every kind of result, by what files call it."""
-
-
-def load(path: Path | str) -> Result:
-    """Read a result of any kind, see ``Result.load``; errors likewise."""
-    return files.read(path, KINDS)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 Report = Callable[[int, int, str], None]
 """What library code is given to say how far it is: ``report(done, total, text)``."""
@@ -19,12 +20,24 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, interval: float = 5.0, clock: Callable[[], float] = time.monotonic
+        self,
+        label: str,
+        interval: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+        stream: TextIO | None = None,
     ) -> None:
-        """Start counting; ``label`` names the job, ``interval`` is in seconds."""
+        """Start counting.
+
+        Args:
+            label: names the job.
+            interval: in seconds.
+            clock: seconds from anywhere.
+            stream: on which lines are printed; None for standard output, the log of a job.
+        """
         self._label = label
         self._interval = interval
         self._clock = clock
+        self._stream = stream
         self._began = self._printed = clock()
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
@@ -36,7 +49,7 @@ class Progress:
         line = f"{self._label}: {done}/{total} ({100 * done // max(total, 1)}%)"
         if 0 < done <= total:
             line += f", {duration((now - self._began) * (total - done) / done)} left"
-        print(f"{line}, {text}" if text else line, flush=True)
+        print(f"{line}, {text}" if text else line, file=self._stream, flush=True)
 
 
 def duration(seconds: float) -> str:

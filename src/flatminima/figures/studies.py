@@ -297,10 +297,13 @@ def _numbered(axes: Axes, shown: Sequence[Sampled], most: int = 5) -> None:
         axes.set(xscale="log", xlim=(low, high))
         style.decades(axes.xaxis, low, high, most)
     else:
-        room = 0.12 * (high - low) or 0.1 * abs(high) or 1.0
+        # What differs by rounding alone is not drawn as if it were far apart.
+        room = max(0.12 * (high - low), 0.01 * max(abs(low), abs(high))) or 1.0
         axes.set_xlim(low - room, high + room)
         axes.xaxis.set_major_locator(MaxNLocator(most - 1))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−"))
+        )
     axes.xaxis.set_minor_locator(NullLocator())
 
 

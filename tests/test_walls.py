@@ -30,6 +30,7 @@ ORDER = (
     ("configuration",),
     ("provenance",),
     ("figures", "report"),
+    ("library",),
     ("cli",),
 )
 """Rooms of the library from the ground up: each imports from itself and from those above it here.

@@ -26,13 +26,18 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         stream: TextIO | None = None,
     ) -> None:
-        """Start counting; ``label`` names the job, ``interval`` is in seconds.
+        """Start counting.
 
-        Lines go to ``stream``, by default to the standard output.
+        Args:
+            label: names the job.
+            interval: in seconds.
+            clock: seconds from anywhere.
+            stream: on which lines are printed; None for standard output, the log of a job.
         """
-        self._label, self._stream = label, stream
+        self._label = label
         self._interval = interval
         self._clock = clock
+        self._stream = stream
         self._began = self._printed = clock()
 
     def __call__(self, done: int, total: int, text: str = "") -> None:

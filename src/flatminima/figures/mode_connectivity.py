@@ -4,7 +4,6 @@ After Garipov et al. 2018, figures 1 and 2 (arXiv 1802.10026), with bad minima b
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,22 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flatminima.figure_record import Source
-from flatminima.figures import style
-from flatminima.figures.planes import FLOOR, loss_bar
+from flatminima.figures import panels, style
+from flatminima.figures.panels import BEND, CURVE, DOT, FLOOR, LINE
+from flatminima.figures.planes import loss_bar
 from flatminima.figures.style import Data, Look
 from flatminima.formats.mode_connectivity import ENDS, PAIRS
 
 TITLE = "Curves between good and bad minima"
 SOURCE = Source("Figs. 1 and 2", "garipov2018")
-CEILING = 2.0
-"""Where the levels of the planes end, as log10 nats; any higher loss looks the same."""
-
 NAMES = {"good_good": "Good to good", "good_bad": "Good to bad", "bad_bad": "Bad to bad"}
 QUANTITIES = ("loss", "accuracy", "test_accuracy")
-CURVE: dict[str, Any] = {"linewidth": 1.3}
-LINE: dict[str, Any] = {"linestyle": (0, (3, 2)), "linewidth": 0.9}
-DOT: dict[str, Any] = {"marker": "o", "markersize": 4, "markeredgewidth": 0}
-BEND: dict[str, Any] = {"marker": "D", "markersize": 4, "markeredgewidth": 1}
+WAYS = ("curve", "line")
+ON_PLANE = ("x", "y", "loss", "curve", "ends", "bend")
 LABELS = {
     "loss": "training loss\n(nats)",
     "accuracy": "training\naccuracy (%)",
@@ -165,27 +160,8 @@ class _Page:
 
 
 def _profile(axes: Axes, data: Data, column: int, quantity: str, look: Look) -> None:
-    t, palette = data["t"], look.palette
-    for way, line in (
-        ("line", {"color": palette.muted, **LINE}),
-        ("curve", {"color": palette.ink, **CURVE}),
-    ):
-        for values in _shown(data[f"{way}_{quantity}"][column], quantity):
-            axes.plot(t, values, label=f"_{way}", **line)
-    for place, end in zip((0, -1), ENDS[column], strict=True):
-        values = _shown(data[f"curve_{quantity}"][column][:, place], quantity)
-        axes.plot(
-            np.full(len(values), t[place]),
-            values,
-            linestyle="none",
-            color=(palette.good, palette.bad)[end],
-            clip_on=False,
-            zorder=4,
-            label="_end",
-            **DOT,
-        )
-    axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+    ways = {way: _shown(data[f"{way}_{quantity}"][column], quantity) for way in WAYS}
+    panels.profiles(axes, data["t"], ways, _colours(column, look), look)
     if quantity == "loss":
         every = np.concatenate([data["curve_loss"].ravel(), data["line_loss"].ravel()])
         high = 10 ** math.ceil(math.log10(style.finite(every).max()))
@@ -195,34 +171,23 @@ def _profile(axes: Axes, data: Data, column: int, quantity: str, look: Look) -> 
         axes.set(ylim=(0, 104), yticks=[0, 50, 100])
 
 
+def _colours(column: int, look: Look) -> list[str]:
+    """Of the two ends of the paths of a column."""
+    return [(look.palette.good, look.palette.bad)[end] for end in ENDS[column]]
+
+
 def _shown(values: Float[np.ndarray, "..."], quantity: str) -> Float[np.ndarray, "..."]:
     """Values as they are drawn: accuracies in per cent, losses not below the floor."""
     return np.maximum(values, 10**FLOOR) if quantity == "loss" else 100 * values
 
 
 def _plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
-    palette, levels = look.palette, np.arange(2 * FLOOR, 2 * CEILING + 1) / 2
-    x, y, loss = (data[f"plane_{name}"][column] for name in ("x", "y", "loss"))
-    logarithm = np.log10(np.clip(loss, 10.0 ** (FLOOR - 1), 10.0 ** (CEILING + 1)))
-    filled = axes.contourf(
-        x, y, logarithm, levels=levels, cmap=style.loss_map(look), extend="both", zorder=-1
-    )
-    axes.set_rasterization_zorder(0)
-    ends, bend, curve = (data[f"plane_{name}"][column] for name in ("ends", "bend", "curve"))
-    # In the colour of low loss, which keeps it apart from what lies around it.
-    low = palette.loss[0]
-    axes.plot(*curve.T, color=low, linewidth=3.2, solid_capstyle="round", label="_around")
-    axes.plot(*ends.T, color=low, linestyle=(0, (3, 2)), linewidth=1, label="_line")
-    axes.plot(*curve.T, color=palette.ink, linewidth=1.4, label="_curve")
-    axes.plot(*bend, color=palette.ink, markerfacecolor=low, label="_bend", **BEND)
-    rim: dict[str, Any] = {"markeredgecolor": low, "markeredgewidth": 0.8}
-    for place, end in zip(ends, ENDS[column], strict=True):
-        colour = (palette.good, palette.bad)[end]
-        axes.plot(*place, marker="o", markersize=5, color=colour, label="_end", **rim)
+    x, y, loss, *places = (data[f"plane_{name}"][column] for name in ON_PLANE)
+    filled = panels.decades_of(axes, (x, y), loss, look)
+    panels.path(axes, tuple(places), _colours(column, look), look)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     # Both axes have one scale, so that the numbers below serve both.
     axes.locator_params(nbins=3)
-    axes.spines[["top", "right"]].set_visible(True)
     return filled
 
 

@@ -13,15 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from flatminima.figures import style
+from flatminima.figures import panels, style
+from flatminima.figures.panels import FLOOR
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES, described
 
 CEILING = 4.0
 """Where the axis of the 1-D slices ends, in nats: far above chance, and the floor still shows."""
-
-FLOOR = -3.0
-"""Where the levels of the 2-D slices begin, as log10 nats; any lower loss looks the same."""
 
 FINE = 8.0
 """Up to how many decades the levels of the 2-D slices are half decades apart, not whole ones."""
@@ -116,7 +114,7 @@ def heading(axes: Axes, data: Data, column: int, look: Look) -> None:
 def lines(axes: Axes, data: Data, column: int, look: Look) -> None:
     """The loss along random directions, up to ``CEILING``."""
     distance, colour = data["distance"], getattr(look.palette, ROLES[column])
-    axes.plot(distance, data["loss_1d"][column].T, color=colour, linewidth=1.0, alpha=0.8)
+    panels.slices(axes, distance, data["loss_1d"][column], colour)
     top = min(CEILING, 1.05 * float(np.nanmax(data["loss_1d"])))
     axes.set(xlim=(distance[0], distance[-1]), ylim=(0, top))
     axes.set_xlabel(style.distance(data, lines=look.narrow))

@@ -63,21 +63,28 @@ def pictures(draw: Draw, data: Data, suffixes: Iterable[str] = PICTURES) -> dict
         with context(look):
             figure = draw(data, look)
             for suffix in (suffix for suffix in suffixes if LOOKS[suffix] == look):
-                files[suffix] = _saved(figure, suffix.rpartition(".")[2])
+                files[suffix] = saved(figure, suffix.rpartition(".")[2])
                 # Everything has its place now.
                 figure.set_layout_engine("none")
     return {suffix: files[suffix] for suffix in suffixes}
 
 
-def _saved(figure: Figure, form: str) -> bytes:
+def saved(figure: Figure, form: str, *, page: str | None = None, dots: int | None = None) -> bytes:
+    """One rendering of a figure that is drawn, with the same bytes each time.
+
+    Args:
+        form: ``svg``, ``png`` or ``pdf``.
+        page: the colour of the page; None for none in an SVG and white elsewhere.
+        dots: per inch, of all that is drawn as pixels; None for 300 in a PDF and 200 elsewhere.
+    """
     stream = io.BytesIO()
     # What a backend writes by itself (dates, its version) would change the bytes.
     unsaid = {"svg": "Date", "png": "Software", "pdf": "CreationDate"}[form]
     figure.savefig(
         stream,
         format=form,
-        dpi=300 if form == "pdf" else 200,
-        facecolor="none" if form == "svg" else "white",
+        dpi=dots or (300 if form == "pdf" else 200),
+        facecolor=page or ("none" if form == "svg" else "white"),
         metadata={unsaid: None},
     )
     return stream.getvalue()

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from flatminima.figure_record import Source
-from flatminima.figures import style
+from flatminima.figures import panels, style
 from flatminima.figures.style import Data, Look
 from flatminima.models.statistics import STATISTICS, SURFACES_BY
 
@@ -51,9 +51,6 @@ class _Page:
 
 _WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.2, 6.1), 9.45, 1.6, 11.4)
 _NARROW = _Page(0.6, 1.24, 0.16, 0.98, 1.25, (2.5, 5.12), 8.05, 1.15, 9.7)
-
-_NOWHERE: dict[str, Any] = {"facecolor": "none", "hatch": "xxxx", "linewidth": 0}
-"""How a place looks at which the loss is not finite."""
 
 _REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
 
@@ -95,7 +92,7 @@ def draw(data: Data, look: Look) -> Figure:
         left = page.left + column * (page.panel + page.between)
         _heading(figure, data, column, (left, page.top - 0.1), look)
         relief: Any = style.place(figure, left, page.top, page.panel, page.solid, projection="3d")
-        _solid(relief, data["axis"], refreshed[column], levels[0], look)
+        panels.relief(relief, (data["axis"],) * 2, refreshed[column], levels[0], look)
         if column == 0 or not look.narrow:
             relief.zaxis.set_rotate_label(False)
             size = 7 if look.narrow else 8
@@ -196,32 +193,6 @@ def _logarithm(loss: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.asarray(np.log10(np.clip(known, 10.0 ** levels[0], 10.0 ** levels[-1])))
 
 
-def _solid(
-    axes: Any,
-    axis: Float[np.ndarray, " places"],
-    loss: Float[np.ndarray, "places places"],
-    levels: Float[np.ndarray, " levels"],
-    look: Look,
-) -> None:
-    palette = look.palette
-    axes.plot_surface(
-        *np.meshgrid(axis, axis), np.where(np.isfinite(loss), loss, np.nan),
-        rstride=1, cstride=1, cmap=style.loss_map(look), vmin=levels[0], vmax=levels[-1],
-        linewidth=0.15, edgecolor=palette.muted, antialiased=True, rasterized=True, shade=False,
-    )  # fmt: skip
-    axes.set_zlim(levels[0], levels[-1])
-    axes.view_init(elev=32, azim=-58)
-    axes.set_box_aspect((1, 1, 0.75), zoom=0.98 if look.narrow else 1.12)
-    axes.set(xticks=[], yticks=[])
-    axes.zaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
-    for each in (axes.xaxis, axes.yaxis, axes.zaxis):
-        each.set_pane_color((0, 0, 0, 0))
-        each.line.set_color(palette.faint)
-    axes.grid(visible=False)
-    axes.patch.set_alpha(0)
-
-
 def _decades(low: float, high: float, *, whole: bool) -> list[float]:
     """Log10 of powers of ten between two ends, and of three times those unless ``whole``."""
     parts = (0.0,) if whole else (0.0, math.log10(3))
@@ -263,21 +234,8 @@ def _flat(
     levels: Float[np.ndarray, " levels"],
     look: Look,
 ) -> None:
-    known = np.where(np.isfinite(loss), loss, np.nan)
-    ink = look.palette.ink
-    axes.contourf(axis, axis, known, levels=levels, cmap=style.loss_map(look), zorder=-2)
-    axes.contour(
-        axis, axis, known, levels=levels, colors=(ink,), linewidths=0.35, linestyles="solid",
-        alpha=0.6, zorder=-1,
-    )  # fmt: skip
-    axes.set_rasterization_zorder(0)
-    axes.plot(0, 0, marker="o", markersize=2.2, color=ink, markeredgewidth=0)
-    if np.isnan(known).any():
-        rim = look.palette.muted
-        axes.add_patch(
-            Rectangle((0, 0), 1, 1, transform=axes.transAxes, edgecolor=rim, zorder=-3, **_NOWHERE)
-        )
-    axes.spines[["top", "right"]].set_visible(True)
+    panels.contours(axes, (axis, axis), loss, levels, look)
+    axes.plot(0, 0, marker="o", markersize=2.2, color=look.palette.ink, markeredgewidth=0)
     end = float(axis[-1])
     ticks, labels = [-end, 0.0, end], [f"−{end:g}", "0", f"{end:g}"]
     axes.set_xticks(ticks, labels)
@@ -331,7 +289,7 @@ def _handles(look: Look, *, everywhere: bool) -> list[Artist]:
         for kind, marker in zip(SKIPS, "os", strict=True)
     ]
     label = "below 100% train" if look.narrow else "hollow: below\n100% train"
-    nowhere = Patch(edgecolor=look.palette.muted, label="not finite", **_NOWHERE)
+    nowhere = Patch(edgecolor=look.palette.muted, label="not finite", **panels.NOWHERE)
     return [*marks, style.hollow_handle(look, label), *([] if everywhere else [nowhere])]
 
 

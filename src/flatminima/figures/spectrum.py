@@ -1,14 +1,12 @@
 """Spectra of the curvature around a good and a bad minimum, at their own loss and at the same."""
 
-from typing import Any
-
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flatminima.figures import style
+from flatminima.figures import panels, style
+from flatminima.figures.panels import BELOW, GAUSS_NEWTON, LOWEST
 from flatminima.figures.style import Data, Look
 from flatminima.formats.flatness import Spectra
 from flatminima.training.selection import ROLES
@@ -22,11 +20,6 @@ CASES = (
 )
 """What is drawn, and over it, with the loss that the two share."""
 
-LOWEST = 0.7
-"""The least count that is drawn."""
-
-GAUSS_NEWTON: dict[str, Any] = {"dashes": (4, 2), "linewidth": 1.0}
-BELOW: dict[str, Any] = {"dashes": (1, 1.5), "linewidth": 1.0}
 TAKEN = ("threshold", "above", "above_low", "above_high", "below", "gauss_newton", "eigenvalues")
 
 
@@ -96,25 +89,13 @@ def _panel(axes: Axes, data: Data, case: str, look: Look) -> None:
         threshold, above, least, most, below, exact, _ = (
             data[f"{case}.{name}"][row] for name in TAKEN
         )
-        some = most >= LOWEST
-        ends = np.maximum(least[some], LOWEST), most[some]
-        axes.fill_between(threshold[some], *ends, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(threshold, _counted(above), color=colour)
-        axes.plot(threshold, _counted(below), color=colour, **BELOW)
-        exact = np.maximum(exact, np.finfo(float).tiny)
-        counts = np.arange(1, len(exact) + 1)
-        axes.step(exact, counts, where="post", color=colour, **GAUSS_NEWTON)
+        panels.counts(axes, threshold, (above, least, most), below, colour, exact=exact)
         low, high = min(low, threshold[-1]), max(high, threshold[0])
     low, high = max(0.3 * low, 1e-30), 2 * high
     most = 2 * data[f"{case}.gauss_newton"].shape[1]
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(LOWEST, most))
     style.decades(axes.xaxis, low, high, 5)
     style.decades(axes.yaxis, 1, most)
-
-
-def _counted(counts: Float[np.ndarray, " thresholds"]) -> Float[np.ndarray, " thresholds"]:
-    """Without what is less than about one eigenvalue."""
-    return np.asarray(np.where(counts >= LOWEST, counts, np.nan))
 
 
 def _handles(look: Look) -> list[Line2D]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from flatminima.figures import style
+from flatminima.figures import panels, style
 from flatminima.figures.style import Data, Look
 from flatminima.geometry.volume import ENOUGH_SAMPLES
 
@@ -82,14 +82,14 @@ def draw(data: Data, look: Look) -> Figure:
     """
     figure = style.figure(look, 13.4 if look.narrow else 6.1)
     if look.narrow:
-        panels = list(figure.subplots(5, 1))
+        places = list(figure.subplots(5, 1))
     else:
         grid = figure.add_gridspec(2, 1)
         upper = grid[0].subgridspec(1, 3)
         lower = grid[1].subgridspec(1, 2, width_ratios=(3, 2))
-        panels = [figure.add_subplot(upper[n]) for n in range(3)]
-        panels += [figure.add_subplot(lower[n]) for n in range(2)]
-    for axes, fill in zip(panels, (_known, _rays, _masses, _volumes, _balls), strict=True):
+        places = [figure.add_subplot(upper[n]) for n in range(3)]
+        places += [figure.add_subplot(lower[n]) for n in range(2)]
+    for axes, fill in zip(places, (_known, _rays, _masses, _volumes, _balls), strict=True):
         fill(axes, data, look)
     figure.legend(handles=_handles(look), loc="outside lower left", ncols=1 if look.narrow else 3)
     return figure
@@ -205,7 +205,7 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
             )  # fmt: skip
             for width, value in zip(widths[~sure], found[~sure], strict=True):
                 if np.isfinite(value):
-                    _arrow(axes, width, value, colour)
+                    panels.arrow(axes, width, value, colour)
     deepest = float(axes.dataLim.y1)
     deepest = max(1.0, deepest) if np.isfinite(deepest) else 1.0
     ticks = [0.0, *(10.0**n for n in range(int(np.floor(np.log10(deepest))) + 1))]
@@ -257,19 +257,9 @@ def _marks(
         axes.plot([x], [value], marker=one.marker, markersize=3.2, color=colour, linestyle="none")
         ends = [data[end][place] for end in one.ends]
         if bound[place]:
-            _arrow(axes, x, value, colour)
+            panels.arrow(axes, x, value, colour)
         elif np.isfinite(ends).all():
             axes.plot([x, x], ends, color=colour, linewidth=0.9)
-
-
-def _arrow(axes: Axes, x: float, value: float, colour: str) -> None:
-    axes.annotate(
-        "", (x, value), xytext=(0, 11), textcoords="offset points",
-        arrowprops={
-            "arrowstyle": "<-", "color": colour, "linewidth": 0.7,
-            "shrinkA": 0, "shrinkB": 2, "mutation_scale": 5,
-        },
-    )  # fmt: skip
 
 
 def _factors(axes: Axes, data: Data) -> None:
@@ -284,12 +274,12 @@ def _factors(axes: Axes, data: Data) -> None:
 def _handles(look: Look) -> list[Line2D]:
     palette, muted = look.palette, look.palette.muted
     line, mark = style.line_handle, style.mark_handle
-    panels = ("a, d", "a, d", "a, d, e")
+    letters = ("a, d", "a, d", "a, d, e")
     hollow: dict[str, Any] = {"markerfacecolor": "none"}
     return [
         *(
             mark(f"{one.name} ({where})", palette.models[one.colour], one.marker)
-            for one, where in zip(ESTIMATORS, panels, strict=True)
+            for one, where in zip(ESTIMATORS, letters, strict=True)
         ),
         line("without poison (b, c)", palette.good),
         line("most poison (b, c)", palette.bad),

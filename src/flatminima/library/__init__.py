@@ -1,1 +1,1 @@
-"""What is for people who bring a network of their own: a problem, and what is found of it."""
+"""The library on anybody's network: problems, what is found of them, and comparisons."""

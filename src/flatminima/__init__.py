@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Problem": "flatminima.library.problem",
     "load": "flatminima.library.reading",
     "compare": "flatminima.library.compare",
 }

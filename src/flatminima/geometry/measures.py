@@ -123,7 +123,7 @@ class Linearisation:
 
     network: Network
     minimum: Float[Tensor, " parameters"]
-    inputs: Float[Tensor, "points ..."]
+    inputs: Inputs | Batches
     labels: Int[Tensor, " points"]
     jacobian: Jacobian
     untempered: Float[Tensor, "points outputs"]
@@ -319,8 +319,10 @@ def linearise(
             "measures take derivatives of all points at once, which are not in memory; hand over "
             "fewer points, or raise memory"
         )
-    inputs, labels = data.whole
-    jacobian, logits = logit_jacobian(network, minimum, inputs)
+    points, labels = data.whole
+    jacobian, logits = logit_jacobian(network, minimum, points)
+    if (counts := data.loss.counts(labels)) is not None:
+        jacobian, logits, labels = jacobian[counts], logits[counts], labels[counts]
     scale = filter_norms(network.layout, minimum.detach().double())[: network.trainable]
     around = Jacobian(jacobian, scale)
     return Linearisation(underlying(network), minimum, inputs, labels, around, logits)

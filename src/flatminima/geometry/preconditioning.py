@@ -28,6 +28,7 @@ from flatminima.geometry.directions import (
 )
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 
 # Below this share of the largest, an eigenvalue of a Gram matrix is rounding.
 _ROUNDING = 1e-14
@@ -161,7 +162,7 @@ def positions(
 
 
 def jacobian(
-    network: Network, minimum: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
+    network: Network, minimum: Float[Tensor, " parameters"], inputs: Inputs
 ) -> Float[Tensor, "rows weights"]:
     """Derivatives of the logits in filter-normalised units over √points: R with RᵀR = Σ JᵀJ / N.
 
@@ -179,7 +180,7 @@ def jacobian(
 def signed_jacobian(
     network: Network,
     minimum: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
     signs: Float[Tensor, "points outputs"],
 ) -> Float[Tensor, "points weights"]:
     """As :func:`jacobian`, with one row for a point: its logits' rows summed by these signs.

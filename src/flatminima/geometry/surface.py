@@ -261,8 +261,9 @@ class DivergenceLandscape(Landscape):
 
     def __post_init__(self) -> None:
         check_points(self.network, self.minimum, self.inputs)
-        given = isinstance(self.inputs, Batches)
-        data = self.inputs if given else Batches.of(self.inputs, None, self.loss)
+        data = self.inputs
+        if not isinstance(data, Batches):
+            data = Batches.of(data, None, self.loss)
         if not data.loss.probabilities:
             raise data.loss.without_probabilities("divergences")
         self._takes(data)

@@ -27,6 +27,7 @@ from flatminima.library.about import About
 from flatminima.library.comparison import Comparison, Group
 from flatminima.models.network import Network
 from flatminima.progress import Progress, Report
+from flatminima.training.batches import Batches
 
 LEAST = 0.1
 """The least loss in nats at which networks are compared unless another is asked for: one that is
@@ -47,12 +48,12 @@ class Studied(Protocol):
         """Its parameters."""
 
     @property
-    def inputs(self) -> Tensor:
-        """The points."""
+    def inputs(self) -> Tensor | Batches:
+        """The points, or batches of them with their targets."""
 
     @property
-    def labels(self) -> Tensor:
-        """Their classes."""
+    def labels(self) -> Tensor | None:
+        """Their classes, where they are not among the batches."""
 
     @property
     def about(self) -> About:
@@ -197,7 +198,7 @@ def _taken(problem: Studied, level: float, how: _How) -> _Taken:
     if not own:
         found = measures(
             problem.network, *of, ball="kl", level=level,
-            batch=max(1, min(how.batch, len(problem.labels) // 2)), partitions=how.partitions,
+            batch=max(1, min(how.batch, len(problem.inputs) // 2)), partitions=how.partitions,
             seed=how.seed,
         )  # fmt: skip
         per = volume.dimension if how.per_dimension else 1
@@ -237,7 +238,8 @@ def _bends(bends: Curvature, unit: str) -> Iterator[_Number]:
 
 def _functions(volume: BasinVolume, per: int) -> Iterator[_Number]:
     """The size of the region in which predictions stay near, as it is or per dimension."""
-    region: Region = volume.divergence
+    region = volume.divergence
+    assert region is not None  # noqa: S101 (these losses have probabilities)
     unit = "decades" if per == 1 else "decades / n"
     for title, of in (
         ("log10 volume, log-mean-exp", _decades(region.preconditioned)),

@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,16 +19,18 @@ from flatminima.geometry.estimators import basin_volume
 from flatminima.geometry.footprint import room
 from flatminima.geometry.loss_surface import loss_surface
 from flatminima.geometry.measures import measures
-from flatminima.geometry.mode_connectivity import Path, Profile, along, connect
+from flatminima.geometry.mode_connectivity import along, connect
 from flatminima.geometry.spectrum import curvature
 from flatminima.geometry.surface import Landscape
+from flatminima.library.about import About
 from flatminima.library.data import gathered, pairs_of
+from flatminima.library.results import Curvature, Measures, PathProfile, Surface, Volume
 from flatminima.models.adapted import Adapted, unwrapped
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.layout import Zero
 from flatminima.models.module import ModuleNetwork, copied
-from flatminima.models.points import Inputs, Points
-from flatminima.models.probing import FixedPrecisionError, outputs_of, probe
+from flatminima.models.points import Inputs
+from flatminima.models.probing import FEW, FixedPrecisionError, outputs_of, probe
 from flatminima.models.statistics import STATISTICS, Statistics
 from flatminima.progress import Progress
 from flatminima.training.batches import Batches, chosen
@@ -65,14 +67,14 @@ class Problem:
         network: the module as a function of vectors of its parameters.
         minimum: its own vector.
         loss: what is a mean over the points.
-        data: the points.
+        inputs: the points, with their targets.
         notes: what was taken in another way than it came, in sentences.
     """
 
     network: ModuleNetwork
     minimum: Float[Tensor, " parameters"]
     loss: Loss
-    data: Batches
+    inputs: Batches
     notes: tuple[str, ...]
 
     @_differentiating
@@ -139,8 +141,8 @@ class Problem:
             raise ValueError("there are no points, so there is no loss; hand over one at least")
         vector = rough.vector(rough.module).to(rough.dtype)
         outputs = outputs_of(rough, vector, inputs)
-        points = min(len(inputs), len(inputs[: len(outputs)]), 4)
-        shape = None
+        points = len(inputs[:FEW])
+        shape: tuple[int, ...] | None = None
         if isinstance(given, Tensor):
             shape = (points * (len(given) // len(inputs)), *given.shape[1:])
         how = self.loss.arrangement(tuple(outputs.shape), shape)
@@ -160,8 +162,8 @@ class Problem:
             return self.loss.targets(given, rows=rows, outputs=last)
 
         fits = room(memory, device) // _OF_DATA
-        self.data = gathered(data, self.loss, convert, device, fits)
-        if self.data.whole is None and batch_norm == "refreshed" and self._normalises:
+        self.inputs = gathered(data, self.loss, convert, device, fits)
+        if self.inputs.whole is None and batch_norm == "refreshed" and self._normalises:
             raise ValueError(
                 "batch norm by the statistics of all points takes these in memory; raise memory, "
                 'or take batch_norm="batch"'
@@ -175,37 +177,62 @@ class Problem:
         """The mean loss at the minimum."""
         with torch.no_grad():
             return Landscape(
-                with_statistics(self.network), self.minimum, self.minimum[None], self.data, None
+                with_statistics(self.network), self.minimum, self.minimum[None], self.inputs, None
             ).at_minimum()
 
     @property
-    def dimension(self) -> int:
-        """How many weights move along filter-scaled directions."""
-        return len(filters(self.network.layout, self.minimum).positions)
+    def labels(self) -> None:
+        """None, since ``inputs`` hold the targets."""
+        return
+
+    @cached_property
+    def about(self) -> About:
+        """What results say of it."""
+        try:
+            n = len(filters(self.network.layout, self.minimum).positions)
+            beside = str(held(self.network.layout, self.minimum))
+        except ValueError:  # Nothing moves along such directions, and all that is asked for may not.
+            n, beside = 0, "all: there are no filters that could be scaled"
+        return About(
+            network=self.name,
+            loss=self.loss.name,
+            unit=self.loss.unit,
+            points=self.inputs.points,
+            n=n,
+            held=beside,
+            minimum_loss=self.minimum_loss,
+            dtype=str(self.minimum.dtype).removeprefix("torch."),
+            notes=self.notes,
+        )
 
     @_differentiating
-    def surface(self, **options: Any) -> Any:
+    def surface(self, **options: Any) -> Surface:
         """The loss on the plane of two random directions, see ``geometry.loss_surface``."""
         defaults = {"batch_norm": self.batch_norm, "batch": self.batch, "memory": self.memory}
-        return self._told(loss_surface, "surface", options, defaults)
+        found = self._told(loss_surface, "surface", options, defaults)
+        return Surface.of(found, self._about(found))
 
     @_differentiating
-    def volume(self, **options: Any) -> Any:
+    def volume(self, **options: Any) -> Volume:
         """How large the basin is, see ``geometry.estimators.basin_volume``.
 
         Of a loss without probabilities there is no region of the divergence.
         """
-        return self._told(basin_volume, "volume", options, {"memory": self.memory})
+        found = self._told(basin_volume, "volume", options, {"memory": self.memory})
+        return Volume.of(found, self._about(found))
 
     @_differentiating
-    def curvature(self, **options: Any) -> Any:
+    def curvature(self, **options: Any) -> Curvature:
         """Top eigenvalues, trace and spectrum, see ``geometry.spectrum.curvature``."""
-        return self._told(curvature, "curvature", options, {"memory": self.memory})
+        found = self._told(curvature, "curvature", options, {"memory": self.memory})
+        how = {name: options[name] for name in ("matrix", "units") if name in options}
+        return Curvature.of(found, self._about(found), **how)
 
     @_differentiating
-    def measures(self, **options: Any) -> Any:
+    def measures(self, **options: Any) -> Measures:
         """Measures of flatness, see ``geometry.measures``."""
-        return self._told(measures, "measures", options, {"memory": self.memory})
+        found = self._told(measures, "measures", options, {"memory": self.memory})
+        return Measures.of(found, self.about, ball=options.get("ball", "raw"))
 
     @_differentiating
     def path_to(
@@ -215,7 +242,7 @@ class Problem:
         test: "Problem | None" = None,
         places: int = 61,
         **options: Any,
-    ) -> tuple[Path, Profile, Profile]:
+    ) -> PathProfile:
         """A curve of low loss to another minimum, see ``geometry.mode_connectivity``.
 
         Args:
@@ -224,22 +251,22 @@ class Problem:
             places: on the path, at which the loss is taken.
             options: of ``connect_all``.
 
-        Returns:
-            The path, and what networks are like on it and on the straight line.
-
         Raises:
             ValueError: if the other is of another architecture, or holds other values in what does
                 not move.
         """
         end = self.vector(other)
-        path = self._told(
-            partial(connect, self.network, self.minimum, end), "path", options, {}, ends=False
-        )
+        train = partial(connect, self.network, self.minimum, end)
+        path = self._told(train, "path", options, {}, ends=False)
         t = np.linspace(0, 1, places)
-        tried = (self.data, None)
-        others = tried if test is None else (test.data, None)
-        profiles = (along(self.network, of, t, tried, others) for of in (path, path.straight))
-        return path, *profiles
+        ours = (self.inputs, None)
+        others = ours if test is None else (test.inputs, None)
+        profile, straight = (
+            along(self.network, of, t, ours, others) for of in (path, path.straight)
+        )
+        return PathProfile.of(
+            path, self.about, profile=profile, straight=straight, tested=test is not None
+        )
 
     def vector(
         self, other: "Problem | nn.Module | Float[Tensor, ' parameters']"
@@ -257,8 +284,11 @@ class Problem:
                 )
             return other.detach().clone().to(self.minimum)
         if isinstance(other, Problem):
-            other = other.network.module.module
-        inside, _ = _in_one_precision(copied(unwrapped(other)), self.minimum.dtype)
+            if other.minimum.shape != self.minimum.shape:
+                raise ValueError("the other problem is of another architecture")
+            other = other.network.module.get_submodule("module")
+        module: nn.Module = other
+        inside, _ = _in_one_precision(copied(unwrapped(module)), self.minimum.dtype)
         inside.to(self.minimum.device)
         found = self.network.vector(self._wrap(inside))
         if found.shape != self.minimum.shape:
@@ -269,8 +299,12 @@ class Problem:
         loss = f"{self.minimum_loss:.3g}{' nats' if self.loss.unit == 'nats' else ''}"
         return (
             f"Problem({self.name}: {self.network.trainable:,} parameters move, {self.loss.name} on "
-            f"{self.data.points:,} points, {loss} at the minimum)"
+            f"{self.inputs.points:,} points, {loss} at the minimum)"
         )
+
+    def _about(self, found: Any) -> About:
+        """What a result says, with what was done in a cheaper way to find it."""
+        return replace(self.about, notes=(*self.notes, *getattr(found, "notes", ())))
 
     @property
     def _normalises(self) -> bool:
@@ -291,7 +325,7 @@ class Problem:
         open_ended = any(of.kind is of.VAR_KEYWORD for of in known.values())
         taken = {name: of for name, of in given.items() if name in known or open_ended}
         place = (self.network, self.minimum) if ends else ()
-        return function(*place, self.data, None, **{**taken, **options})
+        return function(*place, self.inputs, None, **{**taken, **options})
 
     def _precision(self, inputs: Inputs, by_the_points: bool) -> Iterator[str]:
         """Whether forward follows float64, which second derivatives are in; else what is done."""
@@ -310,7 +344,7 @@ class Problem:
     @torch.no_grad()
     def _check_own(self, loss: OwnLoss, by_the_points: bool) -> None:
         """Look what a loss of somebody's own is, at the minimum and beside it."""
-        inputs, targets = self.data.first
+        inputs, targets = self.inputs.first
         few = min(len(inputs), _LOOKED_AT)
         inputs, targets = chosen((inputs, targets), slice(few))
         beside = self.minimum.clone()

@@ -1,6 +1,6 @@
 """What the rest of the library asks of an architecture."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -29,6 +29,6 @@ class Network(Protocol):
     def logits(
         self,
         parameters: Float[Tensor, "networks parameters"],
-        inputs: Float[Tensor, "points ..."],
+        inputs: Any,
     ) -> Float[Tensor, "networks points outputs"]:
-        """Evaluate every network on every point."""
+        """Evaluate every network on every point; modules take ``Inputs`` and others a tensor."""

@@ -46,6 +46,11 @@ class Points:
         return self.to(torch.float64)
 
     @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self.tensors[0].device
+
+    @property
     def tensors(self) -> list[Tensor]:
         """All tensors, in order."""
         return [tensor for _, tensor in named(self.value)]

@@ -16,7 +16,8 @@ from flatminima.models.module import ModuleNetwork
 from flatminima.models.normalisation import BATCH_NORM, BatchNormBy
 from flatminima.models.points import Inputs
 
-_POINTS = 4
+FEW = 4
+"""On how many points a module is looked at."""
 # Where those fail: whether it is for their number.
 _MANY = 1024
 # What forward fails by on inputs that it does not take.
@@ -48,7 +49,7 @@ def probe(
         ValueError: if the logits are not a row for each point, do not follow the vector, draw at
             random, depend on other points, or are not computed in the precision of the vector.
     """
-    points = inputs[:_POINTS]
+    points = inputs[:FEW]
     key = (vector.device, vector.dtype, points.shape, by_the_points)
     if key not in network.probed:
         network.probed[key] = _probed(network, vector, points, inputs, by_the_points)
@@ -116,7 +117,7 @@ def outputs_of(
     Raises:
         ValueError: if forward fails on them.
     """
-    points = inputs[:_POINTS].to(vector.dtype)
+    points = inputs[:FEW].to(vector.dtype)
     try:
         return network.logits(vector[None], points)[0]
     except _FAILURES as error:

@@ -103,7 +103,7 @@ class Strategies:
             room: how many numbers feature maps may hold at once, which says how many networks are
                 evaluated together; one at least.
         """
-        if name == "rows":
+        if name == "rows" and isinstance(inputs, Tensor):
             return self._rows(vectors, inputs, room, by_the_points)
         if name != "vmap":
             return {"loop": self._loop, "channels-last loop": self._channels_last}[name](
@@ -170,7 +170,7 @@ class Strategies:
             [network.logits(some, inputs, by_the_points=by_the_points) for some in at_once]
         )
 
-    def _loop(self, vectors: Tensor, inputs: Tensor) -> Tensor:
+    def _loop(self, vectors: Tensor, inputs: Inputs) -> Tensor:
         if torch.is_inference_mode_enabled():
             # Nothing is differentiated. To put other values into a module for every call takes half
             # a millisecond, to copy them into a vector that its values are parts of a hundredth.
@@ -185,12 +185,12 @@ class Strategies:
             return torch.stack(logits)
         return torch.stack([self.module_at(vector)(inputs) for vector in vectors])
 
-    def _channels_last(self, vectors: Tensor, inputs: Tensor) -> Tensor:
+    def _channels_last(self, vectors: Tensor, inputs: Any) -> Tensor:
         last = torch.channels_last
         inputs = inputs.contiguous(memory_format=last)
         return torch.stack([self.module_at(vector, last)(inputs) for vector in vectors])
 
-    def _vmap(self, vectors: Tensor, inputs: Tensor) -> Tensor:
+    def _vmap(self, vectors: Tensor, inputs: Inputs) -> Tensor:
         evaluate = torch.vmap(lambda values: functional_call(self.module, values, (inputs,)))
         logits: Tensor = evaluate(self.layout.views(vectors))
         return logits

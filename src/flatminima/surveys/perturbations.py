@@ -138,7 +138,8 @@ def _along(
     landscape: Landscape, distance: Float[np.ndarray, " places"], test: tuple[Tensor, Tensor]
 ) -> Arrays:
     """What one minimum is like at every distance, and how often each ray is right about points."""
-    network, train = landscape.network, (landscape.inputs, landscape.labels)
+    network = landscape.network
+    train: tuple[Any, Any] = (landscape.inputs, landscape.labels)
     first = _places(landscape, distance, 0)
     rays = range(len(landscape.directions))
     return {

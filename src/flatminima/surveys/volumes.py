@@ -92,17 +92,19 @@ def volumes(
         measured.append(volume)
         measuring(number + 1, len(vectors), f"loss {volume.minimum_loss:.3g}")
     shape = (len(minima), networks)
+    # Those of cross-entropy have one.
+    functions = [of.divergence for of in measured if of.divergence is not None]
     accuracies = stacked(minima, ("train_accuracy", "test_accuracy", "converged"))
     return Volumes(
-        below_loss=_regions([of.loss for of in measured], volume.divergence, shape),
-        below_divergence=_regions([of.divergence for of in measured], volume.divergence, shape),
+        below_loss=_regions([of.loss for of in measured], functions[-1], shape),
+        below_divergence=_regions([*functions], functions[-1], shape),
         known=known_basin(volume.dimension, cutoff=cutoff, directions=known_directions, seed=seed),
         mass=beside_splitting(
             network, pair, inputs, labels,
             widths=widths, directions=mass_directions, splitting=splitting,
             report=report("splitting"), **options,
         ),
-        curve_samples=volume.divergence.uniform.curve_samples,
+        curve_samples=functions[-1].uniform.curve_samples,
         minimum_loss=np.array([of.minimum_loss for of in measured]).reshape(shape),
         density=np.array([_density(network, minimum) for minimum in vectors]).reshape(shape),
         weights=volume.dimension,

@@ -90,7 +90,8 @@ class Batches:
             before += len(inputs)
             if len(here) and (not found or inputs.shape[1:] == found[0].shape[1:]):
                 found.append(inputs[numbers(here, inputs)])
-        return joined(found)
+        spread: Inputs = joined(found)
+        return spread
 
 
 def rows(inputs: Inputs, targets: Any) -> int:

@@ -532,7 +532,8 @@ class OwnLoss(Loss):
                 f"{self.name} gives {tuple(losses.shape)} for {len(outputs)} points; it has to "
                 "give a loss for each point, (points,), or their mean"
             )
-        return losses.flatten(1).mean(dim=1) if losses.ndim > 1 else losses
+        found: Tensor = losses.flatten(1).mean(dim=1) if losses.ndim > 1 else losses
+        return found
 
 
 def loss_of(given: str | Callable[..., Any] | Loss) -> Loss:

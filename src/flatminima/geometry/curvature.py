@@ -25,6 +25,7 @@ from flatminima.models.evaluation import underlying
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.models.points import Inputs, Points, split
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 from flatminima.training.batches import Batches, chosen, rows
 from flatminima.training.losses import CROSS_ENTROPY, Loss
@@ -101,7 +102,37 @@ class Operator:
         if scale is None:
             return self
         entries = scale[: self.size].to(self.device, torch.float64)
-        return replace(self, product=lambda vector: entries * self.product(entries * vector))
+        return replace(
+            self,
+            product=lambda vector: entries * self.product(entries * vector),
+            room=max(0, self.room - 3 * entries.nbytes),
+        )
+
+
+class Counted:
+    """Tells of an operator how many products are done, of a number that is known by and large."""
+
+    def __init__(self, bends: Operator, total: int, report: Report) -> None:
+        """Of products with ``operator`` from now on."""
+        self._total, self._report = total, report
+        self._before = self._done = self._most = 0
+        self._text = ""
+        self.operator = replace(bends, product=self._counted(bends.product))
+
+    def of(self, text: str, *, most: int) -> None:
+        """What products are for from now on, and how many of them are in the total."""
+        self._before, self._done = self._before + self._most, 0
+        self._text, self._most = text, most
+
+    def _counted(self, product: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def counted(vectors: Tensor) -> Tensor:
+            images = product(vectors)
+            self._done += 1 if vectors.ndim == 1 else len(vectors)
+            done = min(self._before + min(self._done, self._most), self._total)
+            self._report(done, self._total, f"{self._done} products {self._text}")
+            return images
+
+        return counted
 
 
 def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarray, " parameters"]]:
@@ -210,7 +241,8 @@ def iteration(matrix: Operator, count: int) -> tuple[int | None, type[np.floatin
         np.float32,
         (
             f"The iteration for eigenvalues holds {held} vectors in float32 in place of {usual} in "
-            f"float64, which do not fit into memory, and ends at a tolerance of {_SINGLE_TOLERANCE:g}."
+            "float64, which do not fit into memory, and ends at a tolerance of "
+            f"{_SINGLE_TOLERANCE:g}."
         ),
     )
 
@@ -309,7 +341,9 @@ def hessian(
 
         return bent
 
-    return _in_parts("hessian", network, minimum, data, of_dtype, memory, dtype)
+    return _in_parts(
+        network, minimum, data, name="hessian", of_dtype=of_dtype, memory=memory, dtype=dtype
+    )
 
 
 @torch.enable_grad()
@@ -358,7 +392,9 @@ def gauss_newton(
 
         return bent
 
-    return _in_parts("gauss_newton", network, minimum, data, of_dtype, memory, dtype)
+    return _in_parts(
+        network, minimum, data, name="gauss_newton", of_dtype=of_dtype, memory=memory, dtype=dtype
+    )
 
 
 # Of some points and their labels, the product with the matrix of their mean loss.
@@ -366,10 +402,11 @@ _Bent = Callable[[Inputs, Any], Callable[[Tensor], Tensor]]
 
 
 def _in_parts(
-    name: str,
     network: Network,
     minimum: Float[Tensor, " parameters"],
     data: Batches,
+    *,
+    name: str,
     of_dtype: Callable[[torch.dtype], _Bent],
     memory: int | None,
     dtype: torch.dtype,
@@ -379,11 +416,11 @@ def _in_parts(
     inputs, labels = data.first
     fewest, wanted = (8 * size * vectors for vectors in (_FEWEST, _VECTORS))
     notes: list[str] = []
-    for dtype in dict.fromkeys((dtype, torch.float32)):
-        bent = of_dtype(dtype)
+    for tried in dict.fromkeys((dtype, torch.float32)):
+        dtype, bent = tried, of_dtype(tried)
         least = fewest + _LEAST * dtype.itemsize * size
         if least <= memory:
-            needs = _needs(name, network, inputs, labels, bent, dtype)
+            needs = _needs(network, inputs, labels, name=name, bent=bent, dtype=dtype)
             least = fewest + needs.of(1)
         if least <= memory:
             break
@@ -437,10 +474,11 @@ def _in_parts(
 
 
 def _needs(
-    name: str,
     network: Network,
     inputs: Inputs,
     labels: Any,
+    *,
+    name: str,
     bent: _Bent,
     dtype: torch.dtype,
 ) -> Footprint:
@@ -506,13 +544,24 @@ def square_root_factors(
 
 @torch.enable_grad()
 def logit_jacobian(
-    network: Network, minimum: Float[Tensor, " parameters"], inputs: Inputs
-) -> tuple[Float[Tensor, "rows outputs trainable"], Float[Tensor, "rows outputs"]]:
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Inputs,
+    *,
+    columns: slice = slice(None),
+    memory: int | None = None,
+    report: Report = silent,
+) -> tuple[Float[Tensor, "rows outputs columns"], Float[Tensor, "rows outputs"]]:
     """Derivatives of each point's logits by the trainable parameters, and the logits, in float64.
 
     Of N points with C outputs and n parameters they take 8·N·C·n bytes, and to compute them little
     more, since points are taken some at a time. Running statistics of batch norm are held where
     they are: each point is evaluated by itself.
+
+    Args:
+        columns: of which of the trainable parameters they are kept.
+        memory: bytes that derivatives on their way may take; None: 128 MiB.
+        report: told how many points are done.
 
     Raises:
         ValueError: if what is given does not go together, see ``geometry.checked``.
@@ -531,10 +580,10 @@ def logit_jacobian(
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
         logits = logits.reshape(len(logits), -1)
-    row, each = 8 * network.layout.size, logits.numel() // len(points)
-    at_once = max(1, _MEMORY // (row * each))
+    row, each, memory = 8 * network.layout.size, logits.numel() // len(points), memory or _MEMORY
+    at_once = max(1, memory // (row * each))
     # Of one point too, some logits at a time, where there are many.
-    at_most = max(1, _MEMORY // row) if row * each > 2 * _MEMORY else None
+    at_most = max(1, memory // row) if row * each > 2 * memory else None
     at_once_of = vmap(jacrev(of_point, chunk_size=at_most), in_dims=(None, 0))
 
     def derivatives(some: Inputs) -> Tensor:
@@ -549,10 +598,13 @@ def logit_jacobian(
             found = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in every]
             return torch.stack([torch.stack(of) for of in found])
 
-    jacobian = logits.new_empty(len(points), each, network.trainable)
+    kept = len(range(network.trainable)[columns])
+    jacobian, done = logits.new_empty(len(points), each, kept), 0
     for some, part in zip(split(points, at_once), torch.split(jacobian, at_once), strict=True):
-        part.copy_(derivatives(some).detach())
-    return jacobian.view(*logits.shape, network.trainable), logits
+        part.copy_(derivatives(some).detach()[..., columns])
+        done += len(some)
+        report(done, len(points), "points whose logits are differentiated")
+    return jacobian.view(*logits.shape, kept), logits
 
 
 def _one(like: Inputs, tensors: list[Tensor]) -> Inputs:

@@ -25,8 +25,8 @@ from flatminima.training.losses import CROSS_ENTROPY, Loss, kl_divergences, mean
 # A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
 _CPU_MEMORY = 2**22
 _GPU_MEMORY = 2**30
-# Logits whose divergences are taken at once: some six numbers of eight bytes each.
-_IN_DOUBLE = 2**20
+IN_DOUBLE = 2**20
+"""Logits whose divergences are taken at once: some six numbers of eight bytes each."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class DivergenceLandscape(Landscape):
     def _height(
         self, logits: Float[Tensor, "networks rows outputs"], targets: "_Reference"
     ) -> Float[Tensor, "networks rows"]:
-        size = max(1, _IN_DOUBLE // (len(logits) * logits.shape[-1]))
+        size = max(1, IN_DOUBLE // (len(logits) * logits.shape[-1]))
         if size >= logits.shape[1]:
             found = kl_divergences(targets.outputs, logits)
         else:

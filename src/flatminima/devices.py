@@ -1,6 +1,5 @@
 """Which device computes: a GPU where there is one, unless the user says otherwise."""
 
-import importlib
 import os
 import sys
 from contextlib import nullcontext
@@ -71,7 +70,9 @@ class Uncompiled(ModuleType):
         """Whatever else the compiler has."""
         if sys.modules.get(_COMPILER) is self:
             del sys.modules[_COMPILER]
-        return getattr(importlib.import_module(_COMPILER), name)
+        import torch._dynamo  # noqa: F401, PLC0415 (as above)
+
+        return getattr(sys.modules[_COMPILER], name)
 
 
 def training_precision(setting: str, device: str) -> str:

@@ -1057,7 +1057,13 @@ def measure_surfaces(surfaces, minima, settings, **more):
 
 
 def measure_paths(found, settings):
-    """Measure made-up curves."""
+    """Measure made-up curves, on which nothing is higher than what they hold."""
+    for arrays in found.values():
+        for way in ("curve", "line"):
+            loss, accuracy = (arrays[f"{way}_{name}"] for name in ("loss", "accuracy"))
+            arrays[f"{way}_peak_t"] = arrays["t"][loss.argmax(axis=-1)]
+            arrays[f"{way}_peak_loss"] = loss.max(axis=-1)
+            arrays[f"{way}_lowest_accuracy"] = accuracy.min(axis=-1)
     return mode_connectivity.measure(each(ModeConnectivity, found), settings)
 
 

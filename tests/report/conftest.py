@@ -314,6 +314,7 @@ def made_up_minefield():
         "nearest_minimum": 27 + random.random(6),
         "step": np.linspace(1, 0.1, 5),
         "weight_norm": 6 + random.random(6),
+        "minimum_norm": 12 + random.random(6),
         "relative_to_minimum": 5 + random.random(6),
         "relative_to_final": 1 - rise,
         "explained_variance": np.array([0.4, 0.3, 0.1]),

@@ -149,6 +149,10 @@ def test_records_have_the_agreed_fields(claims, measurements):
     fields |= {"verdict", "figure", "outcome"}
     for record in records:
         assert fields <= record.keys()
+        if record["id"] == "skip-connections.generalize":
+            # Made-up networks without skip connections fit as little as the real ones.
+            assert (record["measured"], record["verdict"]) == (None, "not measured")
+            continue
         assert isinstance(record["measured"], float)
         assert record["interval"] is None or (
             record["interval"][0] <= record["measured"] <= record["interval"][1]

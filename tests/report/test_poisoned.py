@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from flatminima.formats.basins import Summary
-from flatminima.measurements.measurement import as_records
+from flatminima.measurements.measurement import CLUSTERED, as_records
 from flatminima.measurements.poisoned import describe, describe_images, first_crossing
 
 from .conftest import made_up_inputs, made_up_points, typed
@@ -106,7 +106,7 @@ def test_correlations_over_networks():
     assert rho.value == pytest.approx(spearmanr(gap, radius).statistic)
     assert rho.value == -1
     assert rho.low <= rho.value <= rho.high
-    assert rho.interval == "95% bootstrap over networks"
+    assert rho.interval == CLUSTERED
 
 
 def test_difference_of_volumes_and_its_share_per_dimension():

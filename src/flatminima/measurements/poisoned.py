@@ -388,6 +388,10 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
                 decades, lambda end: 10 ** (end * (1 / dimension)), "ratio"
             ),
         }
+    for quantity, array in QUANTITIES.items():
+        key = f"rank_correlation.{quantity}_within"
+        values = np.where(inside, networks[array][..., c], np.nan)
+        measurements[key] = gauge.within(values, summary.gap, f"{networks.dataset} {name} {key}")
     for suffix, population in networks.populations.items():
         for quantity, array in QUANTITIES.items():
             key = f"rank_correlation.{quantity}_vs_gap{suffix}"

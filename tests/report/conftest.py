@@ -736,6 +736,10 @@ def made_up_flatness(summary):
         **{name: summary[name] for name in names},
         **settings,
         temperature=2 * np.ones(shape),
+        basins={
+            name: np.exp(-3 * gap + 0.1 * random.standard_normal(shape))
+            for name in ("median_radius", "log10_volume_mean_log")
+        },
     )
     ends = np.array([1.0, 50.0])
     counts = {

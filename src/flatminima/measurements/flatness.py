@@ -115,6 +115,8 @@ def _against_gap(
         measurements |= of(measure.name, values_of(measure, survey, summary))
         if measure.source == "minimum":
             measurements |= of(f"own.{measure.key}", survey.own[measure.key])
+    for name, values in survey.basins.items():
+        measurements |= of(f"common.basins.{name}", values)
     common = survey.common
     norm, fisher = common["raw.gradient_norm"], common["raw.empirical_fisher"]
     tops = common["raw.hessian_top"] / common["raw.fisher_top"]

@@ -140,7 +140,7 @@ def test_a_file_cut_anywhere_is_refused(parts):
 
 
 def test_no_file_is_no_result(tmp_path):
-    with pytest.raises(UserError, match="cannot be read .*check the name"):
+    with pytest.raises(UserError, match=r"cannot be read .*check the name"):
         flatminima.load(tmp_path / "none")
 
 

@@ -20,6 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from flatminima.figures import panels, style
 from flatminima.figures.panels import Grid
+from flatminima.figures.render import saved
 from flatminima.figures.style import Look
 from flatminima.geometry.sampled import Sampled
 from flatminima.geometry.volume import LogMean
@@ -126,6 +127,12 @@ def _styled(draw: Made) -> Made:
             return figure
 
     return inside
+
+
+def picture(figure: Figure, form: str, dots: int) -> bytes:
+    """A figure of these as ``svg``, ``png`` or ``pdf`` on white, the same bytes each time."""
+    with style.context(LOOK):
+        return saved(figure, form, page="white", dots=dots)
 
 
 @_styled

@@ -137,9 +137,9 @@ class Result(ABC):
         return figure
 
     def _picture(self, figure: "Figure", form: str, dots: int = 200) -> bytes:
-        from flatminima.figures.render import saved  # noqa: PLC0415 (loads matplotlib)
+        from flatminima.figures import studies  # noqa: PLC0415 (loads matplotlib)
 
-        return saved(figure, form, page="white", dots=dots)
+        return studies.picture(figure, form, dots)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
@@ -278,3 +280,256 @@ CASES = {
     "dropout": Case(dropout, (4,), n=35, trainable=43),
     "kept activation": Case(Keeping, (4,), n=35, trainable=44),
 }
+
+
+# Data, losses and outputs of other people.
+
+
+@dataclass(frozen=True)
+class Study:
+    """A module with data and a loss, and the same loss in plain torch.
+
+    Attributes:
+        build: makes the module, alike every time.
+        data: inputs and targets, as they are handed over.
+        loss: as it is handed over.
+        truth: of outputs and targets, in plain torch.
+        call: outputs of a module on inputs; None: the module's own.
+        output: handed over beside them.
+        tolerance: of losses, relative.
+    """
+
+    build: Callable[[], nn.Module]
+    data: Callable[[], tuple]
+    loss: object
+    truth: Callable[[object, object], torch.Tensor]
+    call: Callable[[nn.Module, object], torch.Tensor] = lambda module, inputs: module(inputs)
+    output: Callable | None = None
+    tolerance: float = 2e-5
+
+    def module(self) -> nn.Module:
+        """The module in evaluation mode."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.build().eval()
+
+
+class Tagger(nn.Module):
+    """A class for each token of a text; with ``last``, classes come second."""
+
+    def __init__(self, *, second=False):
+        super().__init__()
+        self.embedding = nn.Embedding(6, 3, padding_idx=0)
+        self.cells = nn.GRU(3, 3, batch_first=True)
+        self.head = nn.Linear(3, 4)
+        self.second = second
+
+    def forward(self, ids):
+        logits = self.head(self.cells(self.embedding(ids))[0])
+        return logits.mT if self.second else logits
+
+
+class Answer(dict):
+    """As those of transformers: a dict whose values are attributes too."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+class Transformer(nn.Module):
+    """Keyword arguments, a mask of padding, and ``.logits`` among other outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(6, 4)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, input_ids, attention_mask=None, return_dict=False):
+        assert input_ids.dtype == torch.int64
+        states = self.embedding(input_ids)
+        padded = None if attention_mask is None else attention_mask == 0
+        seen, _ = self.attention(states, states, states, key_padding_mask=padded)
+        return Answer(states=states, logits=self.head(seen.mean(1)))
+
+
+class TwoInputs(nn.Module):
+    """A picture and a number of it, and a tuple of outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.picture, self.number = nn.Linear(4, 3), nn.Linear(2, 3)
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, picture, number):
+        hidden = torch.tanh(self.picture(picture) + self.number(number))
+        return self.head(hidden), hidden
+
+
+class Segmenter(nn.Module):
+    """A class for each pixel, as torchvision's: a dict with ``out``."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, images):
+        return {"out": self.head(self.first(images).tanh()), "aux": None}
+
+
+class Single(nn.Module):
+    """In float32, whatever comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        states = torch.zeros(len(x), 5, dtype=torch.float32)
+        states = states + self.first(x).to(torch.float32)
+        return self.head(states.tanh())
+
+
+def draws(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def whole(high, *shape, seed=2):
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def padded(labels):
+    """The last tokens of some texts do not count, by torch's own label."""
+    labels = labels.clone()
+    labels[::2, -1] = -100
+    labels[3] = -100
+    return labels
+
+
+def regression(outputs=2):
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, outputs))
+
+
+def of_points(outputs, targets):
+    return F.huber_loss(outputs, targets, reduction="none", delta=0.7).sum(1)
+
+
+def of_mean(outputs, targets):
+    return torch.log(torch.cosh(outputs - targets)).mean()
+
+
+WEIGHTS = torch.tensor([0.5, 2.0, 1.0])
+
+STUDIES = {
+    "classes": Study(
+        two_layers, lambda: (draws(10, 4), whole(3, 10)), "cross_entropy", F.cross_entropy
+    ),
+    "one logit": Study(
+        lambda: regression(1), lambda: (draws(10, 4), whole(2, 10)), "cross_entropy",
+        lambda z, y: F.binary_cross_entropy_with_logits(z[:, 0], y.to(z)),
+    ),
+    "one logit, flat": Study(
+        lambda: nn.Sequential(regression(1), nn.Flatten(0)),
+        lambda: (draws(10, 4), whole(2, 10)), "cross_entropy",
+        lambda z, y: F.binary_cross_entropy_with_logits(z, y.to(z)),
+    ),
+    "class weights, smoothing and an ignored label": Study(
+        two_layers, lambda: (draws(10, 4), whole(3, 10)),
+        nn.CrossEntropyLoss(weight=WEIGHTS, ignore_index=1, label_smoothing=0.2),
+        lambda z, y: F.cross_entropy(
+            z, y, weight=WEIGHTS.to(z), ignore_index=1, label_smoothing=0.2
+        ),
+    ),
+    "smoothing": Study(
+        two_layers, lambda: (draws(10, 4), whole(3, 10)),
+        partial(F.cross_entropy, label_smoothing=0.1),
+        lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1),
+    ),
+    "tokens, classes last": Study(
+        Tagger, lambda: (whole(6, 8, 5), padded(whole(4, 8, 5, seed=3))), "cross_entropy",
+        lambda z, y: F.cross_entropy(z.flatten(0, 1), y.flatten()),
+    ),
+    "tokens, classes second": Study(
+        lambda: Tagger(second=True), lambda: (whole(6, 8, 5), padded(whole(4, 8, 5, seed=3))),
+        F.cross_entropy, F.cross_entropy,
+    ),
+    "tokens in rows": Study(
+        Tagger, lambda: (whole(6, 8, 4), whole(4, 8, 4, seed=3)), "cross_entropy",
+        lambda z, y: F.cross_entropy(z.flatten(0, 1), y.flatten()),
+        output=lambda logits: logits.flatten(0, 1),
+    ),
+    "pixels": Study(
+        Segmenter, lambda: (draws(6, 2, 4, 3), whole(4, 6, 4, 3)), "cross_entropy",
+        F.cross_entropy, call=lambda module, x: module(x)["out"],
+    ),
+    "keywords, a mask and .logits": Study(
+        Transformer,
+        lambda: (
+            {"input_ids": whole(6, 8, 5), "attention_mask": (whole(4, 8, 5) > 0).long(),
+             "return_dict": True},
+            whole(3, 8),
+        ),
+        "cross_entropy", F.cross_entropy, call=lambda module, x: module(**x).logits,
+    ),
+    "two inputs and a tuple": Study(
+        TwoInputs, lambda: ((draws(10, 4), draws(10, 2, seed=4)), whole(3, 10)), "cross_entropy",
+        F.cross_entropy, call=lambda module, x: module(*x)[0],
+    ),
+    "another output": Study(
+        TwoInputs, lambda: ((draws(10, 4), draws(10, 2, seed=4)), whole(3, 10)), "cross_entropy",
+        F.cross_entropy, call=lambda module, x: module(*x)[1], output=lambda of: of[1],
+    ),
+    "labels of their own": Study(
+        two_layers, lambda: (draws(10, 4), whole(2, 10, 3)), "binary_cross_entropy",
+        lambda z, y: F.binary_cross_entropy_with_logits(z, y.to(z)),
+    ),
+    "soft labels": Study(
+        two_layers, lambda: (draws(10, 4), draws(10, 3).sigmoid()), nn.BCEWithLogitsLoss(),
+        lambda z, y: F.binary_cross_entropy_with_logits(z, y.to(z)),
+    ),
+    "regression": Study(
+        regression, lambda: (draws(10, 4), draws(10, 2, seed=4)), "mse",
+        lambda z, y: F.mse_loss(z, y.to(z)),
+    ),
+    "regression of a column": Study(
+        lambda: regression(1), lambda: (draws(10, 4), draws(10, seed=4)), nn.MSELoss(),
+        lambda z, y: F.mse_loss(z[:, 0], y.to(z)),
+    ),
+    "regression of pictures": Study(
+        lambda: nn.Conv2d(2, 2, 3, padding=1),
+        lambda: (draws(4, 2, 3, 3), draws(4, 2, 3, 3, seed=4)), F.mse_loss,
+        lambda z, y: F.mse_loss(z, y.to(z)),
+    ),
+    "a loss for each point": Study(
+        regression, lambda: (draws(10, 4), draws(10, 2, seed=4)), of_points,
+        lambda z, y: of_points(z, y.to(z)).mean(),
+    ),
+    "a mean over points": Study(
+        regression, lambda: (draws(10, 4), draws(10, 2, seed=4)), of_mean,
+        lambda z, y: of_mean(z, y.to(z)),
+    ),
+    "a dict of targets": Study(
+        regression, lambda: (draws(10, 4), {"value": draws(10, 2, seed=4), "width": 2.0}),
+        lambda z, y: ((z - y["value"]) / y["width"]).abs().pow(3).mean(1),
+        lambda z, y: ((z - y["value"].to(z)) / y["width"]).abs().pow(3).mean(),
+    ),
+    "float64 data": Study(
+        two_layers, lambda: (draws(10, 4).double(), whole(3, 10).int()), "cross_entropy",
+        lambda z, y: F.cross_entropy(z, y.long()),
+    ),
+    "float64 module": Study(
+        lambda: two_layers().double(), lambda: (draws(10, 4), whole(3, 10)), "cross_entropy",
+        F.cross_entropy, tolerance=1e-12,
+    ),
+    "compiled": Study(
+        lambda: torch.compile(two_layers()), lambda: (draws(10, 4), whole(3, 10)),
+        "cross_entropy", F.cross_entropy, call=lambda module, x: module._orig_mod(x),
+    ),
+    "data parallel": Study(
+        lambda: nn.DataParallel(two_layers()), lambda: (draws(10, 4), whole(3, 10)),
+        "cross_entropy", F.cross_entropy, call=lambda module, x: module.module(x),
+    ),
+}  # fmt: skip

@@ -133,20 +133,24 @@ def loss_surface(
 
 
 def _within(
-    memory: int, network: Network, minimum: Float[Tensor, " parameters"], inputs: Tensor
+    memory: int,
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Inputs | Batches,
 ) -> tuple[Network, int]:
     """The network, with feature maps that fit into memory, and what is left for displaced ones."""
     size, bytes_of = len(minimum), minimum.element_size()
+    at_once = len(inputs.first[0]) if isinstance(inputs, Batches) else len(inputs)
     maps = 0
     if isinstance(network, Evaluator):
         network = network.within(max(1, memory // 4), minimum.device)
         maps = network.room(minimum.device)
-    logits = _OF_LOGIT * network.activations(len(inputs)) * bytes_of
+    logits = _OF_LOGIT * network.activations(at_once) * bytes_of
     fixed = size * (_DRAWN + _HELD * bytes_of) + maps
     if memory < fixed + logits:
         raise ValueError(
             f"memory is {in_words(memory)}, and the surface of {size:,} parameters on "
-            f"{len(inputs):,} points takes {in_words(fixed + logits)} with one network displaced; "
+            f"{at_once:,} points takes {in_words(fixed + logits)} with one network displaced; "
             "raise memory, or take fewer points"
         )
     # A batch counts each logit once.

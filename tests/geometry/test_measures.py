@@ -11,11 +11,10 @@ from flatminima.flatness_measures import BALLS
 from flatminima.geometry.directions import metric
 from flatminima.geometry.measures import linearise, measures, partition
 from flatminima.geometry.reparametrisation import layer_factors, rescale_units, unit_factors
-from flatminima.training.losses import kl_divergences
 from flatminima.geometry.temperature import Tempered, temperature_at
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.training.losses import kl_divergences, negative_log_likelihoods
 
 from .test_spectrum import NETWORKS, dense, normalised, points, small
 

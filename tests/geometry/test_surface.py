@@ -10,9 +10,8 @@ from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from flatminima.geometry.directions import draw
 from flatminima.geometry.surface import Landscape
-from flatminima.training.losses import kl_divergences
 from flatminima.models.mlp import MLP
-from flatminima.training.losses import negative_log_likelihoods
+from flatminima.training.losses import kl_divergences, negative_log_likelihoods
 
 GENERATOR = torch.Generator().manual_seed(0)
 

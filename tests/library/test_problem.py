@@ -95,6 +95,7 @@ def dense(study):
 
     steps = 1e-5 * torch.eye(len(flat), dtype=torch.float64)
     full = torch.stack([slope(flat + step) - slope(flat - step) for step in steps]) / 2e-5
+    full[: study.still] = 0
     jacobian = torch.autograd.functional.jacobian(outputs, flat).flatten(0, -2)
     settled = outputs(flat).detach()
 
@@ -125,9 +126,7 @@ def test_curvature_is_that_of_the_dense_matrices(name):
 @EVERY
 def test_radii_are_those_of_a_root_finder_on_plain_modules(name):
     study, problem = studied(name)
-    scaled = draw(
-        problem.network.layout, problem.minimum, kind="exact", seed=3, indices=range(1)
-    )
+    scaled = draw(problem.network.layout, problem.minimum, kind="exact", seed=3, indices=range(1))
     landscape = Landscape(
         with_statistics(problem.network), problem.minimum, scaled.vectors, problem.inputs, None
     )
@@ -160,9 +159,7 @@ def test_divergences_are_means_over_what_counts(name):
         p, q = (torch.distributions.Bernoulli(logits=of.flatten()) for of in (ours, theirs))
         counts = torch.ones(len(p.probs), dtype=torch.bool)
     else:
-        p, q = (
-            torch.distributions.Categorical(logits=of.flatten(0, -2)) for of in (ours, theirs)
-        )
+        p, q = (torch.distributions.Categorical(logits=of.flatten(0, -2)) for of in (ours, theirs))
         counts = targets.flatten() != (-100 if "tokens" in name else 1)
     truth = torch.distributions.kl_divergence(p, q)[counts].mean()
     found = landscape.along(np.ones(1), np.zeros(1, dtype=int))[0]
@@ -276,7 +273,7 @@ def test_batches_that_are_streamed_give_what_the_whole_tensor_gives(name, kind):
 
 def test_texts_of_different_lengths_are_means_over_their_tokens():
     """Also where they are in memory, and of a batch in which no token counts."""
-    texts = Texts((3, 4), (2, 6), (4, 3))
+    texts = Texts((3, 5), (2, 6), (4, 3))
     module = STUDIES["tokens, classes last"].module()
     with torch.no_grad():
         both = [(module(of["ids"]).flatten(0, 1), of["labels"].flatten()) for of in texts]
@@ -295,7 +292,7 @@ def test_texts_of_different_lengths_are_means_over_their_tokens():
 
 
 def test_all_networks_of_a_call_are_evaluated_in_one_pass():
-    texts = Texts((3, 4), (2, 6), (4, 3))
+    texts = Texts((3, 5), (2, 6), (4, 3))
     problem = Problem(Tagger().eval(), texts, memory=4)
     problem.memory = None
     before = texts.passes
@@ -479,7 +476,7 @@ REFUSED = {
     "values that are not finite": ((linear(), (X, X[:, :3] / 0), "mse"), "targets are not finite"),
     "a number written down": ((Fixed(), (X, Y)), r"takes 10 points and fails on 4 .*flatten\(1\)"),
     "a number that fits": (
-        (Widely(lambda z: z.reshape(12, -1)), (X, Y)), r"gives \(12, 1\) for 4 points",
+        (Widely(lambda z: z.reshape(12, -1)), (X, Y)), r"outputs have shape \(12, 1\) and targets",
     ),
     "other arguments": ((linear(), ({"x": X}, Y)), "forward fails on 4 points .*keyword"),
     "an output nobody knows": (
@@ -526,7 +523,7 @@ def test_what_takes_probabilities_says_so():
     problem = Problem(regression(), (X, draws(10, 2, seed=4)), "mse")
     with pytest.raises(ValueError, match="measures take probabilities, and mean square has none"):
         problem.measures()
-    with pytest.raises(ValueError, match="a temperature divides logits, .*leave out level"):
+    with pytest.raises(ValueError, match=r"a temperature divides logits, .*leave out level"):
         problem.curvature(level=0.1)
     with pytest.raises(ValueError, match="divergences take probabilities"):
         DivergenceLandscape(
@@ -537,7 +534,7 @@ def test_what_takes_probabilities_says_so():
 def test_the_other_end_of_a_path_is_of_the_same_architecture():
     _, problem = studied("classes")
     for other in (nn.Linear(4, 3), torch.zeros(3), Problem(linear(), (X, Y))):
-        with pytest.raises(ValueError, match="another architecture|the other vector has shape"):
+        with pytest.raises(ValueError, match=r"another architecture|the other vector has shape"):
             problem.path_to(other)
     again = studied("classes")[1]
     np.testing.assert_array_equal(problem.vector(again), problem.minimum)

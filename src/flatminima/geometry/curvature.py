@@ -262,17 +262,19 @@ def second_derivatives(
     """
     if not len(vectors):
         return np.empty(0)
-    data = checked(
-        network, vectors, inputs, labels, loss=loss, dtype=torch.float64, twice=True
-    )
+    data = checked(network, vectors, inputs, labels, loss=loss, dtype=torch.float64, twice=True)
     _, labels = data.first
     units = network.layout.units
     # Vectors, their directions and displacements; units before and after ReLU and their gradients.
     numbers = 4 * (vectors.shape[1] + 2 * units * len(inputs))
     size = max(1, _MEMORY // (8 * numbers))
     points = inputs.double()
+
+    def mean(vectors: Tensor) -> Tensor:
+        return loss.mean(network.logits(vectors, points), labels)
+
     curvatures = [
-        _along(network, some.detach().double(), direction.detach().double(), points, labels, loss)
+        _along(mean, some.detach().double(), direction.detach().double())
         for some, direction in zip(
             torch.split(vectors, size), torch.split(directions, size), strict=True
         )
@@ -282,19 +284,14 @@ def second_derivatives(
 
 @torch.enable_grad()
 def _along(
-    network: Network,
-    vectors: Tensor,
-    directions: Tensor,
-    inputs: Tensor,
-    labels: Tensor,
-    loss: Loss,
+    mean: Callable[[Tensor], Tensor], vectors: Tensor, directions: Tensor
 ) -> Float[Tensor, " networks"]:
     # Differentiating by the distance along each row is all that is needed, and networks in one
     # batch do not mix, so the derivative of the sum holds each network's own.
     distance = torch.zeros(len(vectors), dtype=torch.float64, device=vectors.device)
     distance.requires_grad_()
     displaced = torch.addcmul(vectors, distance[:, None], directions)
-    losses = loss.mean(network.logits(displaced, inputs), labels)
+    losses = mean(displaced)
     (slope,) = torch.autograd.grad(losses.sum(), distance, create_graph=True)
     (curvature,) = torch.autograd.grad(slope.sum(), distance)
     return curvature
@@ -594,9 +591,12 @@ def logit_jacobian(
         except RuntimeError:
             # Recurrent layers are not followed for several at once.
             leaf = parameters.clone().requires_grad_()
-            every = [of_point(leaf, list(point)).unbind() for point in zip(*tensors, strict=True)]
-            found = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in every]
-            return torch.stack([torch.stack(of) for of in found])
+            each_point = (of_point(leaf, list(of)) for of in zip(*tensors, strict=True))
+            found = [
+                torch.stack([torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in logits])
+                for logits in each_point
+            ]
+            return torch.stack(found)
 
     kept = len(range(network.trainable)[columns])
     jacobian, done = logits.new_empty(len(points), each, kept), 0

@@ -38,8 +38,8 @@ class LossSurface:
     Attributes:
         axis: grid points along either side, relative: at 1 every filter is displaced by a vector as
             long as it is itself. The minimum is at 0.
-        loss: mean over the points, in nats or as the loss counts, float64; rows along the second direction. Not
-            finite where the logits leave the range of their dtype.
+        loss: mean over the points, in nats or as the loss counts, float64; rows along the second
+            direction. Not finite where the logits leave the range of their dtype.
         accuracy: share of points that are right, float64; NaN where the loss is not finite, or has
             no classes.
         batch_norm: which statistics normalise away from the minimum; None without batch norm.

@@ -436,9 +436,7 @@ def _evaluated(network: Network, statistics: Statistics, batch: int | None = Non
     return network if module is None else Evaluator(module, statistics, batch, strategy="loop")
 
 
-def _batches(
-    data: Batches, batch: int | None, seed: int, dtype: torch.dtype
-) -> Iterator[Batch]:
+def _batches(data: Batches, batch: int | None, seed: int, dtype: torch.dtype) -> Iterator[Batch]:
     """The points of each step, without end; those that are not in memory as they are read."""
     if data.whole is None:
         while True:

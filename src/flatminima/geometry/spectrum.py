@@ -113,9 +113,7 @@ def operator(
     one_of("units", units, get_args(Units))
     scale = None if units == "raw" else metric(network.layout, minimum.double(), "exact")
     of_network = _MATRICES[matrix]
-    found = of_network(
-        network, minimum, inputs, labels, loss=loss, memory=memory, dtype=dtype
-    )
+    found = of_network(network, minimum, inputs, labels, loss=loss, memory=memory, dtype=dtype)
     return found.scaled(scale)
 
 

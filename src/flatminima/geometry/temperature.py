@@ -86,8 +86,8 @@ def temperature_at(
         certain of those it is wrong about.
 
     Raises:
-        ValueError: if the level is not between 0 and ln C, the loss has no probabilities, or what is given does not go together,
-            see ``geometry.checked``.
+        ValueError: if the level is not between 0 and ln C, the loss has no probabilities, or what
+            is given does not go together, see ``geometry.checked``.
     """
     from scipy.optimize import brentq, minimize_scalar  # noqa: PLC0415 (half a second that most jobs spare)
 

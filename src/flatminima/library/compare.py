@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flatminima.geometry.directions import filters
-from flatminima.geometry.estimators import BasinVolume, Region, basin_volume
+from flatminima.geometry.estimators import BasinVolume, basin_volume
 from flatminima.geometry.loss_surface import LossSurface, loss_surface
 from flatminima.geometry.measures import measures
 from flatminima.geometry.sampled import Sampled

@@ -132,9 +132,7 @@ def pair(raw: Any, device: torch.device) -> tuple[Inputs, Any]:
     return inputs, targets if targets is None or isinstance(targets, Tensor) else Points(targets)
 
 
-def gathered(
-    data: Any, loss: Loss, convert: Convert, device: torch.device, memory: int
-) -> Batches:
+def gathered(data: Any, loss: Loss, convert: Convert, device: torch.device, memory: int) -> Batches:
     """All data, in memory where they fit: as one batch if their shapes allow that.
 
     Args:

@@ -147,9 +147,7 @@ class Problem:
             shape = (points * (len(given) // len(inputs)), *given.shape[1:])
         how = self.loss.arrangement(tuple(outputs.shape), shape)
         flat = how == "rows" and len(outputs) != points
-        self._wrap = partial(
-            Adapted, output=output, arrange=partial(arranged, how=how), flat=flat
-        )
+        self._wrap = partial(Adapted, output=output, arrange=partial(arranged, how=how), flat=flat)
         self.network = ModuleNetwork(self._wrap(inside), zero)
         self.minimum = self.network.vector(self.network.module).to(rough.dtype)
         by_the_points = batch_norm not in (None, "frozen")
@@ -191,7 +189,9 @@ class Problem:
         try:
             n = len(filters(self.network.layout, self.minimum).positions)
             beside = str(held(self.network.layout, self.minimum))
-        except ValueError:  # Nothing moves along such directions, and all that is asked for may not.
+        except (
+            ValueError
+        ):  # Nothing moves along such directions, and all that is asked for may not.
             n, beside = 0, "all: there are no filters that could be scaled"
         return About(
             network=self.name,

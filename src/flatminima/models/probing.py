@@ -127,12 +127,19 @@ def outputs_of(
 def _failed(
     network: ModuleNetwork, vector: Tensor, points: Inputs, inputs: Inputs, error: Exception
 ) -> ValueError:
-    """Whether it is the number of points that a forward fails for."""
+    """Whether it is the precision or the number of points that a forward fails for."""
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if vector.dtype == torch.float64:
+        try:
+            network.logits(vector[None].float(), points.to(torch.float32))
+        except (*_FAILURES, ValueError):
+            pass
+        else:
+            return FixedPrecisionError(_fixed(vector.dtype, why))
     if len(inputs) > len(points):
         try:
             network.logits(vector[None], inputs[:_MANY].to(vector.dtype))
-        except _FAILURES + (ValueError,):
+        except (*_FAILURES, ValueError):
             pass
         else:
             return ValueError(

@@ -110,9 +110,7 @@ Arrangement = Literal["rows", "column", "channels", "last", "labels", "values", 
 """How the outputs of a forward become rows that a loss is a mean over, see ``arranged``."""
 
 
-def arranged(
-    outputs: Float[Tensor, "points ..."], how: Arrangement
-) -> Float[Tensor, "rows ..."]:
+def arranged(outputs: Float[Tensor, "points ..."], how: Arrangement) -> Float[Tensor, "rows ..."]:
     """Outputs of points as rows, those of the first point first.
 
     ``rows`` are rows already, (rows, outputs); ``column``: one output for each point, (points,);
@@ -153,9 +151,7 @@ class Loss(ABC):
     classifies: bool = False
 
     @abstractmethod
-    def arrangement(
-        self, outputs: tuple[int, ...], targets: tuple[int, ...] | None
-    ) -> Arrangement:
+    def arrangement(self, outputs: tuple[int, ...], targets: tuple[int, ...] | None) -> Arrangement:
         """How outputs of this shape become rows, beside targets of this one.
 
         Raises:
@@ -282,9 +278,7 @@ class CrossEntropy(Loss):
         """Whether every row that counts adds the negative log-likelihood of its label."""
         return self.class_weights is None and not self.smoothing
 
-    def arrangement(
-        self, outputs: tuple[int, ...], targets: tuple[int, ...] | None
-    ) -> Arrangement:
+    def arrangement(self, outputs: tuple[int, ...], targets: tuple[int, ...] | None) -> Arrangement:
         """Rows, or one for each token or pixel."""
         if targets is None:
             raise ValueError("there are no targets; cross-entropy takes a class for each point")
@@ -310,7 +304,7 @@ class CrossEntropy(Loss):
             return "channels" if channels else "last"
         raise ValueError(
             f"outputs have shape {outputs} and targets {targets}, where cross-entropy takes a "
-            f"class for each row of outputs; {places and 'for places, ' or ''}outputs are "
+            f"class for each row of outputs; {(places and 'for places, ') or ''}outputs are "
             "(points, classes, …) or (points, …, classes) and targets (points, …)"
         )
 
@@ -397,9 +391,7 @@ class BinaryCrossEntropy(Loss):
     probabilities: bool = field(default=True, init=False)
     classifies: bool = field(default=True, init=False)
 
-    def arrangement(
-        self, outputs: tuple[int, ...], targets: tuple[int, ...] | None
-    ) -> Arrangement:
+    def arrangement(self, outputs: tuple[int, ...], targets: tuple[int, ...] | None) -> Arrangement:
         """A row for every label."""
         _same_shape(outputs, targets, "binary cross-entropy takes a label for each output")
         return "labels"
@@ -421,16 +413,18 @@ class BinaryCrossEntropy(Loss):
     ) -> Float[Tensor, "networks rows"]:
         """−y log p − (1 − y) log(1 − p), stable at any logit."""
         logits = _whole(outputs)[..., 0]
-        return F.softplus(logits) - targets.to(logits) * logits
+        losses: Tensor = F.softplus(logits) - targets.to(logits) * logits
+        return losses
 
     def correct(
         self, outputs: Float[Tensor, "networks rows 1"], targets: Float[Tensor, " rows"]
     ) -> Bool[Tensor, "networks rows"]:
         """Whether each label lies on the side of a half on which it is predicted."""
-        return (outputs[..., 0] > 0) == (targets > 0.5)
+        right: Tensor = (outputs[..., 0] > 0) == (targets > 0.5)
+        return right
 
     def bent(self, outputs: Tensor, targets: Float[Tensor, " rows"], moved: Tensor) -> Tensor:
-        """p (1 − p) times a displacement."""
+        """P (1 − p) times a displacement."""
         return torch.sigmoid(outputs) * torch.sigmoid(-outputs) * moved
 
 
@@ -440,9 +434,7 @@ class MeanSquare(Loss):
 
     name: str = field(default="mean square", init=False)
 
-    def arrangement(
-        self, outputs: tuple[int, ...], targets: tuple[int, ...] | None
-    ) -> Arrangement:
+    def arrangement(self, outputs: tuple[int, ...], targets: tuple[int, ...] | None) -> Arrangement:
         """A row for every point."""
         _same_shape(outputs, targets, "a mean square takes a value for each output")
         return "values"
@@ -455,11 +447,14 @@ class MeanSquare(Loss):
         return values.reshape(rows, outputs)
 
     def of_rows(
-        self, outputs: Float[Tensor, "networks rows outputs"], targets: Float[Tensor, "rows outputs"]
+        self,
+        outputs: Float[Tensor, "networks rows outputs"],
+        targets: Float[Tensor, "rows outputs"],
     ) -> Float[Tensor, "networks rows"]:
         """The mean square of each row."""
         outputs = _whole(outputs)
-        return (outputs - targets.to(outputs)).square().mean(dim=-1)
+        losses: Tensor = (outputs - targets.to(outputs)).square().mean(dim=-1)
+        return losses
 
     def bent(self, outputs: Tensor, targets: Any, moved: Tensor) -> Tensor:
         """2 / outputs times a displacement."""
@@ -478,9 +473,7 @@ class OwnLoss(Loss):
     function: Callable[[Any, Any], Tensor]
     name: str = "own loss"
 
-    def arrangement(
-        self, outputs: tuple[int, ...], targets: tuple[int, ...] | None
-    ) -> Arrangement:
+    def arrangement(self, outputs: tuple[int, ...], targets: tuple[int, ...] | None) -> Arrangement:
         """As they are."""
         return "whole"
 

@@ -41,7 +41,7 @@ _MEMORY = 2**27
 _VECTORS, _FEWEST = 40, 6
 # Vectors that a product of a module holds at the least, and what it holds of a network of fully
 # connected layers: vectors, and numbers for each point and unit.
-_LEAST, _HELD, _NUMBERS = 6, 9, 24
+_LEAST, _HELD, _NUMBERS = 6, 9, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -580,8 +580,8 @@ def logit_jacobian(
     row, each, memory = 8 * network.layout.size, logits.numel() // len(points), memory or _MEMORY
     at_once = max(1, memory // (row * each))
     # Of one point too, some logits at a time, where there are many.
-    at_most = max(1, memory // row) if row * each > 2 * memory else None
-    at_once_of = vmap(jacrev(of_point, chunk_size=at_most), in_dims=(None, 0))
+    many = row * each > 2 * memory
+    at_once_of = vmap(jacrev(of_point), in_dims=(None, 0))
 
     def derivatives(some: Inputs) -> Tensor:
         tensors = some.tensors if isinstance(some, Points) else [some]
@@ -601,7 +601,15 @@ def logit_jacobian(
     kept = len(range(network.trainable)[columns])
     jacobian, done = logits.new_empty(len(points), each, kept), 0
     for some, part in zip(split(points, at_once), torch.split(jacobian, at_once), strict=True):
-        part.copy_(derivatives(some).detach()[..., columns])
+        if many:
+            leaf = parameters.clone().requires_grad_()
+            tensors = some.tensors if isinstance(some, Points) else [some]
+            outputs = of_point(leaf, [tensor[0] for tensor in tensors])
+            ways = torch.split(torch.eye(len(outputs)).to(outputs), max(1, memory // row))
+            for of, which in zip(torch.split(part[0], len(ways[0])), ways, strict=True):
+                of.copy_(_pulled(outputs, leaf, which)[:, columns])
+        else:
+            part.copy_(derivatives(some).detach()[..., columns])
         done += len(some)
         report(done, len(points), "points whose logits are differentiated")
     return jacobian.view(*logits.shape, kept), logits

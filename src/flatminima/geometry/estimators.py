@@ -274,7 +274,8 @@ def basin_volume(
     # what shapes them.
     tried = candidates(network, minimum, inputs, memory=memory // 4)
     minimum_loss = height.at_minimum()
-    of_region = 3 * directions + (pilots * len(tried) if len(tried) > 1 else 0)
+    several = len(tried) > 1
+    of_region = (3 * directions + pilots * len(tried)) if several else directions
     told = _Told(report, of_region * ((minimum_loss < cutoff) + (function is not None)))
     options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory // 4}
     options["report"] = told

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from flatminima.progress import Progress, duration
@@ -45,3 +47,12 @@ def test_nothing_done_yet_promises_nothing(capsys):
 )
 def test_durations_are_written_in_two_units(seconds, text):
     assert duration(seconds) == text
+
+
+def test_another_stream_takes_the_lines(capsys):
+    clock = Clock()
+    report = Progress("job", clock=clock, stream=sys.stderr)
+    clock.now += 6
+    report(1, 2)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "job: 1/2 (50%), 6 s left\n")

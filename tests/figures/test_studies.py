@@ -87,11 +87,13 @@ def boxes(figure):
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         low, high = sorted(axis.get_view_interval())
         slack = 1e-9 * (high - low)
-        for minor in (False, True):
-            labels = axis.get_ticklabels(minor=minor)
-            places = axis.get_ticklocs(minor=minor)
-            seen = zip(labels, places, strict=True)
-            hidden |= {label for label, x in seen if not low - slack <= x <= high + slack}
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        hidden |= {
+            label
+            for tick in ticks
+            for label in (tick.label1, tick.label2)
+            if not low - slack <= tick.get_loc() <= high + slack
+        }
     for text in figure.findobj(Text):
         words = text.get_text()
         if words.strip() and text.get_visible() and text not in hidden:

@@ -481,7 +481,7 @@ def comparison(
     """
     count, across = len(names), min(len(names), 4)
     down, strips_down = math.ceil(count / across), math.ceil(len(rows) / 3)
-    above, below = 0.5 + down * min(2.6, 7.0 / across), strips_down * (0.85 + 0.17 * count)
+    above, below = 0.5 + down * min(2.6, 7.0 / across), 0.4 + strips_down * (0.85 + 0.17 * count)
     figure = _headed((7.2, 0.6 + above + below), words)
     parts: Any = figure.subfigures(2, 1, height_ratios=(above, below))
     top, bottom = parts

@@ -218,8 +218,8 @@ def _radii(volume: BasinVolume, scale: float) -> Iterator[_Number]:
         raise ValueError("the loss at the minimum is not below the cutoff; raise the excess")
     for title, mean_log in (("radius, log-mean-exp", False), ("radius, mean-log", True)):
         log10 = _decades(volume.loss.uniform, mean_log=mean_log)
-        radius = [10 ** ((end - scale) / volume.dimension) for end in _ends(log10)]
-        yield _Number("filter-normalised", title, "filter norms", Sampled(*radius))
+        value, low, high = (10 ** ((end - scale) / volume.dimension) for end in _ends(log10))
+        yield _Number("filter-normalised", title, "filter norms", Sampled(value, low, high))
 
 
 def _decades(of: LogMean, *, mean_log: bool = False) -> Sampled:
@@ -246,7 +246,8 @@ def _functions(volume: BasinVolume, per: int) -> Iterator[_Number]:
         ("log10 volume, mean-log", _decades(region.uniform, mean_log=True)),
         ("log10 Gaussian mass", _decades(region.gaussian)),
     ):
-        yield _Number("region of functions", title, unit, Sampled(*(e / per for e in _ends(of))))
+        value, low, high = (end / per for end in _ends(of))
+        yield _Number("region of functions", title, unit, Sampled(value, low, high))
 
 
 def _in_ball(found: Mapping[str, Sampled | float]) -> Iterator[_Number]:

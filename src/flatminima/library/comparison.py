@@ -139,7 +139,10 @@ class Comparison(Result):
         for (group, title, unit), *ends in zip(
             labels, self.values, self.low, self.high, strict=True
         ):
-            of = tuple(Sampled(*(float(end) for end in each)) for each in zip(*ends, strict=True))
+            of = tuple(
+                Sampled(float(value), float(low), float(high))
+                for value, low, high in zip(*ends, strict=True)
+            )
             yield Quantity(next(known for known in GROUPS if known == group), title, unit, of)
 
     @property

@@ -340,7 +340,7 @@ class Curvature(Study):
         ]  # fmt: skip
         last, size = float(self.threshold[-1]), f"of {self.dimension:,}"
         counts = [
-            Row.of(f"eigenvalues {words}", Sampled(*(float(end) for end in of[:, -1])), "", size)
+            Row.of(f"eigenvalues {words}", _sampled(*of[:, -1]), "", size)
             for words, of in ((f"above {last:.3g}", self.above), (f"below −{last:.3g}", self.below))
         ]
         rows = [*tops, Row.of("trace", self.trace, self.unit), *counts]
@@ -408,7 +408,7 @@ class Measures(Study):
     def __getitem__(self, name: str) -> Sampled:
         one_of("measure", name, self.names)
         place = self.names.index(name)
-        return Sampled(*(float(of[place]) for of in (self.values, self.low, self.high)))
+        return _sampled(self.values[place], self.low[place], self.high[place])
 
     def table(self) -> Table:
         """Every measure with its interval over partitions into minibatches, where it has one."""
@@ -683,7 +683,11 @@ class Trajectory(Study):
 
 
 def _plain(sampled: Sampled) -> Sampled:
-    return Sampled(*_ends(sampled))
+    return _sampled(sampled.value, sampled.low, sampled.high)
+
+
+def _sampled(value: float, low: float, high: float) -> Sampled:
+    return Sampled(float(value), float(low), float(high))
 
 
 def _ends(sampled: Sampled) -> tuple[float, float, float]:

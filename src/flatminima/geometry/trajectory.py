@@ -253,8 +253,7 @@ def _rows(checkpoints: Checkpoints, numbers: Sequence[int] | np.ndarray) -> list
     """Some checkpoints; a copy of those that are arrays, which may be read-only."""
     rows = (checkpoints[int(number)] for number in numbers)
     return [
-        row.detach() if isinstance(row, Tensor) else torch.from_numpy(np.array(row))
-        for row in rows
+        row.detach() if isinstance(row, Tensor) else torch.from_numpy(np.array(row)) for row in rows
     ]
 
 

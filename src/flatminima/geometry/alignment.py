@@ -103,7 +103,8 @@ def align(
         orders = [
             draw.permutation(group.units) if number else np.arange(group.units) for group in found
         ]
-        orders = _matched(network, reference, other, found, orders, draw)
+        start = permuted(network.layout, other, found, orders)
+        orders = _matched(network, (reference, start), found, orders, draw)
         moved = permuted(network.layout, other, found, orders)
         product = float(reference[parameters].double() @ moved[parameters].double())
         if product > most:
@@ -150,18 +151,21 @@ def _exchange(
 
 def _matched(
     network: Network,
-    reference: Float[Tensor, " parameters"],
-    other: Float[Tensor, " parameters"],
+    vectors: tuple[Float[Tensor, " parameters"], Float[Tensor, " parameters"]],
     groups: Sequence[Group],
     orders: Permutations,
     draw: np.random.Generator,
 ) -> Permutations:
-    """A local optimum of the inner product, by sweeps over the groups from given orders."""
+    """A local optimum of the inner product, by sweeps over the groups.
+
+    Args:
+        vectors: of the reference, and of the other network in ``orders`` already.
+    """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (heavy, and seldom used)
 
     orders = [*orders]
-    theirs = network.layout.tensors(reference.double())
-    ours = network.layout.tensors(permuted(network.layout, other.double(), groups, orders))
+    # Copies: those of the second are changed.
+    theirs, ours = (network.layout.tensors(vector.double().clone()) for vector in vectors)
     # Running statistics follow the units and do not choose them.
     ends = np.cumsum(network.layout.sizes)
     chosen = {
@@ -169,7 +173,7 @@ def _matched(
         for name, end in zip(network.layout.names, ends, strict=True)
         if end <= network.trainable
     }
-    least = _GAIN * float(reference.double().norm() * other.double().norm())
+    least = _GAIN * float(vectors[0].double().norm() * vectors[1].double().norm())
     for _ in range(_SWEEPS):
         changed = False
         for number in draw.permutation(len(groups)):

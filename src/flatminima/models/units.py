@@ -9,7 +9,8 @@ places of the same tensors, which leaves apart those of one layer that are tied 
 such as the channels of a shortcut that is padded with zeros.
 
 What meets something that stays, such as inputs, outputs, places of an image, buffers or frozen
-parameters, stays too.
+parameters, stays too, and so do units that lie twice along one axis of one tensor, such as values
+and gates that one layer gives, and channels between convolutions in groups.
 """
 
 import math
@@ -374,7 +375,7 @@ class _Walk:
         for node in self._graph.graph.nodes:
             if node.op == "placeholder":
                 # Points come last.
-                self._axes[node] = [next(given, None) or _staying(_shape(node))]
+                self._axes[node] = [next(given, _staying(_shape(node)))]
             elif node.op == "get_attr":
                 node.meta["val"] = operator.attrgetter(node.target)(self._graph)
                 self._axes[node] = [_staying(_shape(node))]
@@ -387,8 +388,8 @@ class _Walk:
 
     def _called(self, node: torch.fx.Node) -> list[_Axes]:
         if node.target is operator.getitem:
-            return [self._axes[node.args[0]][node.args[1]]]
-        name = node.target._schema.name.removeprefix("aten::").removesuffix("_")
+            return [self._axes[_args(node)[0]][_args(node)[1]]]
+        name = _function(node)
         rule: Callable[[torch.fx.Node], list[_Axes]] | None = getattr(self, f"_by_{name}", None)
         if name in _ELEMENTWISE:
             rule = self._elementwise
@@ -401,7 +402,7 @@ class _Walk:
         elif name in _POOLS:
             rule = self._pool
         elif name in _SAME_AXES:
-            rule = lambda node: [self._of(node.args[0])]  # noqa: E731
+            rule = lambda node: [self._of(_args(node)[0])]  # noqa: E731
         elif name in _FILLED:
             rule = lambda node: [[_SPREAD] * len(_shape(node))]  # noqa: E731
         if rule is None:
@@ -436,18 +437,20 @@ class _Walk:
         return [[*result] for _ in _shapes(node)]
 
     def _symmetric(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        places = [arg for arg in node.args[1:] if isinstance(arg, list | tuple)]
+        axes = self._of(_args(node)[0])
+        places = [arg for arg in _args(node)[1:] if isinstance(arg, list | tuple)]
         gone = {place % len(axes) for place in places[0]} if places else {*range(len(axes))}
         kept = len(_shape(node)) == len(axes)
         left = [None if n in gone else axis for n, axis in enumerate(axes) if kept or n not in gone]
         return [left]
 
     def _reshape(self, node: torch.fx.Node) -> list[_Axes]:
-        before, after = _shape(node.args[0]), _shape(node)
+        before, after = _shape(_args(node)[0]), _shape(node)
         if 0 in before:
             return [_staying(after)]
-        axes = [(axis, n) for axis, n in zip(self._of(node.args[0]), before, strict=True) if n > 1]
+        axes = [
+            (axis, n) for axis, n in zip(self._of(_args(node)[0]), before, strict=True) if n > 1
+        ]
         sizes = [n for n in after if n > 1]
         found: _Axes = []
         while axes:
@@ -493,41 +496,41 @@ class _Walk:
         return [blocks, *(None for _ in sizes[1:])]
 
     def _batch_norm(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        for value in node.args[1:5]:
+        axes = self._of(_args(node)[0])
+        for value in _args(node)[1:5]:
             if isinstance(value, torch.fx.Node):
                 axes[1] = self._ties.meet(axes[1], self._of(value)[0])
         return [axes]
 
     def _by_native_layer_norm(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        for value in node.args[2:4]:
+        axes = self._of(_args(node)[0])
+        for value in _args(node)[2:4]:
             if isinstance(value, torch.fx.Node):
                 axes = self._broadcast(axes, self._of(value))
         return [axes]
 
     def _by_native_group_norm(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        for value in node.args[1:3]:
+        axes = self._of(_args(node)[0])
+        for value in _args(node)[1:3]:
             if isinstance(value, torch.fx.Node):
                 axes[1] = self._ties.meet(axes[1], self._of(value)[0])
-        channels, groups = _shape(node.args[0])[1], int(node.args[6])  # type: ignore[arg-type]
+        channels, groups = _shape(_args(node)[0])[1], int(_args(node)[6])
         if groups < channels and isinstance(axes[1], list):
             for number, entry in enumerate(axes[1]):
                 self._ties.mark(entry, f"{node.name} {number * groups // channels}")
         return [axes]
 
     def _pool(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        places = _POOLS[node.target._schema.name.removeprefix("aten::")]  # type: ignore[union-attr]
+        axes = self._of(_args(node)[0])
+        places = _POOLS[_function(node)]
         for axis in axes[-places:]:
             self._ties.hold(axis)
         return [[*axes[:-places], *(None for _ in range(places))] for _ in _shapes(node)]
 
     def _by_convolution(self, node: torch.fx.Node) -> list[_Axes]:
-        axes, weight = self._of(node.args[0]), self._of(node.args[1])
-        _, _, bias, *_, transposed, _, groups = node.args
-        shape = _shape(node.args[1])
+        axes, weight = self._of(_args(node)[0]), self._of(_args(node)[1])
+        _, _, bias, *_, transposed, _, groups = _args(node)
+        shape = _shape(_args(node)[1])
         for axis in (*axes[2:], *weight[2:]):
             self._ties.hold(axis)
         out, into = (1, 0) if transposed else (0, 1)
@@ -546,73 +549,74 @@ class _Walk:
         return [[axes[0], channels, *(None for _ in axes[2:])]]
 
     def _by_mm(self, node: torch.fx.Node) -> list[_Axes]:
-        one, other = (self._of(value) for value in node.args)
+        one, other = map(self._of, _args(node))
         self._ties.meet(one[1], other[0])
         return [[one[0], other[1]]]
 
     def _by_addmm(self, node: torch.fx.Node) -> list[_Axes]:
-        added, one, other = (self._of(value) for value in node.args)
+        added, one, other = map(self._of, _args(node))
         self._ties.meet(one[1], other[0])
         return [self._broadcast([one[0], other[1]], added)]
 
     def _by_bmm(self, node: torch.fx.Node) -> list[_Axes]:
-        one, other = (self._of(value) for value in node.args)
+        one, other = map(self._of, _args(node))
         self._ties.meet(one[2], other[1])
         return [[self._ties.meet(one[0], other[0]), one[1], other[2]]]
 
     def _by_mv(self, node: torch.fx.Node) -> list[_Axes]:
-        one, other = (self._of(value) for value in node.args)
+        one, other = map(self._of, _args(node))
         self._ties.meet(one[1], other[0])
         return [[one[0]]]
 
     def _by_embedding(self, node: torch.fx.Node) -> list[_Axes]:
-        table, numbers = (self._of(value) for value in node.args[:2])
+        table, numbers = map(self._of, _args(node)[:2])
         self._ties.hold(table[0])
         return [[*numbers, table[1]]]
 
     def _by_expand(self, node: torch.fx.Node) -> list[_Axes]:
         # An axis of size 1 is spread already.
-        axes = self._of(node.args[0])
+        axes = self._of(_args(node)[0])
         return [[*[_SPREAD] * (len(_shape(node)) - len(axes)), *axes]]
 
     def _by_t(self, node: torch.fx.Node) -> list[_Axes]:
-        return [self._of(node.args[0])[::-1]]
+        return [self._of(_args(node)[0])[::-1]]
 
     def _by_permute(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        return [[axes[place] for place in node.args[1]]]  # type: ignore[union-attr,index,misc]
+        axes = self._of(_args(node)[0])
+        return [[axes[place] for place in _args(node)[1]]]
 
     def _by_transpose(self, node: torch.fx.Node) -> list[_Axes]:
-        value, one, other = node.args
+        value, one, other = _args(node)
         axes = self._of(value)
-        axes[one], axes[other] = axes[other], axes[one]  # type: ignore[index]
+        axes[one], axes[other] = axes[other], axes[one]
         return [axes]
 
     def _by_slice(self, node: torch.fx.Node) -> list[_Axes]:
-        value, dim, start, end, step = [*node.args, *(0, None, None, 1)[len(node.args) - 1 :]]
-        axes = self._of(value)
-        axis = axes[dim]  # type: ignore[index]
+        given = _args(node)
+        axes = self._of(given[0])
+        dim = given[1] if len(given) > 1 else 0
+        axis = axes[dim]
         if isinstance(axis, list):
-            axes[dim] = axis[start:end:step]  # type: ignore[index,misc]
+            axes[dim] = axis[slice(*(given[2:] or (None,)))]
         return [axes]
 
     def _by_select(self, node: torch.fx.Node) -> list[_Axes]:
-        value, dim, index = node.args
+        value, dim, index = _args(node)
         axes = self._of(value)
-        axis = axes.pop(dim)  # type: ignore[arg-type]
+        axis = axes.pop(dim)
         if isinstance(axis, list):
-            self._ties.hold([axis[index]])  # type: ignore[index]
+            self._ties.hold([axis[index]])
         return [axes]
 
     def _by_split(self, node: torch.fx.Node) -> list[_Axes]:
-        dim = node.args[2] if len(node.args) > 2 else 0
-        return self._cut(self._of(node.args[0]), int(dim), [s[dim] for s in _shapes(node)])  # type: ignore[arg-type,index]
+        dim = _args(node)[2] if len(_args(node)) > 2 else 0
+        return self._cut(self._of(_args(node)[0]), int(dim), [s[dim] for s in _shapes(node)])
 
     _by_split_with_sizes = _by_split
 
     def _by_unbind(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        self._ties.hold(axes.pop(int(node.args[1]) if len(node.args) > 1 else 0))  # type: ignore[arg-type]
+        axes = self._of(_args(node)[0])
+        self._ties.hold(axes.pop(int(_args(node)[1]) if len(_args(node)) > 1 else 0))
         return [[*axes] for _ in _shapes(node)]
 
     def _cut(self, axes: _Axes, dim: int, sizes: Sequence[int]) -> list[_Axes]:
@@ -627,8 +631,8 @@ class _Walk:
         return results
 
     def _by_cat(self, node: torch.fx.Node) -> list[_Axes]:
-        values: Any = node.args[0]
-        dim = int(node.args[1]) if len(node.args) > 1 else 0  # type: ignore[arg-type]
+        values = _args(node)[0]
+        dim = int(_args(node)[1]) if len(_args(node)) > 1 else 0
         # PyTorch lets an empty vector be joined to anything.
         values = [value for value in values if _shape(value) != (0,)]
         joined: list[_Entry] = []
@@ -650,13 +654,13 @@ class _Walk:
         result: _Axes = []
         for value in node.all_input_nodes:
             result = self._broadcast(result, self._of(value))
-        dim = int(node.args[1]) if len(node.args) > 1 else 0  # type: ignore[arg-type]
+        dim = int(_args(node)[1]) if len(_args(node)) > 1 else 0
         result.insert(dim % (len(result) + 1), None)
         return [result]
 
     def _by_constant_pad_nd(self, node: torch.fx.Node) -> list[_Axes]:
-        axes = self._of(node.args[0])
-        pad: Any = node.args[1]
+        axes = self._of(_args(node)[0])
+        pad = _args(node)[1]
         for number in range(len(pad) // 2):
             before, after = pad[2 * number : 2 * number + 2]
             axis = axes[-1 - number]
@@ -671,6 +675,17 @@ class _Walk:
             kept = axis[max(0, -before) : len(axis) - max(0, -after)]
             axes[-1 - number] = [*new[0], *kept, *new[1]]
         return [axes]
+
+
+def _function(node: torch.fx.Node) -> str:
+    """The name of the function that a node calls, the same in place or not."""
+    target: Any = node.target
+    name: str = target._schema.name
+    return name.removeprefix("aten::").removesuffix("_")
+
+
+def _args(node: torch.fx.Node) -> tuple[Any, ...]:
+    return node.args
 
 
 def _staying(shape: Sequence[int]) -> _Axes:

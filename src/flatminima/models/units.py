@@ -15,7 +15,7 @@ and gates that one layer gives, and channels between convolutions in groups.
 
 import math
 import operator
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -245,7 +245,7 @@ def _groups(
         if len(set(keys)) == len(keys):
             alike[keys, tuple(sorted(set(marks[unit])))].append([index for _, index in places])
     groups: list[Group] = []
-    names: set[str] = set()
+    names: Counter[str] = Counter()
     for (keys, _), indices in alike.items():
         if len(indices) < 2:
             continue
@@ -257,10 +257,9 @@ def _groups(
             Member(layout.names[number], axis, np.stack(column, axis=1))
             for (number, axis), column in sides.items()
         )
-        name = first = members[0].name
-        while name in names:
-            name = f"{first} ({len(names)})"
-        names.add(name)
+        first = members[0].name
+        names[first] += 1
+        name = f"{first} ({names[first]})" if names[first] > 1 else first
         groups.append(Group(name, len(indices), members))
     return tuple(groups)
 

@@ -5,6 +5,10 @@ networks that compute all but the same may lie far apart, with a barrier on the 
 that is one of order alone. Weight matching (Git Re-Basin, Ainsworth et al. 2023, arXiv 2209.04836,
 section 3.2) seeks the order in which the parameters agree best; which units can be exchanged is
 found by ``models.units``, or given.
+
+Running statistics of batch norm follow their units. Between two networks those of neither mean
+anything: ``mode_connectivity.along`` takes them anew at each place, without which the barrier of
+aligned networks is one of statistics (Jordan et al. 2022, arXiv 2211.08403).
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,6 +3,9 @@
 A path joins two parameter vectors by way of bends, which are trained so that the mean loss along it
 is as low as can be; the straight line is the path without bends. Nothing is asked of a network but
 its logits at many parameter vectors, so that any module can be one.
+
+The units of either end can be exchanged without changing what it computes, and a barrier on the
+straight line may be one of their order alone: ``geometry.alignment`` puts them in order first.
 """
 
 import itertools
@@ -167,7 +170,12 @@ def connect(
     labels: Int[Tensor, " points"] | None,
     **options: Any,
 ) -> Path:
-    """Train a path between two minima; ``options`` are those of ``connect_all``."""
+    """Train a path between two minima; ``options`` are those of ``connect_all``.
+
+    Of two networks that were trained apart, hand over the second with its units in the order of the
+    first, ``align(network, first, second, inputs).vector``: else a part of the way only exchanges
+    units, and the barrier on the straight line says little.
+    """
     return connect_all(network, first[None], second[None], inputs, labels, **options)[0]
 
 

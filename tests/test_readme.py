@@ -1,5 +1,7 @@
 """What the README shows works as it stands there, on a module with batch norm."""
 
+import contextlib
+import copy
 import re
 from pathlib import Path
 
@@ -40,27 +42,32 @@ def trained(seed):
 
 
 @pytest.fixture(scope="module")
-def said():
+def said(tmp_path_factory):
     """Run the examples one after the other; returns their names."""
     module, inputs, labels = trained(1)
-    names = {"module": module, "inputs": inputs, "labels": labels}
-    first, second = EXAMPLES
-    exec(first, names)  # noqa: S102 (the text is the project's own)
-    names["another"] = names["network"].vector(trained(2)[0])
-    exec(second, names)  # noqa: S102
+    another = trained(2)[0]
+    names = {"module": module, "inputs": inputs, "labels": labels, "another": another}
+    with contextlib.chdir(tmp_path_factory.mktemp("pictures")):
+        for example in EXAMPLES:
+            exec(example, names)  # noqa: S102 (the text is the project's own)
+        names["pictures"] = [path.name for path in Path().iterdir()]
     return names
 
 
-def test_five_lines_give_the_volume_of_a_basin(said, capsys):
+def test_a_few_lines_give_the_volume_of_a_basin(said, capsys):
     code = [line for line in EXAMPLES[0].splitlines() if line]
-    assert len(code) == 5
+    assert len(code) == 4
     module, inputs, labels = (said[name] for name in ("module", "inputs", "labels"))
     exec(EXAMPLES[0], {"module": module, "inputs": inputs, "labels": labels})  # noqa: S102
     text = capsys.readouterr().out
-    assert "228 weights" in text  # 4 filters of 9, and a head of 3 by 64
-    found = re.findall(r"log10 volume, (.*?) +(-?[\d,.]+) \(", text)
-    assert [name for name, _ in found] == ["the paper's estimate", "preconditioned"] * 2
+    assert said["problem"].about.n == 228  # 4 filters of 9, and a head of 3 by 64
+    found = re.findall(r"log10 volume, ([a-z-]+)\W.*?(-?\d[\d,.]*)", text)
+    assert [name for name, _ in found] == ["log-mean-exp", "mean-log", "preconditioned"] * 2
     assert all(np.isfinite(float(value.replace(",", ""))) for _, value in found)
+
+
+def test_the_surface_is_drawn(said):
+    assert said["pictures"] == ["surface.png"]
 
 
 def test_the_minimum_is_that_of_the_module(said):
@@ -91,6 +98,11 @@ def test_curvature_is_that_of_the_module_at_the_loss_that_is_named(said):
 
 
 def test_the_path_leads_from_one_minimum_to_the_other(said):
-    start, end = said["path"].at(np.array([0.0, 1.0]))
-    torch.testing.assert_close(start, said["minimum"])
-    torch.testing.assert_close(end, said["another"])
+    inputs, labels = said["inputs"], said["labels"]
+    ends = zip((said["module"], said["another"]), said["path"].loss[[0, -1]], strict=True)
+    for module, loss in ends:
+        # By the statistics of all points, which are taken anew along a path.
+        anew = copy.deepcopy(module).train()
+        anew.norm.momentum = None
+        truth = nn.functional.cross_entropy(anew(inputs), labels).item()
+        assert loss == pytest.approx(truth, rel=1e-4)

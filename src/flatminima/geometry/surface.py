@@ -96,13 +96,12 @@ class Landscape:
         self, distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
     ) -> Float[np.ndarray, " places"]:
         """The loss at each ``minimum + distance * directions[ray]``, float64."""
-        scores = [Score(self._height, self._weights)]
-        return np.asarray(self._means(scores, distances[:, None], rays[:, None])[0])
+        return np.asarray(self._means([self._score], distances[:, None], rays[:, None])[0])
 
     def at(self, places: Float[np.ndarray, "places axes"]) -> Float[np.ndarray, " places"]:
         """The loss at each ``minimum + Σ places[:, k] * directions[k]``, float64."""
         rays = np.tile(np.arange(places.shape[1]), (len(places), 1))
-        return np.asarray(self._means((self._height,), places, rays)[0])
+        return np.asarray(self._means([self._score], places, rays)[0])
 
     def line(
         self, distances: Float[np.ndarray, " distances"], rays: range | None = None
@@ -134,7 +133,7 @@ class Landscape:
         """
         places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         rays = np.tile((0, 1), (len(places), 1))
-        scores = [Score(self._height, self._weights)]
+        scores = [self._score]
         if self.loss.classifies:
             scores.append(Score(self.loss.correct, self.loss.counting))
         found = self._means(scores, places, rays, report)
@@ -192,6 +191,10 @@ class Landscape:
                 sums += torch.where(total > 0, means * total, 0)
                 weights += total
         return np.asarray((sums / weights).cpu().numpy())
+
+    @property
+    def _score(self) -> Score:
+        return Score(self._height, self._weights)
 
     def _parts(self) -> Iterable[Batch]:
         """Points with what the heights of their rows are taken by."""

@@ -271,6 +271,30 @@ def test_batches_that_are_streamed_give_what_the_whole_tensor_gives(name, kind):
     assert gathered.minimum_loss == pytest.approx(held.minimum_loss, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["classes", "tokens, classes last", "labels of their own",
+                                  "class weights, smoothing and an ignored label"])  # fmt: skip
+def test_a_level_is_reached_by_a_temperature_of_any_loss_that_has_one(name):
+    study = STUDIES[name]
+    module, (inputs, targets) = study.module(), study.data()
+    adam = torch.optim.Adam(module.parameters(), lr=0.05)
+    for _ in range(60):
+        adam.zero_grad()
+        study.truth(study.call(module, inputs), targets).backward()
+        adam.step()
+    held = Problem(module, (inputs, targets), study.loss)
+    data = list(zip(inputs.split(3), targets.split(3), strict=True))
+    streamed = Problem(module, data, study.loss, memory=4)
+    streamed.memory = None
+    level = 1.2 * held.minimum_loss
+    one, other = (of.curvature(level=level, top=1, probes=2, steps=3) for of in (streamed, held))
+    assert one.temperature == pytest.approx(other.temperature, rel=1e-9)
+    with torch.no_grad():
+        outputs = study.call(copy.deepcopy(module).double(), in_double(inputs))
+    found = study.truth(outputs / other.temperature, targets).item()
+    assert found == pytest.approx(level, rel=1e-9)
+    assert one.eigenvalues[0] == pytest.approx(other.eigenvalues[0], rel=1e-8)
+
+
 def test_texts_of_different_lengths_are_means_over_their_tokens():
     """Also where they are in memory, and of a batch in which no token counts."""
     texts = Texts((3, 5), (2, 6), (4, 3))

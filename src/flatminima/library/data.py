@@ -190,5 +190,6 @@ def _tensors(value: Any, device: torch.device) -> Any:
     if isinstance(value, Mapping):
         return {key: _tensors(part, device) for key, part in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_tensors(part, device) for part in value)
+        parts = [_tensors(part, device) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return value

@@ -398,7 +398,7 @@ class BinaryCrossEntropy(Loss):
 
     def targets(self, given: Any, *, rows: int, outputs: int) -> Float[Tensor, " rows"]:
         """Labels from 0 to 1, in any kind of number."""
-        labels = given.reshape(-1)
+        labels: Tensor = given.reshape(-1)
         labels = labels if labels.is_floating_point() else labels.double()
         wrong = ~((labels >= 0) & (labels <= 1))
         if wrong.any():
@@ -425,7 +425,8 @@ class BinaryCrossEntropy(Loss):
 
     def bent(self, outputs: Tensor, targets: Float[Tensor, " rows"], moved: Tensor) -> Tensor:
         """P (1 − p) times a displacement."""
-        return torch.sigmoid(outputs) * torch.sigmoid(-outputs) * moved
+        image: Tensor = torch.sigmoid(outputs) * torch.sigmoid(-outputs) * moved
+        return image
 
 
 @dataclass(frozen=True, eq=False)
@@ -441,7 +442,7 @@ class MeanSquare(Loss):
 
     def targets(self, given: Any, *, rows: int, outputs: int) -> Float[Tensor, "rows outputs"]:
         """Finite values, as floats."""
-        values = given if given.is_floating_point() else given.double()
+        values: Tensor = given if given.is_floating_point() else given.double()
         if not values.isfinite().all():
             raise ValueError("targets are not finite; leave such points out")
         return values.reshape(rows, outputs)
@@ -458,7 +459,8 @@ class MeanSquare(Loss):
 
     def bent(self, outputs: Tensor, targets: Any, moved: Tensor) -> Tensor:
         """2 / outputs times a displacement."""
-        return moved * (2 / outputs.shape[-1])
+        image: Tensor = moved * (2 / outputs.shape[-1])
+        return image
 
 
 @dataclass(frozen=True, eq=False)

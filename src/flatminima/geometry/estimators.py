@@ -312,7 +312,7 @@ def candidates(
 def fittest(
     tried: Sequence[Preconditioner], landscape: Landscape, level: float, **options: Any
 ) -> tuple[Preconditioner, Preconditioner]:
-    """The preconditioners with the greatest estimates of the volume and of the mass, none among them.
+    """The preconditioners with the greatest estimates of the volume and of the mass.
 
     With determinant 1 every one estimates the same quantity and rather too little than too much, so
     the best is that of the greatest, by log-mean-exp: the greatest mean-log may belong to rays that
@@ -431,10 +431,13 @@ def weigh(crossed: Iterable[Crossings], measure: GaussianMeasure) -> Rays:
     """What rays add to the volume of their region and to its mass by a Gaussian measure."""
     parts = [_weighed(part, measure) for part in crossed]
     counts = [len(part.volumes) for part in parts]
-    arrays = ("volumes", "masses", "volume_tolerances", "mass_tolerances")
+    names = ("volumes", "masses", "volume_tolerances", "mass_tolerances")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
     return replace(
         parts[0],
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
+        **arrays,
         recrossing_share=float(np.average([p.recrossing_share for p in parts], weights=counts)),
         censored_share=float(np.average([p.censored_share for p in parts], weights=counts)),
     )

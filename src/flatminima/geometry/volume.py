@@ -25,7 +25,7 @@ from flatminima.seeding import generator
 _RESAMPLED = 2**18
 # How much larger than the truth the mean of positive numbers is, once in as many times at most.
 _MARKOV = 20
-# Directions, and those in effect, from which the mean of numbers with a heavy tail has an upper end.
+# Directions, and those in effect, from which a mean over them has an upper end.
 _FEWEST = 64
 _FEWEST_IN_EFFECT = 16
 # By how much the logarithm of an integrand has fallen where it is cut off.
@@ -138,12 +138,12 @@ def estimate_volume(
 
 def interval(
     value: Float[np.ndarray, "*sets"] | float,
-    bootstrap: Float[np.ndarray, "2 *sets"],
+    bootstrap: Float[np.ndarray, "2 ..."],
     effective_sample_size: Float[np.ndarray, "*sets"] | float,
     samples: int,
     *,
     tolerance: Float[np.ndarray, "*sets"] | float = 0.0,
-) -> Float[np.ndarray, "2 *sets"]:
+) -> Float[np.ndarray, "2 ..."]:
     """The ends of a 95% interval of the log10 of a mean of positive numbers with a heavy tail.
 
     A sample mean of K positive numbers is unbiased, so by Markov's inequality it is twenty times
@@ -154,7 +154,31 @@ def interval(
     log10(K/ESS) is the step from the mean over directions to that over the points of the region,
     Σ w²/Σ w.)
 
-COVERAGE
+    Measured on 2,000 sets of directions for each of 51 bodies of known volume and each K from 64 to
+    1,024: wherever an upper end is given in one set of a hundred or more, the interval holds the
+    truth in 95% of those sets or more. A part of it, in percent: sets with an upper end, then how
+    many of these hold the truth; in the last column, of the bootstrap alone from an ESS of 10.
+
+        rays of the body                  K = 64     256      1,024     bootstrap, 256
+        cross-polytope, n = 50             4, 100   40, 100   71, 100         40
+        ellipsoid, n = 50, ln λ sd .2     98,  98  100,  98  100,  98         93
+        the same, sd .3                   63, 100   98,  99  100,  99         90
+        the same, sd .45                   7, 100   66, 100   93, 100         75
+        simplex, n = 10                    3, 100   53, 100   85, 100         65
+        slab in a ball, n = 50           100,  96  100,  96  100,  97         94
+        one axis of 8 five times as long  39,  95   60, 100   71, 100         36
+        lognormal, σ = .5                100,  98  100,  97  100,  98         94
+        lognormal, σ = 1                  95,  99  100,  98  100,  98         93
+        lognormal, σ = 1.7                23, 100   85, 100   98, 100         86
+        lognormal, σ = 2.2                 3, 100   48, 100   86, 100         69
+
+    Rules that choose the tame sets do worse, because within a body those are the sets that missed
+    its long rays: of the bootstrap, given where ESS ≥ K/3 or where the tail index of Pareto
+    smoothing is below ½ (Vehtari et al. 2024), 45% and 85% hold at sd .3 and K = 256, and none and
+    2% of the cross-polytope's. Bootstrap-t and BCa gain a few percent. What no rule can see is a
+    part that no direction met: where one ray in a hundred is a hundred times as heavy as the others
+    and K = 64, most intervals are wrong.
+
     Args:
         value: log10 of the sample mean; NaN stays NaN.
         bootstrap: the ends of its 95% percentile bootstrap.
@@ -270,11 +294,12 @@ def joint_bounds(chosen: LogMean, *others: LogMean) -> Bounds:
 
     The greatest of m lower bounds [value − log10(20 m), ∞) is one as well: each of them fails once
     in 20 m times at most. An upper end is given by the estimate that was chosen alone, before its
-    directions were drawn, and only where none of the lower bounds lies above it.
+    directions were drawn, and only where no lower end of another lies above it: what its own
+    directions never met shows along others.
     """
     every = (chosen, *others)
     greatest = max(of.value - of.tolerance for of in every) - math.log10(_MARKOV * len(every))
-    if greatest < chosen.high < math.inf:
+    if max(greatest, *(of.low for of in every)) < chosen.high < math.inf:
         return Bounds(chosen.low, chosen.high)
     return Bounds(greatest, math.inf)
 

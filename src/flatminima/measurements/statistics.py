@@ -84,6 +84,7 @@ class ResamplingGauge(Gauge):
         kept: Bool[np.ndarray, "..."] | bool = True,
         *,
         among: Bool[np.ndarray, "..."] | bool = True,
+        bounds: Bool[np.ndarray, "..."] | bool = False,
         left_out: str = "{0} of {1} networks left out",
     ) -> Measurement:
         """Spearman's ρ over networks, with the interval of ``ranks.bounded_correlation``.
@@ -93,11 +94,16 @@ class ResamplingGauge(Gauge):
             address: of the resamples.
             kept: the networks that count.
             among: those of which they are.
+            bounds: where x is a lower bound of what is spoken of; the note says of how many.
             left_out: the note where some of those do not count, with both numbers.
         """
-        kept, among = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among))
-        out = int(among.sum() - kept.sum())
-        note = left_out.format(out, int(among.sum())) if out else ""
+        kept, among, bounds = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among, bounds))
+        out, low_only = int(among.sum() - kept.sum()), int((bounds & kept).sum())
+        notes = [left_out.format(out, int(among.sum())) if out else ""]
+        if low_only:
+            of = "all" if low_only == kept.sum() else f"{low_only} of {int(kept.sum())}"
+            notes.append(f"{of} values are lower bounds")
+        note = "; ".join(filter(None, notes))
         rho, low, high = bounded_correlation(x, y, self.bootstrap, address, kept)
         measurement = self.number(rho, "correlation", runs=int(kept.sum()), note=note)
         if low is None:

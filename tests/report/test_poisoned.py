@@ -39,7 +39,7 @@ def one_dataset(**changes):
         volume = 10 * np.log10(summary["median_radius"]) + shift
         summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
     if not changes.get("sure"):
-        summary["log10_volume_mean_exp_high"] = np.full((2, 3, 2), np.inf)
+        summary["log10_volume_mean_exp_high"] = np.full(volume.shape, np.inf)
     settings = describe(
         made_up_points(4, 6, 1, 6, shape=(2,), classes=2),
         {

@@ -196,6 +196,8 @@ def test_an_estimate_on_too_few_samples_has_no_interval_over_rays():
     assert few["d.good.cutoff_0.log10_volume.mean_log"].low is not None
     bounds = few["d.cutoff_0.rank_correlation.mean_exp_volume_vs_gap"]
     assert bounds.note == "all values are lower bounds"
+    within = few["d.cutoff_0.rank_correlation.mean_exp_volume_within"]
+    assert within.note == "ranks within each poison factor; all values are lower bounds"
     enough = measure(**one_dataset(sure=True), seed=1)
     known = enough["d.cutoff_0.rank_correlation.mean_exp_volume_vs_gap"]
     assert (known.value, known.note) == (bounds.value, "")

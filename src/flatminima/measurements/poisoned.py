@@ -401,7 +401,9 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
     for quantity, array in QUANTITIES.items():
         key = f"rank_correlation.{quantity}_within"
         values = np.where(inside, networks[array][..., c], np.nan)
-        measurements[key] = gauge.within(values, summary.gap, f"{networks.dataset} {name} {key}")
+        bounds = bounding(quantity, summary.log10_volume_mean_exp_high[..., c])
+        address = f"{networks.dataset} {name} {key}"
+        measurements[key] = gauge.within(values, summary.gap, address, bounds)
     for suffix, population in networks.populations.items():
         for quantity, array in QUANTITIES.items():
             key = f"rank_correlation.{quantity}_vs_gap{suffix}"

@@ -99,11 +99,11 @@ class ResamplingGauge(Gauge):
         """
         kept, among, bounds = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among, bounds))
         out, low_only = int(among.sum() - kept.sum()), int((bounds & kept).sum())
-        notes = [left_out.format(out, int(among.sum())) if out else ""]
+        words = [left_out.format(out, int(among.sum())) if out else ""]
         if low_only:
             of = "all" if low_only == kept.sum() else f"{low_only} of {int(kept.sum())}"
-            notes.append(f"{of} values are lower bounds")
-        note = "; ".join(filter(None, notes))
+            words.append(f"{of} values are lower bounds")
+        note = "; ".join(filter(None, words))
         rho, low, high = bounded_correlation(x, y, self.bootstrap, address, kept)
         measurement = self.number(rho, "correlation", runs=int(kept.sum()), note=note)
         if low is None:
@@ -116,10 +116,11 @@ class ResamplingGauge(Gauge):
         values: Float[np.ndarray, "factors networks"],
         gap: Float[np.ndarray, "factors networks"],
         address: str,
+        bounds: Bool[np.ndarray, "factors networks"] | bool = False,
     ) -> Measurement:
         """Among networks of the same poison factor: the correlation of ranks taken within each.
 
-        Of the factors at which every network has a value.
+        Of the factors at which every network has a value. ``bounds`` as of ``correlation``.
         """
         from scipy.stats import rankdata  # noqa: PLC0415 (half a second that planning can spare)
 
@@ -128,7 +129,10 @@ class ResamplingGauge(Gauge):
             note = "too few networks at each poison factor"
             return self.missing("correlation", note, int(gap.size))
         x, y = (rankdata(table[rows], axis=1) for table in (values, gap))
-        return replace(self.correlation(x, y, address), note="ranks within each poison factor")
+        bounds = np.broadcast_to(bounds, gap.shape)[rows]
+        entry = self.correlation(x, y, address, bounds=bounds)
+        words = ("ranks within each poison factor", entry.note)
+        return replace(entry, note="; ".join(filter(None, words)))
 
     def difference(
         self, sides: Iterable[Float[np.ndarray, " networks"]], unit: str, address: str

@@ -19,15 +19,25 @@ from torch.func import jacrev, vmap
 from torch.nn import functional
 
 from flatminima.geometry.checked import check_points, checked
+from flatminima.geometry.footprint import Footprint, footprint, in_words, room
 from flatminima.models.evaluation import underlying
+from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
 from flatminima.seeding import generator
 from flatminima.training.losses import negative_log_likelihoods
 
 # Of eigenvectors; eigenvalues are then right to about its square, which is to rounding.
 _TOLERANCE = 1e-9
+# Of eigenvectors where anything is in float32; eigenvalues are right to about its square.
+_SINGLE_TOLERANCE = 1e-4
 # Bytes that one batch of networks may take, approximately.
 _MEMORY = 2**27
+# Vectors beside a product: as many as its memory is left for before its points are taken in parts,
+# and as few as can be done with.
+_VECTORS, _FEWEST = 40, 6
+# Vectors that a product of a module holds at the least, and what it holds of a network of fully
+# connected layers: vectors, and numbers for each point and unit.
+_LEAST, _HELD, _NUMBERS = 6, 9, 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +49,9 @@ class Operator:
         size: how many rows.
         device: of the vectors.
         at_once: how many vectors may be multiplied at once for ``_MEMORY``.
+        precision: in which products are computed, whatever the vectors are.
+        room: bytes that vectors may take beside a product.
+        notes: what of its way was cheaper than usual for want of memory, in sentences.
     """
 
     product: Callable[[Tensor], Tensor]
@@ -46,6 +59,14 @@ class Operator:
     device: torch.device
     at_once: int = 1
     dtype: torch.dtype = torch.float64
+    precision: torch.dtype = torch.float64
+    room: int = 2**32
+    notes: tuple[str, ...] = ()
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors fit into ``room``."""
+        return self.room // (8 * self.size)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -117,19 +138,78 @@ def largest_eigenpairs(
 
     All are zero for a matrix that is zero, from which the iteration cannot start. ``tolerance`` is
     of eigenvectors; eigenvalues are then right to about its square. Else as ``top_eigenpair``.
+
+    The iteration is as :func:`iteration` says. If it or products are in float32, its tolerance is
+    1e-4 at least. Where the iteration is, eigenvalues and eigenvectors are the best of the space
+    that it ends with, by products and sums in float64 (Rayleigh and Ritz).
     """
+    held, dtype, _ = iteration(matrix, count)
+    if dtype != np.float64 or matrix.precision != torch.float64:
+        tolerance = max(tolerance, _SINGLE_TOLERANCE)
     start = generator(seed, "lanczos").standard_normal(matrix.size)
     image = matrix.of_array(start)
     if not np.isfinite(image).all():
         raise ValueError("the curvature of the loss is not finite here")
     if not image.any():
         return np.zeros(count), np.zeros((matrix.size, count))
+    del image
     from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415 (half a second that most jobs spare)
 
-    linear = LinearOperator(matrix.shape, matvec=matrix.of_array, dtype=np.float64)
-    values, vectors = eigsh(linear, k=count, which="LA", v0=start, tol=tolerance)
-    order = np.argsort(-values)
-    return values[order], vectors[:, order]
+    if dtype == np.float64:
+        linear = LinearOperator(matrix.shape, matvec=matrix.of_array, dtype=np.float64)
+        values, vectors = eigsh(linear, k=count, which="LA", v0=start, ncv=held, tol=tolerance)
+        order = np.argsort(-values)
+        return values[order], vectors[:, order]
+    linear = LinearOperator(
+        matrix.shape, matvec=lambda of: matrix.of_array(of).astype(dtype), dtype=dtype
+    )
+    start = start.astype(dtype)
+    _, vectors = eigsh(linear, k=count, which="LA", v0=start, ncv=held, tol=tolerance)
+    basis = np.linalg.qr(vectors.astype(np.float64))[0]
+    del vectors, start
+    inside = np.empty((count, count))
+    for row, vector in zip(inside, basis.T, strict=True):
+        row[:] = matrix.of_array(vector) @ basis
+    values, turned = np.linalg.eigh((inside + inside.T) / 2)
+    return values[::-1], basis @ turned[:, ::-1]
+
+
+def iteration(matrix: Operator, count: int) -> tuple[int | None, type[np.floating], str]:
+    """How to look for so many eigenvalues in the room that a matrix leaves.
+
+    As ARPACK does by itself, with twenty vectors or more in float64, or in float32, with as few of
+    them as fit: it starts anew the more often.
+
+    Returns:
+        The number of vectors, None for ARPACK's own; their dtype; and what to say of it, if it is
+        not the usual way.
+
+    Raises:
+        ValueError: if that takes too much memory.
+    """
+    size = matrix.size
+    usual = min(size, max(2 * count + 1, 20))
+    # Beside its vectors ARPACK holds three, and ours are the start, what goes in and comes out;
+    # eigenvectors are there twice.
+    if 8 * size * (usual + 2 * count + 8) <= matrix.room:
+        return None, np.float64, ""
+    beside = 8 * size * (3 * count + 2) + 4 * size * 5
+    held = min(usual, (matrix.room - beside) // (4 * size))
+    if held < min(size, count + 2):
+        least = beside + 4 * size * (count + 2)
+        cure = "raise memory" if count == 1 else "lower top, or raise memory"
+        raise ValueError(
+            f"{in_words(matrix.room)} of memory are left beside a product, and an iteration for "
+            f"{count} eigenvalues of {size:,} parameters takes {in_words(least)}; {cure}"
+        )
+    return (
+        held,
+        np.float32,
+        (
+            f"The iteration for eigenvalues holds {held} vectors in float32 in place of {usual} in "
+            f"float64, which do not fit into memory, and ends at a tolerance of {_SINGLE_TOLERANCE:g}."
+        ),
+    )
 
 
 def second_derivatives(
@@ -179,24 +259,37 @@ def hessian(
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
+    *,
+    memory: int | None = None,
+    dtype: torch.dtype = torch.float64,
 ) -> Operator:
     """The Hessian H of the mean loss by its products (Pearlmutter 1994).
 
     Of the network's trainable parameters: nothing is differentiated by running statistics. The
-    gradient is computed once and differentiated at every product.
+    gradient is computed once and differentiated at every product, or, where what that holds does
+    not fit into ``memory``, computed anew at every product of some points at a time.
+
+    Args:
+        memory: bytes that a product and vectors beside it may take, see ``geometry.footprint``.
+        dtype: of the two passes of a product. Vectors and sums over parts are in float64.
 
     Raises:
-        ValueError: if what is given does not go together, see ``geometry.checked``.
+        ValueError: if a product does not fit into memory on a single point, or what is given does
+            not go together, see ``geometry.checked``.
     """
     labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64, twice=True)
-    parameters, vector = _differentiable(network, minimum)
-    loss = _losses(underlying(network), vector[None], inputs.double(), labels)[0]
-    (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
 
-    def product(vectors: Tensor) -> Tensor:
-        return _pulled(gradient, parameters, vectors)
+    def of_dtype(dtype: torch.dtype) -> _Bent:
+        parameters, vector = _differentiable(network, minimum, dtype)
 
-    return Operator(product, network.trainable, minimum.device, _at_once(network, inputs))
+        def bent(inputs: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+            loss = _losses(underlying(network), vector[None], inputs.to(dtype), labels)[0]
+            (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+            return lambda vectors: _pulled(gradient, parameters, vectors)
+
+        return bent
+
+    return _in_parts("hessian", network, minimum, inputs, labels, of_dtype, memory, dtype)
 
 
 def gauss_newton(
@@ -204,6 +297,9 @@ def gauss_newton(
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
+    *,
+    memory: int | None = None,
+    dtype: torch.dtype = torch.float64,
 ) -> Operator:
     """G = Σ JᵀΛJ / points (Schraudolph 2002) by its products; it has no negative part.
 
@@ -212,27 +308,142 @@ def gauss_newton(
     is left of the Hessian if the logits are taken as linear; for cross-entropy it is the Fisher
     information of the predictions, and labels do not enter (they stand in for :func:`hessian`).
 
+    Args:
+        memory, dtype: as of :func:`hessian`.
+
     Raises:
         ValueError: as of :func:`hessian`.
     """
     checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
-    parameters, vector = _differentiable(network, minimum)
-    logits = underlying(network).logits(vector[None], inputs.double())[0]
-    # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
-    weights = torch.zeros_like(logits, requires_grad=True)
-    (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
-    settled = logits.detach()
-    p = torch.softmax(settled, dim=-1)
 
-    def product(vectors: Tensor) -> Tensor:
-        moved = _pulled(pulled, weights, vectors)
-        if settled.shape[-1] == 1:
-            bent = torch.sigmoid(settled) * torch.sigmoid(-settled) * moved
-        else:
-            bent = p * (moved - (p * moved).sum(dim=-1, keepdim=True))
-        return _pulled(logits, parameters, bent / len(p))
+    def of_dtype(dtype: torch.dtype) -> _Bent:
+        parameters, vector = _differentiable(network, minimum, dtype)
 
-    return Operator(product, network.trainable, minimum.device, _at_once(network, inputs))
+        def bent(inputs: Tensor, _labels: Tensor) -> Callable[[Tensor], Tensor]:
+            logits = underlying(network).logits(vector[None], inputs.to(dtype))[0]
+            # J v is the derivative of w ↦ Jᵀw, which is linear, in the direction v.
+            weights = torch.zeros_like(logits, requires_grad=True)
+            (pulled,) = torch.autograd.grad(logits, parameters, weights, create_graph=True)
+            settled = logits.detach()
+            p = torch.softmax(settled, dim=-1)
+
+            def product(vectors: Tensor) -> Tensor:
+                moved = _pulled(pulled, weights, vectors)
+                if settled.shape[-1] == 1:
+                    bent = torch.sigmoid(settled) * torch.sigmoid(-settled) * moved
+                else:
+                    bent = p * (moved - (p * moved).sum(dim=-1, keepdim=True))
+                return _pulled(logits, parameters, bent / len(p))
+
+            return product
+
+        return bent
+
+    return _in_parts("gauss_newton", network, minimum, inputs, labels, of_dtype, memory, dtype)
+
+
+# Of some points and their labels, the product with the matrix of their mean loss.
+_Bent = Callable[[Tensor, Tensor], Callable[[Tensor], Tensor]]
+
+
+def _in_parts(
+    name: str,
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    labels: Int[Tensor, " points"],
+    of_dtype: Callable[[torch.dtype], _Bent],
+    memory: int | None,
+    dtype: torch.dtype,
+) -> Operator:
+    """The operator of a mean over points: of all at once where they fit, else of parts of them."""
+    memory, count, size = room(memory, minimum.device), len(inputs), network.trainable
+    fewest, wanted = (8 * size * vectors for vectors in (_FEWEST, _VECTORS))
+    notes: list[str] = []
+    for dtype in dict.fromkeys((dtype, torch.float32)):
+        bent = of_dtype(dtype)
+        least = fewest + _LEAST * dtype.itemsize * size
+        if least <= memory:
+            needs = _needs(name, network, inputs, labels, bent, dtype)
+            least = fewest + needs.of(1)
+        if least <= memory:
+            break
+        notes = ["Products are in float32, since those in float64 do not fit into memory."]
+    else:
+        raise ValueError(
+            f"memory is {in_words(memory)}, and a product of second derivatives of {size:,} "
+            f"parameters takes {in_words(least)} with the vectors beside it, on one point at a "
+            "time; raise memory, or freeze parameters"
+        )
+    fitting = needs.fitting(memory - min(memory // 2, wanted)) or 1
+    if fitting >= count:
+        whole = bent(inputs, labels)
+        left = memory - needs.of(count)
+        at_once = min(_at_once(network, inputs), max(1, left // needs.of(count)))
+        product = whole
+        if dtype != torch.float64:
+            product = lambda vectors: whole(vectors.to(dtype)).double()  # noqa: E731
+        return Operator(
+            product, size, minimum.device, at_once,
+            precision=dtype, room=left, notes=tuple(notes),
+        )  # fmt: skip
+    fitting = -(-count // -(-count // fitting))
+    left = memory - needs.of(fitting)
+    notes.append(
+        f"Every product takes the points {fitting:,} at a time and differentiates them anew, since "
+        f"what all {count:,} hold, {in_words(needs.of(count))}, does not fit into memory."
+    )
+
+    def in_parts(vectors: Tensor) -> Tensor:
+        total = torch.zeros_like(vectors)
+        for some, their in zip(
+            torch.split(inputs, fitting), torch.split(labels, fitting), strict=True
+        ):
+            product = bent(some, their)
+            for row, vector in zip(total.view(-1, size), vectors.reshape(-1, size), strict=True):
+                row.add_(product(vector.to(dtype)), alpha=len(some) / count)
+        return total
+
+    # Of each a row of the sum and what an operator is made of, such as scaled vectors.
+    at_once = max(1, left // (8 * 8 * size))
+    return Operator(
+        in_parts, size, minimum.device, at_once,
+        precision=dtype, room=left, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _needs(
+    name: str,
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor,
+    bent: _Bent,
+    dtype: torch.dtype,
+) -> Footprint:
+    """What a product takes: measured of a module, once, and a bound of fully connected layers."""
+    module = _module(network)
+    if module is None:
+        numbers = _NUMBERS * network.layout.units * math.prod(inputs.shape[2:])
+        return Footprint(_HELD * dtype.itemsize * network.layout.size, dtype.itemsize * numbers)
+    keys = [
+        (inputs.device, f"bytes {of} {name}", dtype, inputs.shape[1:]) for of in ("fixed", "each")
+    ]
+    if keys[0] not in module.probed:
+        vector = torch.ones(network.trainable, dtype=dtype, device=inputs.device)
+
+        def work(points: int) -> None:
+            bent(inputs[:points], labels[:points])(vector)
+
+        found = footprint(work, len(inputs))
+        module.probed.update(zip(keys, (found.fixed, found.each), strict=True))
+    return Footprint(*(module.probed[key] for key in keys))
+
+
+def _module(network: Network) -> ModuleNetwork | None:
+    """The module network behind a network, if there is one."""
+    while not isinstance(network, ModuleNetwork) and hasattr(network, "network"):
+        network = network.network
+    return network if isinstance(network, ModuleNetwork) else None
 
 
 def _pulled(outputs: Tensor, by: Tensor, weights: Tensor) -> Tensor:
@@ -293,8 +504,11 @@ def logit_jacobian(
     points = inputs.double()
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
-    at_once = max(1, _MEMORY // (8 * logits.shape[1] * network.layout.size))
-    at_once_of = vmap(jacrev(of_point), in_dims=(None, 0))
+    row = 8 * network.layout.size
+    at_once = max(1, _MEMORY // (row * logits.shape[1]))
+    # Of one point too, some logits at a time, where there are many.
+    rows = max(1, _MEMORY // row) if row * logits.shape[1] > 2 * _MEMORY else None
+    at_once_of = vmap(jacrev(of_point, chunk_size=rows), in_dims=(None, 0))
 
     def derivatives(some: Tensor) -> Tensor:
         try:
@@ -315,11 +529,31 @@ def logit_jacobian(
     return jacobian, logits
 
 
+def signed_gradients(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    signs: Float[Tensor, "points outputs"],
+) -> Float[Tensor, "points trainable"]:
+    """Derivatives of sums of each point's logits, with these signs, by the trainable parameters.
+
+    In float64, one point after the other; else as :func:`logit_jacobian`.
+    """
+    network = underlying(network)
+    check_points(network, minimum, inputs, dtype=torch.float64)
+    parameters, vector = _differentiable(network, minimum, torch.float64)
+    rows = torch.empty(len(inputs), network.trainable, dtype=torch.float64, device=minimum.device)
+    for row, point, sign in zip(rows, inputs, signs.to(rows), strict=True):
+        logits = network.logits(vector[None], point[None].double())[0, 0]
+        row.copy_(torch.autograd.grad(logits @ sign, parameters, retain_graph=True)[0])
+    return rows
+
+
 def _differentiable(
-    network: Network, minimum: Float[Tensor, " parameters"]
+    network: Network, minimum: Float[Tensor, " parameters"], dtype: torch.dtype
 ) -> tuple[Float[Tensor, " trainable"], Float[Tensor, " parameters"]]:
-    """The trainable part of a vector, to differentiate by, and the vector on it, both float64."""
-    values = minimum.detach().double()
+    """The trainable part of a vector, to differentiate by, and the vector on it."""
+    values = minimum.detach().to(dtype)
     parameters = values[: network.trainable].clone().requires_grad_()
     return parameters, torch.cat([parameters, values[network.trainable :]])
 

@@ -15,7 +15,9 @@ minimum's own predictions is below a bound. Only the weights in filters move; bi
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, overload
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from flatminima.geometry.directions import Held, filters, held
+from flatminima.geometry.footprint import in_words, room
 from flatminima.geometry.preconditioning import (
     Preconditioner,
     draw_preconditioned,
@@ -31,6 +34,7 @@ from flatminima.geometry.preconditioning import (
     identity,
     jacobian,
     positions,
+    signed_jacobian,
 )
 from flatminima.geometry.radii import (
     SCOUTS,
@@ -52,12 +56,22 @@ from flatminima.geometry.volume import (
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
+from flatminima.progress import Report, silent
+from flatminima.seeding import generator
 
 # Of the search, in units of the distance at which a displacement is as long as the weights.
 _LIMIT = 1e3
 # Bytes that directions may take at once, each in float32 and float64 while it is made.
 _MEMORY = 2**30
 _PER_NUMBER = 24
+# Times the memory of a Jacobian that it takes with all preconditioners of it.
+_PRECONDITIONERS = 9
+# Fewer random rows than these shape no directions.
+_FEWEST_ROWS = 8
+# Bytes for every number of a vector: of what is known of filters, and of one direction on its way.
+_OF_FILTERS, _OF_DIRECTION = 40, 48
+# Of feature maps, blocks of networks and batches of divergences.
+_OF_MAPS = 2**27
 # Rays for which it pays to look first how long they are.
 _SCOUTED = 64
 # Places on the way to a particle at which it is looked whether it is seen.
@@ -131,6 +145,8 @@ class BasinVolume:
         minimum_loss: mean loss at the minimum, nats.
         dimension: n, the number of weights that move.
         held: what does not move with them.
+        notes: what was done in a cheaper way than usual, since it did not fit into memory, in
+            sentences.
     """
 
     loss: Region | None
@@ -138,6 +154,7 @@ class BasinVolume:
     minimum_loss: float
     dimension: int
     held: Held
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         below = "no basin: the loss at the minimum is not below the cutoff"
@@ -209,7 +226,8 @@ def basin_volume(
     pilots: int = 16,
     decades: float = 0.1,
     seed: int = 0,
-    memory: int = _MEMORY,
+    memory: int | None = None,
+    report: Report = silent,
 ) -> BasinVolume:
     """Measure the basin around a minimum by every estimator.
 
@@ -225,19 +243,29 @@ def basin_volume(
             is the ``fittest`` to shape them, for each region and measure.
         decades: tolerance of log10 V along one direction, by which intervals are widened.
         seed: root seed of directions and bootstraps.
-        memory: bytes that directions may take at once, approximately: they are drawn in as many
-            parts as that takes, which changes results by rounding at most.
+        memory: bytes that this may take, see ``geometry.footprint``. Directions are drawn in as
+            many parts as that takes, which changes results by rounding at most. Preconditioners
+            that do not fit are of fewer points or there are none, of which ``BasinVolume.notes``
+            tell: estimates have the same expectation, and their intervals may be wider.
+        report: told how many rays are done, of as many as there may be.
 
     Raises:
         ValueError: if a filter of the minimum has norm zero and such are not held, there is no
-            direction, or what is given does not go together, see ``geometry.checked``.
+            direction, memory does not suffice for one, or what is given does not go together, see
+            ``geometry.checked``.
     """
+    memory = _room(network, minimum, inputs, memory)
     network = with_statistics(network)
     loss = Landscape(network, minimum, minimum[None], inputs, labels)
     function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
-    options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory}
-    tried = candidates(network, minimum, inputs, memory=memory)
+    # A quarter for directions as they are counted, with as much again on their way, and one for
+    # what shapes them.
+    tried = candidates(network, minimum, inputs, memory=memory // 4)
     minimum_loss = loss.at_minimum()
+    of_region = 3 * directions + (pilots * len(tried) if len(tried) > 1 else 0)
+    told = _Told(report, of_region * (2 if minimum_loss < cutoff else 1))
+    options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory // 4}
+    options["report"] = told
 
     def region(landscape: Landscape, level: float) -> Region:
         apart = range(directions, directions + pilots)
@@ -265,7 +293,42 @@ def basin_volume(
         minimum_loss=minimum_loss,
         dimension=len(positions(network.layout, minimum)),
         held=held(network.layout, minimum),
+        notes=tried.notes,
     )
+
+
+class _Told:
+    """Sums up what several calls say of their own rays."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        self._report, self._total = report, total
+        self._before = self._done = 0
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        self._report(min(self._before + done, self._total), self._total, text)
+        if done == total:
+            self._before += total
+
+
+def _room(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    memory: int | None,
+) -> int:
+    """Bytes that a volume may take, if they suffice for one direction at a time."""
+    memory = room(memory, minimum.device)
+    size = network.layout.size
+    least = size * (_OF_FILTERS + _OF_DIRECTION + 3 * minimum.element_size())
+    # Copies of a module besides, one to evaluate and one to put values into.
+    least += _OF_MAPS + 2 * size * minimum.element_size()
+    if memory < least:
+        raise ValueError(
+            f"memory is {in_words(memory)}, and a direction of {size:,} parameters takes "
+            f"{in_words(least)} with all that is computed along it; raise memory, or freeze "
+            "parameters"
+        )
+    return memory
 
 
 def initial_measure(
@@ -288,11 +351,14 @@ def candidates(
     inputs: Float[Tensor, "points ..."],
     *,
     memory: int = _MEMORY,
-) -> list[Preconditioner]:
+) -> "Candidates":
     """None, and those of the Jacobian of the logits with all ``DAMPINGS``; see ``from_jacobian``.
 
     It has a row for each point and logit. Of more points than fit into ``memory``, some four times
-    over, as many are taken at even distances, which leaves the estimates what they are.
+    over, as many are taken at even distances, which leaves the estimates what they are. If not even
+    one fits, for there are many logits or weights, each point has one row, in which its logits are
+    summed with random signs, drawn at ``(0, "logit signs", point)``; and if no eight of these fit,
+    there is no preconditioner but none.
 
     That of the logits and not of the loss: where a network is sure of its points, the loss is flat
     to every order at the minimum, and not at the edge of the region.
@@ -300,13 +366,74 @@ def candidates(
     weights = len(positions(network.layout, minimum))
     with torch.no_grad():
         outputs = network.logits(minimum[None], inputs[:2]).shape[-1]
-    fitting = max(1, memory // (32 * weights * outputs))
-    if fitting < len(inputs):
-        inputs = inputs[torch.arange(fitting) * len(inputs) // fitting]
-    rows = jacobian(network, minimum, inputs)
-    if not float(rows.abs().max()) > 0:
-        return [identity()]
-    return [identity(), *(from_jacobian(rows, damping=damping) for damping in DAMPINGS)]
+    given, fitting = len(inputs), memory // (32 * weights * outputs)
+    signed = not fitting
+    if signed:
+        fitting = memory // (32 * weights)
+        if fitting < min(_FEWEST_ROWS, given):
+            return Candidates(
+                None,
+                memory,
+                f"Directions have no preconditioner: {_FEWEST_ROWS} rows of the Jacobian that "
+                "shapes them do not fit into memory.",
+            )
+    chosen = torch.arange(given)
+    if fitting < given:
+        chosen = torch.arange(fitting) * given // fitting
+        inputs = inputs[chosen]
+    note = f"Preconditioners are of {fitting:,} points out of {given:,}" if fitting < given else ""
+    if signed:
+        draws = [generator(0, "logit signs", point).integers(2, size=outputs) for point in chosen]
+        signs = 2.0 * torch.from_numpy(np.stack(draws)) - 1
+        rows = signed_jacobian(network, minimum, inputs, signs.to(minimum.device))
+        note = note or "Preconditioners are of all points"
+        note += f", whose {outputs:,} logits are summed with random signs"
+    else:
+        rows = jacobian(network, minimum, inputs)
+    note += note and ", since the whole Jacobian does not fit into memory."
+    return Candidates(rows if float(rows.abs().max()) > 0 else None, memory, note)
+
+
+class Candidates(Sequence[Preconditioner]):
+    """No preconditioner first, then those of one Jacobian with all ``DAMPINGS``.
+
+    They are kept where all fit into memory beside the Jacobian. Else each is made when it is asked
+    for, and only the Jacobian is kept; what is still in use somewhere is not made again.
+
+    Attributes:
+        notes: what was left out for want of memory, in sentences.
+    """
+
+    def __init__(
+        self, rows: Float[Tensor, "rows weights"] | None, memory: int, note: str = ""
+    ) -> None:
+        """Of the rows of a Jacobian, or of none."""
+        self.notes = (note,) if note else ()
+        self._rows, self._none = rows, identity()
+        self._used: WeakValueDictionary[int, Preconditioner] = WeakValueDictionary()
+        fit = rows is None or _PRECONDITIONERS * rows.nbytes <= memory
+        self._kept = [*self] if fit else []
+
+    def __len__(self) -> int:
+        return 1 if self._rows is None else 1 + len(DAMPINGS)
+
+    @overload
+    def __getitem__(self, number: int) -> Preconditioner: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Preconditioner]: ...
+
+    def __getitem__(self, number: int | slice) -> Preconditioner | list[Preconditioner]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(len(self))[number]]
+        which = range(len(self))[number]
+        if self._rows is None or not which:
+            return self._none
+        made = self._used.get(which)
+        if made is None:
+            made = from_jacobian(self._rows, damping=DAMPINGS[which - 1])
+            self._used[which] = made
+        return made
 
 
 def fittest(
@@ -380,6 +507,7 @@ def crossings(
     seed: int,
     decades: float = 0.1,
     memory: int = _MEMORY,
+    report: Report = silent,
 ) -> Iterator[Crossings]:
     """Follow the rays of these numbers to where the landscape first reaches a level, in parts.
 
@@ -391,6 +519,7 @@ def crossings(
         seed: their root seed.
         decades: tolerance of log10 V along one direction.
         memory: bytes that directions may take at once, approximately; a part takes no more.
+        report: told how many rays are done, and how many losses of those at hand.
 
     Raises:
         ValueError: if the minimum itself lies above the level, a filter of it has norm zero, or
@@ -405,15 +534,27 @@ def crossings(
     size = max(1, memory // (_PER_NUMBER * layout.size))
     start = START
     if len(indices) >= _SCOUTED:
-        scouts = draw_preconditioned(
-            layout, minimum, preconditioner, seed=seed, indices=range(SCOUTS)
+        # Together where that fits: the nearest radius of all says where to begin.
+        alone = 1 if size < SCOUTS else SCOUTS
+        start = min(
+            scouted_start(
+                landscape,
+                draw_preconditioned(
+                    layout, minimum, preconditioner, seed=seed, indices=range(k, k + alone)
+                ),
+                [level],
+            )
+            for k in range(0, SCOUTS, alone)
         )
-        start = scouted_start(landscape, scouts, [level])
     for first in range(0, len(indices), size):
         some = indices[first : first + size]
         drawn = draw_preconditioned(layout, minimum, preconditioner, seed=seed, indices=some)
         along = landscape.toward(drawn.vectors)
-        basin = basin_along(along, drawn, [level], decades, limit=_LIMIT, start=start)
+        basin = basin_along(
+            along, drawn, [level], decades, limit=_LIMIT, start=start,
+            report=partial(_of_part, report, first, len(indices)),
+        )  # fmt: skip
+        report(first + len(some), len(indices), "")
         n = drawn.dimension
         yield Crossings(
             place=minimum[moving].double(),
@@ -425,6 +566,11 @@ def crossings(
             recrossing_share=float(basin.recrossing_share[0]),
             censored_share=float(np.isinf(basin.radii[0]).mean()),
         )
+
+
+def _of_part(report: Report, first: int, rays: int, _done: int, _total: int, text: str) -> None:
+    """Tells how far all rays are while some are followed together, which end together."""
+    report(first, rays, text)
 
 
 def weigh(crossed: Iterable[Crossings], measure: GaussianMeasure) -> Rays:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flatminima.geometry.curvature import logit_jacobian
+from flatminima.geometry.curvature import logit_jacobian, signed_gradients
 from flatminima.geometry.directions import (
     Directions,
     draw_units,
@@ -58,6 +58,8 @@ class Preconditioner:
     def apply(self, vectors: Float[Tensor, "... weights"]) -> Float[Tensor, "... weights"]:
         """P y for each row y, in float64."""
         vectors = vectors.double()
+        if self.basis is None and self.base == 1 and bool((self.diagonal == 1).all()):
+            return vectors
         image = self.base * vectors
         if self.basis is not None and self.gains is not None:
             image += (vectors @ self.basis * self.gains) @ self.basis.T
@@ -170,10 +172,34 @@ def jacobian(
     Returns:
         As many rows as points times logits.
     """
-    derivatives, logits = logit_jacobian(network, minimum, inputs)
-    moving = positions(network.layout, minimum).to(minimum.device)
-    scale = metric(network.layout, minimum.detach().double(), "exact")[moving]
-    return (derivatives[..., moving] / math.sqrt(len(logits))).flatten(0, 1) * scale
+    derivatives, _ = logit_jacobian(network, minimum, inputs)
+    return _in_units(network.layout, minimum, derivatives.flatten(0, 1), len(inputs))
+
+
+def signed_jacobian(
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    signs: Float[Tensor, "points outputs"],
+) -> Float[Tensor, "points weights"]:
+    """As :func:`jacobian`, with one row for a point: its logits' rows summed by these signs.
+
+    Of random signs, +1 or −1 alike, the expectation of RᵀR is what all rows have: a sketch, for
+    which the derivatives of one number at each point do.
+    """
+    derivatives = signed_gradients(network, minimum, inputs, signs)
+    return _in_units(network.layout, minimum, derivatives, len(inputs))
+
+
+def _in_units(
+    layout: Layout, minimum: Float[Tensor, " parameters"], derivatives: Tensor, points: int
+) -> Float[Tensor, "rows weights"]:
+    moving = positions(layout, minimum).to(minimum.device)
+    scale = metric(layout, minimum.detach().double(), "exact")[moving]
+    rows = derivatives[:, moving]
+    rows /= math.sqrt(points)
+    rows *= scale
+    return rows
 
 
 def spectrum(
@@ -190,6 +216,11 @@ def spectrum(
     values, vectors = values[kept], vectors[:, kept]
     if not wide:
         return values, vectors
+    columns = rows.T @ vectors
+    # Of what is large no more is held than what is still needed.
+    del rows
+    columns /= values.sqrt()
     # One more orthogonalisation: division by small eigenvalues leaves columns a little oblique.
-    basis, upper = torch.linalg.qr(rows.T @ vectors / values.sqrt())
-    return values, basis * upper.diagonal().sign()
+    basis, upper = torch.linalg.qr(columns)
+    basis *= upper.diagonal().sign()
+    return values, basis

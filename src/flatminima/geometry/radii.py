@@ -12,6 +12,7 @@ from flatminima.geometry.basin import Basin, first_crossings, log_radius_toleran
 from flatminima.geometry.directions import Directions, Kind, UnitDirections, draw_units, scale
 from flatminima.geometry.surface import Landscape
 from flatminima.models.network import Network
+from flatminima.progress import Report, silent
 
 # Bytes that directions may take at once, on a CPU and elsewhere. They are drawn in float32 and
 # scaled to the minimum while those of before are still there.
@@ -144,14 +145,26 @@ def basin_along(
     *,
     limit: float = 100.0,
     start: float = START,
+    report: Report = silent,
 ) -> Basin:
     """The basin along directions, each with a tolerance of log10 V in decades.
 
     Limit and start of the search are in units of the distance at which a displacement is as long as
-    the weights.
+    the weights. Of the rays, which end together, ``report`` is told how many losses have been
+    computed.
     """
+    losses = 0
+
+    def loss(
+        distances: Float[np.ndarray, " places"], rays: Int[np.ndarray, " places"]
+    ) -> Float[np.ndarray, " places"]:
+        nonlocal losses
+        losses += len(distances)
+        report(0, len(directions.vectors), f"{losses:,} losses")
+        return landscape.along(distances, rays)
+
     return first_crossings(
-        landscape.along,
+        loss,
         len(directions.vectors),
         cutoffs,
         start=start * directions.reach,

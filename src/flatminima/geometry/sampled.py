@@ -13,11 +13,15 @@ INTERVAL = 0.95
 
 @dataclass(frozen=True)
 class Sampled:
-    """A mean with its 95% interval by Student's t; both ends NaN from a single draw."""
+    """A mean with its 95% interval by Student's t; both ends NaN from a single draw.
+
+    Notes say, in sentences, what was found in a cheaper way than usual for want of memory.
+    """
 
     value: float
     low: float
     high: float
+    notes: tuple[str, ...] = ()
 
 
 def mean_of(draws: Sequence[float] | Float[np.ndarray, " draws"]) -> Sampled:

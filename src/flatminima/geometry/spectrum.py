@@ -5,7 +5,8 @@ Nothing is formed: all rests on products of the Hessian or the Gauss-Newton matr
 are iterated until they are found, have bounds of their residuals instead.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,11 +15,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.errors import one_of
-from flatminima.geometry.curvature import Operator, gauss_newton, hessian, largest_eigenpairs
+from flatminima.geometry.curvature import (
+    Operator,
+    gauss_newton,
+    hessian,
+    iteration,
+    largest_eigenpairs,
+)
 from flatminima.geometry.directions import metric
+from flatminima.geometry.footprint import in_words
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import at_loss
 from flatminima.models.network import Network
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 
 Matrix = Literal["hessian", "gauss_newton"]
@@ -27,6 +36,9 @@ Units = Literal["raw", "filter"]
 _MATRICES = {"hessian": hessian, "gauss_newton": gauss_newton}
 
 _TOLERANCE = 1e-10
+
+# Vectors that each probe of a trace takes, and each that is sketched, with all on the way to them.
+_OF_PROBE, _OF_SKETCH = 7, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +55,8 @@ class Curvature:
         dimension: how many eigenvalues there are in all. In filter units those of parameters in no
             filter, or in one of norm zero, are zero.
         temperature: by which logits were divided to match a loss; 1 where none was asked for.
+        notes: what was done in a cheaper way than usual, since it did not fit into memory, in
+            sentences.
     """
 
     eigenvalues: Float[np.ndarray, " top"]
@@ -52,6 +66,7 @@ class Curvature:
     weights: Float[np.ndarray, "probes steps"]
     dimension: int
     temperature: float
+    notes: tuple[str, ...] = ()
 
     def count_above(self, threshold: float) -> Sampled:
         """How many eigenvalues exceed a threshold, with an interval over probes.
@@ -74,6 +89,8 @@ def operator(
     *,
     matrix: Matrix = "hessian",
     units: Units = "raw",
+    memory: int | None = None,
+    dtype: torch.dtype = torch.float64,
 ) -> Operator:
     """The Hessian or Gauss-Newton matrix of the mean loss by the network's trainable parameters.
 
@@ -81,11 +98,16 @@ def operator(
         matrix: which of the two.
         units: ``raw``, or ``filter`` for S A S, with S what a filter-normalised unit of distance is
             for each weight (``directions.metric``), zero for parameters in no filter.
+        memory, dtype: see ``curvature.hessian``.
+
+    Raises:
+        ValueError: as of ``curvature.hessian``.
     """
     one_of("matrix", matrix, get_args(Matrix))
     one_of("units", units, get_args(Units))
     scale = None if units == "raw" else metric(network.layout, minimum.double(), "exact")
-    return _MATRICES[matrix](network, minimum, inputs, labels).scaled(scale)
+    of_network = _MATRICES[matrix]
+    return of_network(network, minimum, inputs, labels, memory=memory, dtype=dtype).scaled(scale)
 
 
 def curvature(
@@ -101,6 +123,9 @@ def curvature(
     probes: int = 10,
     steps: int = 80,
     seed: int = 0,
+    memory: int | None = None,
+    dtype: torch.dtype = torch.float64,
+    report: Report = silent,
 ) -> Curvature:
     """Top eigenvalues, trace and spectrum of the loss around a minimum.
 
@@ -113,31 +138,74 @@ def curvature(
         steps: Lanczos steps from each probe, the nodes of its quadrature.
         seed: root seed; the draws have the addresses ``(seed, "lanczos")``,
             ``(seed, "probe", i)`` and ``(seed, "quadrature", i)``.
+        memory: bytes that this may take, see ``geometry.footprint``. What does not fit is found in
+            a cheaper way, of which ``Curvature.notes`` tell.
+        dtype: of products, see ``curvature.hessian``; float32 takes a quarter of the time of
+            float64 or less where convolutions are large.
+        report: told how many products are done.
 
     Raises:
-        ValueError: if the loss is not finite, or no temperature gives it the level.
+        ValueError: if the loss is not finite, no temperature gives it the level, or memory does not
+            suffice for one product and the vectors of an iteration.
     """
     temperature = 1.0
     if level is not None:
         tempered = at_loss(network, minimum, inputs, labels, level)
         network, temperature = tempered, tempered.temperature
-    bends = operator(network, minimum, inputs, labels, matrix=matrix, units=units)
+    bends = operator(
+        network, minimum, inputs, labels, matrix=matrix, units=units, memory=memory, dtype=dtype
+    )
     size = bends.size
-    top = min(top, size - 1)
+    top, steps = min(top, size - 1), min(steps, size)
+    held, _, note = iteration(bends, top)
+    counted = _Counted(bends, (held or 20) + top + probes * (steps + 1), report)
+    bends = counted.operator
+    counted.of("for the top eigenvalues", most=held or 20)
     values, vectors = largest_eigenpairs(bends, seed=seed, count=top, tolerance=_TOLERANCE)
     # Of a matrix that is zero all is known.
     trace, nodes, weights = Sampled(0, 0, 0), np.zeros((probes, 1)), np.ones((probes, 1))
     if vectors.any():
+        counted.of("for the trace", most=probes)
         trace = _trace(bends, float(values.sum()), vectors, probes, seed)
-        nodes, weights = _quadratures(bends, probes, min(steps, size), seed)
+        counted.of("for the spectrum", most=probes * steps)
+        nodes, weights = _quadratures(bends, probes, steps, seed)
+    counted.of("for the residuals", most=top)
     residuals = [
         np.linalg.norm(bends.of_array(vector) - value * vector)
         for value, vector in zip(values, vectors.T, strict=True)
     ]
-    return Curvature(values, np.array(residuals), trace, nodes, weights, size, temperature)
+    notes = bends.notes + ((note,) if note else ())
+    return Curvature(values, np.array(residuals), trace, nodes, weights, size, temperature, notes)
 
 
-def trace(bends: Operator, *, products: int = 48, seed: int = 0) -> Sampled:
+class _Counted:
+    """Tells of an operator how many products are done, of a number that is known by and large."""
+
+    def __init__(self, bends: Operator, total: int, report: Report) -> None:
+        self._total, self._report = total, report
+        self._before = self._done = self._most = 0
+        self._text = ""
+        self.operator = replace(bends, product=self._counted(bends.product))
+
+    def of(self, text: str, *, most: int) -> None:
+        """What products are for from now on, and how many of them are in the total."""
+        self._before, self._done = self._before + self._most, 0
+        self._text, self._most = text, most
+
+    def _counted(self, product: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def counted(vectors: Tensor) -> Tensor:
+            images = product(vectors)
+            self._done += 1 if vectors.ndim == 1 else len(vectors)
+            done = min(self._before + min(self._done, self._most), self._total)
+            self._report(done, self._total, f"{self._done} products {self._text}")
+            return images
+
+        return counted
+
+
+def trace(
+    bends: Operator, *, products: int = 48, seed: int = 0, report: Report = silent
+) -> Sampled:
     """The trace alone, in so many products, with an interval over probes (Meyer et al. 2021).
 
     A quarter of the products sketches what is large, a quarter sums that, and half of them probe
@@ -146,35 +214,63 @@ def trace(bends: Operator, *, products: int = 48, seed: int = 0) -> Sampled:
     3,614 parameters at a minimum their 95% interval held the trace in 85% of 60 cases, this one in
     92% of 100. XTrace itself errs by 2.0% there after 40 products and this by 2.6%.
 
+    A sketch that does not fit into ``bends.room`` is a smaller one, or none, and gives its products
+    to the probes, which are taken some at a time: the interval is wider then, and as right.
+
     Args:
         bends: such as :func:`operator` gives.
         products: of the matrix with vectors, at least 4; fewer than it has rows.
         seed: root seed; the draws have the addresses ``(seed, "sketch", i)`` and
             ``(seed, "probe", i)``.
+        report: told how many products are done.
 
     Raises:
-        ValueError: if there are too few products or too many.
+        ValueError: if there are too few products or too many, or memory does not suffice for one
+            probe.
     """
     if not 4 <= products < bends.size:
         raise ValueError(f"products is {products}; need at least 4 and fewer than {bends.size}")
-    sketches = products // 4
-    images = bends.of_rows(_signs(bends, "sketch", sketches, seed))
-    basis = np.linalg.qr(images.T)[0]
-    inside = float((bends.of_rows(np.ascontiguousarray(basis.T)) * basis.T).sum())
-    return _trace(bends, inside, basis, products - 2 * sketches, seed)
+    usual, notes = products // 4, bends.notes
+    sketches = min(usual, bends.vectors // _OF_SKETCH)
+    if sketches < usual:
+        notes += (
+            f"The trace is found with a sketch of {sketches} of the {usual} vectors that are usual, "
+            "which do not fit into memory.",
+        )
+    counted = _Counted(bends, products, report)
+    bends = counted.operator
+    counted.of("for the trace", most=products)
+    basis, inside = np.empty((bends.size, 0)), 0.0
+    if sketches:
+        images = bends.of_rows(_signs(bends, "sketch", range(sketches), seed))
+        basis = np.linalg.qr(images.T)[0]
+        inside = float((bends.of_rows(np.ascontiguousarray(basis.T)) * basis.T).sum())
+    return replace(_trace(bends, inside, basis, products - 2 * sketches, seed), notes=notes)
 
 
 def _trace(bends: Operator, inside: float, basis: np.ndarray, probes: int, seed: int) -> Sampled:
     """What is known in an orthonormal basis, and what Hutchinson's probes see beside it."""
-    signs = _signs(bends, "probe", probes, seed)
-    rest = signs - (signs @ basis) @ basis.T
-    return mean_of(inside + (rest * bends.of_rows(rest)).sum(axis=1))
+    at_once = (bends.vectors - basis.shape[1]) // _OF_PROBE
+    if at_once < 1:
+        least = 8 * bends.size * (_OF_PROBE + basis.shape[1])
+        raise ValueError(
+            f"{in_words(bends.room)} of memory are left beside a product, and one probe of a trace "
+            f"takes {in_words(least)}; raise memory"
+        )
+    draws = []
+    for first in range(0, probes, at_once):
+        some = range(first, min(first + at_once, probes))
+        signs = _signs(bends, "probe", some, seed)
+        rest = signs - (signs @ basis) @ basis.T
+        del signs
+        draws.append((rest * bends.of_rows(rest)).sum(axis=1))
+    return mean_of(inside + np.concatenate(draws))
 
 
 def _signs(
-    bends: Operator, purpose: str, count: int, seed: int
+    bends: Operator, purpose: str, numbers: range, seed: int
 ) -> Float[np.ndarray, "vectors parameters"]:
-    draws = (generator(seed, purpose, number) for number in range(count))
+    draws = (generator(seed, purpose, number) for number in numbers)
     return np.stack([draw.choice([-1.0, 1.0], size=bends.size) for draw in draws])
 
 

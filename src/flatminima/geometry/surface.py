@@ -26,6 +26,8 @@ Score = Callable[[Tensor, Tensor], Tensor]
 # A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
 _CPU_MEMORY = 2**22
 _GPU_MEMORY = 2**30
+# Logits whose divergences are taken at once: some six numbers of eight bytes each.
+_IN_DOUBLE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +220,14 @@ class DivergenceLandscape(Landscape):
     def _height(
         self, logits: Float[Tensor, "networks points outputs"], _labels: Int[Tensor, " points"]
     ) -> Float[Tensor, "networks points"]:
-        return kl_divergences(self._reference, logits)
+        size = max(1, _IN_DOUBLE // (len(logits) * logits.shape[-1]))
+        if size >= logits.shape[1]:
+            return kl_divergences(self._reference, logits)
+        # Every point by itself, so that no bit depends on how many are taken at once.
+        parts = zip(
+            torch.split(self._reference, size), torch.split(logits, size, dim=1), strict=True
+        )
+        return torch.cat([kl_divergences(ours, theirs) for ours, theirs in parts], dim=1)
 
     @cached_property
     def _reference(self) -> Float[Tensor, "points outputs"]:

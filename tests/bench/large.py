@@ -84,8 +84,8 @@ def scene(points: int) -> tuple[nn.Sequential, Tensor, Tensor]:
         steep = 1.0
         while nn.functional.cross_entropy(steep * logits, labels) > _LOSS:
             steep *= 1.1
-        for value in module[-1].parameters():
-            value *= steep
+        module[-1].weight *= steep
+        module[-1].bias *= steep
     return module, images, labels
 
 

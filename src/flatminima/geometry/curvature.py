@@ -23,6 +23,7 @@ from flatminima.geometry.footprint import Footprint, footprint, in_words, room
 from flatminima.models.evaluation import underlying
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 from flatminima.training.losses import negative_log_likelihoods
 
@@ -98,7 +99,37 @@ class Operator:
         if scale is None:
             return self
         entries = scale[: self.size].to(self.device, torch.float64)
-        return replace(self, product=lambda vector: entries * self.product(entries * vector))
+        return replace(
+            self,
+            product=lambda vector: entries * self.product(entries * vector),
+            room=max(0, self.room - 3 * entries.nbytes),
+        )
+
+
+class Counted:
+    """Tells of an operator how many products are done, of a number that is known by and large."""
+
+    def __init__(self, bends: Operator, total: int, report: Report) -> None:
+        """Of products with ``operator`` from now on."""
+        self._total, self._report = total, report
+        self._before = self._done = self._most = 0
+        self._text = ""
+        self.operator = replace(bends, product=self._counted(bends.product))
+
+    def of(self, text: str, *, most: int) -> None:
+        """What products are for from now on, and how many of them are in the total."""
+        self._before, self._done = self._before + self._most, 0
+        self._text, self._most = text, most
+
+    def _counted(self, product: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def counted(vectors: Tensor) -> Tensor:
+            images = product(vectors)
+            self._done += 1 if vectors.ndim == 1 else len(vectors)
+            done = min(self._before + min(self._done, self._most), self._total)
+            self._report(done, self._total, f"{self._done} products {self._text}")
+            return images
+
+        return counted
 
 
 def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarray, " parameters"]]:
@@ -207,7 +238,8 @@ def iteration(matrix: Operator, count: int) -> tuple[int | None, type[np.floatin
         np.float32,
         (
             f"The iteration for eigenvalues holds {held} vectors in float32 in place of {usual} in "
-            f"float64, which do not fit into memory, and ends at a tolerance of {_SINGLE_TOLERANCE:g}."
+            "float64, which do not fit into memory, and ends at a tolerance of "
+            f"{_SINGLE_TOLERANCE:g}."
         ),
     )
 
@@ -289,7 +321,10 @@ def hessian(
 
         return bent
 
-    return _in_parts("hessian", network, minimum, inputs, labels, of_dtype, memory, dtype)
+    return _in_parts(
+        network, minimum, inputs, labels,
+        name="hessian", of_dtype=of_dtype, memory=memory, dtype=dtype,
+    )  # fmt: skip
 
 
 def gauss_newton(
@@ -339,7 +374,10 @@ def gauss_newton(
 
         return bent
 
-    return _in_parts("gauss_newton", network, minimum, inputs, labels, of_dtype, memory, dtype)
+    return _in_parts(
+        network, minimum, inputs, labels,
+        name="gauss_newton", of_dtype=of_dtype, memory=memory, dtype=dtype,
+    )  # fmt: skip
 
 
 # Of some points and their labels, the product with the matrix of their mean loss.
@@ -347,11 +385,12 @@ _Bent = Callable[[Tensor, Tensor], Callable[[Tensor], Tensor]]
 
 
 def _in_parts(
-    name: str,
     network: Network,
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
+    *,
+    name: str,
     of_dtype: Callable[[torch.dtype], _Bent],
     memory: int | None,
     dtype: torch.dtype,
@@ -360,11 +399,11 @@ def _in_parts(
     memory, count, size = room(memory, minimum.device), len(inputs), network.trainable
     fewest, wanted = (8 * size * vectors for vectors in (_FEWEST, _VECTORS))
     notes: list[str] = []
-    for dtype in dict.fromkeys((dtype, torch.float32)):
-        bent = of_dtype(dtype)
+    for tried in dict.fromkeys((dtype, torch.float32)):
+        dtype, bent = tried, of_dtype(tried)
         least = fewest + _LEAST * dtype.itemsize * size
         if least <= memory:
-            needs = _needs(name, network, inputs, labels, bent, dtype)
+            needs = _needs(network, inputs, labels, name=name, bent=bent, dtype=dtype)
             least = fewest + needs.of(1)
         if least <= memory:
             break
@@ -413,10 +452,11 @@ def _in_parts(
 
 
 def _needs(
-    name: str,
     network: Network,
     inputs: Tensor,
     labels: Tensor,
+    *,
+    name: str,
     bent: _Bent,
     dtype: torch.dtype,
 ) -> Footprint:
@@ -481,13 +521,24 @@ def square_root_factors(
 
 
 def logit_jacobian(
-    network: Network, minimum: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
-) -> tuple[Float[Tensor, "points outputs trainable"], Float[Tensor, "points outputs"]]:
+    network: Network,
+    minimum: Float[Tensor, " parameters"],
+    inputs: Float[Tensor, "points ..."],
+    *,
+    columns: slice = slice(None),
+    memory: int | None = None,
+    report: Report = silent,
+) -> tuple[Float[Tensor, "points outputs columns"], Float[Tensor, "points outputs"]]:
     """Derivatives of each point's logits by the trainable parameters, and the logits, in float64.
 
     Of N points with C outputs and n parameters they take 8·N·C·n bytes, and to compute them little
     more, since points are taken some at a time. Running statistics of batch norm are held where
     they are: each point is evaluated by itself.
+
+    Args:
+        columns: of which of the trainable parameters they are kept.
+        memory: bytes that derivatives on their way may take; None: 128 MiB.
+        report: told how many points are done.
 
     Raises:
         ValueError: if what is given does not go together, see ``geometry.checked``.
@@ -504,10 +555,10 @@ def logit_jacobian(
     points = inputs.double()
     with torch.no_grad():
         logits = network.logits(values[None], points)[0]
-    row = 8 * network.layout.size
-    at_once = max(1, _MEMORY // (row * logits.shape[1]))
+    row, memory = 8 * network.layout.size, memory or _MEMORY
+    at_once = max(1, memory // (row * logits.shape[1]))
     # Of one point too, some logits at a time, where there are many.
-    rows = max(1, _MEMORY // row) if row * logits.shape[1] > 2 * _MEMORY else None
+    rows = max(1, memory // row) if row * logits.shape[1] > 2 * memory else None
     at_once_of = vmap(jacrev(of_point, chunk_size=rows), in_dims=(None, 0))
 
     def derivatives(some: Tensor) -> Tensor:
@@ -521,11 +572,14 @@ def logit_jacobian(
             rows = [[torch.autograd.grad(z, leaf, retain_graph=True)[0] for z in of] for of in each]
             return torch.stack([torch.stack(row) for row in rows])
 
-    jacobian = logits.new_empty(*logits.shape, network.trainable)
+    kept = len(range(network.trainable)[columns])
+    jacobian, done = logits.new_empty(*logits.shape, kept), 0
     for some, part in zip(
         torch.split(points, at_once), torch.split(jacobian, at_once), strict=True
     ):
-        part.copy_(derivatives(some).detach())
+        part.copy_(derivatives(some).detach()[..., columns])
+        done += len(some)
+        report(done, len(points), "points whose logits are differentiated")
     return jacobian, logits
 
 

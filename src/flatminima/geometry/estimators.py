@@ -383,7 +383,10 @@ def candidates(
         inputs = inputs[chosen]
     note = f"Preconditioners are of {fitting:,} points out of {given:,}" if fitting < given else ""
     if signed:
-        draws = [generator(0, "logit signs", point).integers(2, size=outputs) for point in chosen]
+        draws = [
+            generator(0, "logit signs", point).integers(2, size=outputs)
+            for point in chosen.tolist()
+        ]
         signs = 2.0 * torch.from_numpy(np.stack(draws)) - 1
         rows = signed_jacobian(network, minimum, inputs, signs.to(minimum.device))
         note = note or "Preconditioners are of all points"

@@ -76,7 +76,7 @@ def peak(work: Callable[[], object]) -> int:
     return int(_BESIDE * living.most)
 
 
-class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call] (torch types it not)
+class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that are made in here while they are there."""
 
     def __init__(self) -> None:

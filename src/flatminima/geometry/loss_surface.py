@@ -5,7 +5,7 @@ a random vector of that filter's own norm. So two networks can be set beside eac
 axes, whatever the scale of their weights.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,12 +13,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flatminima.geometry.directions import Held, draw, held
+from flatminima.geometry.footprint import in_words, room
 from flatminima.geometry.roughness import Roughness, roughness
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import Statistics
 from flatminima.progress import Report, silent
+
+# Bytes for every number of a vector while directions are drawn, filters included, in float64; and
+# in its own dtype, both of these, displaced networks and what a module holds of them.
+_DRAWN, _HELD = 56, 8
+# Numbers for each logit: itself and what its loss takes.
+_OF_LOGIT = 4
+# Of feature maps, as an evaluator takes them by itself.
+_MAPS = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +87,15 @@ def loss_surface(
         batch_norm: which statistics normalise away from the minimum, see ``models.statistics``.
             None: ``frozen``, or those of the network if it is an ``Evaluator`` already.
         batch: number of points that share statistics, if these are ``batch``.
-        memory: bytes that displaced networks may take at once, see ``Landscape``.
+        memory: bytes that this may take, see ``geometry.footprint``; networks are displaced as many
+            at a time as that allows. None: 4 MiB of networks on a CPU and 1 GiB elsewhere, which is
+            fast, beside two directions and the feature maps of some points.
 
     Raises:
         ValueError: if grid points are even in number or below three, both directions are the same,
             the network is an ``Evaluator`` by other statistics, the minimum does not fit it, a
-            filter of it has norm zero and such are not held, or what is given does not go together,
-            see ``geometry.checked``.
+            filter of it has norm zero and such are not held, memory does not suffice for one
+            network, or what is given does not go together, see ``geometry.checked``.
     """
     if grid_points < 3 or grid_points % 2 == 0:
         raise ValueError(f"grid points are {grid_points}; take an odd number, 3 or more")
@@ -93,6 +104,9 @@ def loss_surface(
     if isinstance(network, Evaluator) and batch_norm not in (None, network.statistics):
         raise ValueError(f"the network is evaluated by {network.statistics} statistics already")
     evaluated = with_statistics(network, batch_norm, batch)
+    displaced: int | None = None
+    if memory is not None:
+        evaluated, displaced = _within(room(memory, minimum.device), evaluated, minimum, inputs)
     drawn = [
         draw(network.layout, minimum, kind="paper", seed=seed, indices=range(k, k + 1))
         for k in directions
@@ -101,7 +115,8 @@ def loss_surface(
     both = torch.cat([direction.vectors * direction.reach for direction in drawn])
     axis = np.linspace(-reach, reach, grid_points)
     axis[grid_points // 2] = 0.0
-    landscape = Landscape(evaluated, minimum, both, inputs, labels, memory)
+    del drawn
+    landscape = Landscape(evaluated, minimum, both, inputs, labels, displaced)
     loss, accuracy = landscape.plane_scores(axis, axis, report=report)
     used = isinstance(evaluated, Evaluator) and evaluated.normalises and evaluated.statistics
     return LossSurface(
@@ -111,3 +126,25 @@ def loss_surface(
         batch_norm=used or None,
         held=held(network.layout, minimum),
     )
+
+
+def _within(
+    memory: int, network: Network, minimum: Float[Tensor, " parameters"], inputs: Tensor
+) -> tuple[Network, int]:
+    """The network, with feature maps that fit into memory, and what is left for displaced ones."""
+    size, bytes_of = len(minimum), minimum.element_size()
+    maps = 0
+    if isinstance(network, Evaluator):
+        usual = network.memory or _MAPS
+        maps = min(usual, memory // 4)
+        network = network if maps == usual else replace(network, memory=maps)
+    logits = _OF_LOGIT * network.activations(len(inputs)) * bytes_of
+    fixed = size * (_DRAWN + _HELD * bytes_of) + maps
+    if memory < fixed + logits:
+        raise ValueError(
+            f"memory is {in_words(memory)}, and the surface of {size:,} parameters on "
+            f"{len(inputs):,} points takes {in_words(fixed + logits)} with one network displaced; "
+            "raise memory, or take fewer points"
+        )
+    # A batch counts each logit once.
+    return network, max(1, (memory - fixed) // _OF_LOGIT)

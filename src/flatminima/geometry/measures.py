@@ -37,7 +37,7 @@ ReLU network without normalisation) it is the trace of the Hessian, too.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -50,21 +50,34 @@ from flatminima.errors import one_of
 from flatminima.flatness_measures import BALLS, Ball
 from flatminima.geometry.checked import checked
 from flatminima.geometry.curvature import (
+    Counted,
+    Operator,
     hessian,
+    iteration,
     logit_jacobian,
     square_root_factors,
     top_eigenvalue,
 )
 from flatminima.geometry.directions import filter_norms
+from flatminima.geometry.footprint import in_words, room
 from flatminima.geometry.sampled import Sampled, mean_of
 from flatminima.geometry.temperature import Tempered, at_loss, temperature_at
 from flatminima.models.evaluation import underlying
 from flatminima.models.network import Network
+from flatminima.progress import Report, silent
 from flatminima.seeding import generator
 
 # Singular values of the Jacobian below this share of the largest are rounding: dependencies of
 # points on each other are exact, those that lie in one linear region of a ReLU network.
 _RANK = 1e-13
+
+# How often what is as large as the Jacobian is held at once, and what is as large as the kernel;
+# of a part of the Jacobian, the same.
+_HELD, _KERNELS, _OF_PART = 6, 8, 8
+# Of derivatives on their way.
+_ON_THE_WAY = 2**27
+# Products of an iteration for an eigenvalue, by and large.
+_ITERATION = 20
 
 Partition = list[Int[np.ndarray, " batch"]]
 """The numbers of the points in each of some disjoint minibatches."""
@@ -77,10 +90,12 @@ class Jacobian:
     Attributes:
         values: the derivatives.
         scale: one filter-normalised unit for each parameter, 0 for those in no filter.
+        notes: what was done in a cheaper way, in sentences.
     """
 
     values: Float[Tensor, "points outputs parameters"]
     scale: Float[Tensor, " parameters"]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def products(self) -> dict[Ball, Float[Tensor, "points outputs points outputs"]]:
@@ -95,16 +110,86 @@ class Jacobian:
         Logits of a point that all rise by as much predict the same, so where there are several
         only their differences count.
         """
-        points, outputs, parameters = self.values.shape
-        differences = _sum_free(outputs).to(self.values)
-        rows = torch.einsum("od,iop->idp", differences, self.values).reshape(-1, parameters)
-        # Of no consequence for the column space, but columns of like size lose fewer digits.
-        norms = rows.norm(dim=0)
-        left, values, _ = torch.linalg.svd(
-            rows / torch.where(norms > 0, norms, 1.0), full_matrices=False
-        )
-        rank = int((values > _RANK * values[0]).sum())
-        return torch.einsum("od,idr->ior", differences, left[:, :rank].reshape(points, -1, rank))
+        return _column_space(_differences(self.values), self.values.shape[1])
+
+    def squares(
+        self, factors: Float[Tensor, "points outputs factors"]
+    ) -> Float[Tensor, " parameters"]:
+        """Of each parameter, the squares of the rows RᵀJ of all points, summed; R the factors."""
+        rows = torch.einsum("iof,iop->ifp", factors, self.values)
+        return rows.square().sum(dim=(0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class JacobianInParts:
+    """The same without holding all of it: of some parameters at a time, differentiated anew.
+
+    Attributes:
+        parts: the derivatives by some of the parameters after the other, and which these are.
+        outputs: how many logits a point has.
+        scale, notes: as of ``Jacobian``.
+    """
+
+    parts: Callable[[], Iterator[tuple[slice, Float[Tensor, "points outputs some"]]]]
+    outputs: int
+    scale: Float[Tensor, " parameters"]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def products(self) -> dict[Ball, Float[Tensor, "points outputs points outputs"]]:
+        """As of ``Jacobian``: sums over parts."""
+        sums: dict[Ball, Tensor] = {}
+        for columns, values in self.parts():
+            for ball, of in Jacobian(values, self.scale[columns]).products.items():
+                sums[ball] = sums[ball].add_(of) if ball in sums else of
+        return sums
+
+    @cached_property
+    def basis(self) -> Float[Tensor, "points outputs rank"]:
+        """As of ``Jacobian``: rows of all parts have the column space of their triangular factor.
+
+        By an orthogonal decomposition of each part beside what those before it have left, which
+        keeps the digits that a product of rows with rows would lose.
+        """
+        left: Tensor | None = None
+        for _, values in self.parts():
+            rows = _differences(values)
+            rows = rows if left is None else torch.cat([left, rows], dim=1)
+            left = torch.linalg.qr(rows.T, mode="r")[1].T
+        if left is None:
+            raise ValueError("a network without parameters has no derivatives")
+        return _column_space(left, self.outputs)
+
+    def squares(
+        self, factors: Float[Tensor, "points outputs factors"]
+    ) -> Float[Tensor, " parameters"]:
+        """As of ``Jacobian``."""
+        parts = (Jacobian(values, self.scale[at]).squares(factors) for at, values in self.parts())
+        return torch.cat([*parts])
+
+
+def _differences(
+    values: Float[Tensor, "points outputs parameters"],
+) -> Float[Tensor, "rows parameters"]:
+    """The rows of what differs between a point's logits, columns of like size.
+
+    Of no consequence for the column space, but so fewer digits are lost.
+    """
+    differences = _sum_free(values.shape[1]).to(values)
+    rows = torch.einsum("od,iop->idp", differences, values).reshape(-1, values.shape[2])
+    norms = rows.norm(dim=0)
+    return rows / torch.where(norms > 0, norms, 1.0)
+
+
+def _column_space(
+    rows: Float[Tensor, "rows columns"], outputs: int
+) -> Float[Tensor, "points outputs rank"]:
+    """An orthonormal basis of the column space of such rows, as logits move."""
+    differences = _sum_free(outputs).to(rows)
+    left, values, _ = torch.linalg.svd(rows, full_matrices=False)
+    rank = int((values > _RANK * values[0]).sum())
+    split = left[:, :rank].reshape(-1, differences.shape[1], rank)
+    return torch.einsum("od,idr->ior", differences, split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +207,7 @@ class Linearisation:
     minimum: Float[Tensor, " parameters"]
     inputs: Float[Tensor, "points ..."]
     labels: Int[Tensor, " points"]
-    jacobian: Jacobian
+    jacobian: Jacobian | JacobianInParts
     untempered: Float[Tensor, "points outputs"]
     temperature: float = 1.0
 
@@ -167,8 +252,8 @@ class Linearisation:
 
     def diagonal(self) -> Float[Tensor, " parameters"]:
         """The Gauss-Newton matrix's diagonal, parameter by parameter."""
-        rows = torch.einsum("iof,iop->ifp", self.factors, self.jacobian.values)
-        return rows.square().sum(dim=(0, 1)) / (self.temperature**2 * len(self.logits))
+        squares = self.jacobian.squares(self.factors)
+        return squares / (self.temperature**2 * len(self.logits))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,13 +269,32 @@ class Gradients:
 class Surroundings:
     """What every measure of one minimum by one idea of length is computed from.
 
-    Partitions are of the points into minibatches, and the seed is of eigenvalue iterations.
+    Partitions are of the points into minibatches, the seed is of eigenvalue iterations, memory of
+    the Hessian, and products with it are told.
     """
 
     linear: Linearisation
     ball: Ball
     partitions: Sequence[Partition]
     seed: int = 0
+    memory: int | None = None
+    report: Report = silent
+
+    @cached_property
+    def bends(self) -> Operator:
+        """The Hessian by this idea of length."""
+        linear = self.linear
+        network = Tempered(linear.network, linear.temperature)
+        matrix = hessian(network, linear.minimum, linear.inputs, linear.labels, memory=self.memory)
+        return matrix.scaled(linear.jacobian.scale if self.ball == "filter" else None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done in a cheaper way than usual for want of memory, in sentences."""
+        notes = self.linear.jacobian.notes
+        if hessian_top in QUANTITIES[self.ball]:
+            notes += self.bends.notes + tuple(filter(None, [iteration(self.bends, 1)[2]]))
+        return notes
 
     @cached_property
     def kernel(self) -> Float[Tensor, "rows rows"]:
@@ -274,11 +378,9 @@ def fisher_top(around: Surroundings) -> float:
 
 def hessian_top(around: Surroundings) -> float:
     """Largest eigenvalue of the Hessian of the mean loss, nats per squared length."""
-    linear = around.linear
-    network = Tempered(linear.network, linear.temperature)
-    matrix = hessian(network, linear.minimum, linear.inputs, linear.labels)
-    scale = linear.jacobian.scale if around.ball == "filter" else None
-    return top_eigenvalue(matrix.scaled(scale), seed=around.seed)
+    told = Counted(around.bends, _ITERATION, around.report)
+    told.of("for the top eigenvalue of the Hessian", most=_ITERATION)
+    return top_eigenvalue(told.operator, seed=around.seed)
 
 
 _IN_ANY_BALL: tuple[Quantity, ...] = (
@@ -303,17 +405,67 @@ def linearise(
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
+    *,
+    memory: int | None = None,
+    report: Report = silent,
 ) -> Linearisation:
     """Differentiate each point's logits by the trainable parameters, in float64.
 
+    Args:
+        memory: bytes that all that is found from the derivatives may take; what does not fit is
+            differentiated anew, some parameters at a time, whenever it is needed. None: they are
+            held, whatever they take.
+        report: told how many points are done.
+
     Raises:
-        ValueError: if what is given does not go together, see ``geometry.checked``.
+        ValueError: if memory does not suffice for the kernel of all points with all points, or what
+            is given does not go together, see ``geometry.checked``.
     """
-    labels = checked(underlying(network), minimum, inputs, labels, dtype=torch.float64)
-    jacobian, logits = logit_jacobian(network, minimum, inputs)
+    own = underlying(network)
+    labels = checked(own, minimum, inputs, labels, dtype=torch.float64)
     scale = filter_norms(network.layout, minimum.detach().double())[: network.trainable]
-    around = Jacobian(jacobian, scale)
-    return Linearisation(underlying(network), minimum, inputs, labels, around, logits)
+    with torch.no_grad():
+        first = own.logits(minimum[None].double(), inputs[:1].double())
+    rows, size = len(inputs) * first.shape[-1], network.trainable
+    kernels = 8 * _KERNELS * rows**2
+    if memory is None or 8 * _HELD * rows * size + kernels <= memory:
+        jacobian, logits = logit_jacobian(network, minimum, inputs, report=report)
+        return Linearisation(own, minimum, inputs, labels, Jacobian(jacobian, scale), logits)
+    # A few rows of all parameters are on their way to some parameters of all rows.
+    way = min(_ON_THE_WAY, memory // 8)
+    left = memory - kernels - 4 * max(way, 8 * network.layout.size)
+    width = left // (8 * _OF_PART * rows)
+    if width < 1:
+        least = memory - left + 8 * _OF_PART * rows
+        raise ValueError(
+            f"memory is {in_words(memory)}, and measures of {len(inputs):,} points of "
+            f"{first.shape[-1]:,} logits take {in_words(least)}; take fewer points, or raise memory"
+        )
+    times = -(-size // width)
+    note = (
+        f"Logits are differentiated {times:,} times over, each time by {width:,} of the "
+        f"{size:,} parameters, since all derivatives, {in_words(8 * rows * size)}, do not fit into "
+        "memory."
+    )
+
+    def parts() -> Iterator[tuple[slice, Tensor]]:
+        for number in range(times):
+            columns = slice(number * width, min((number + 1) * width, size))
+
+            def told(done: int, total: int, text: str, before: int = number) -> None:
+                report(before * total + done, times * total, text)
+
+            yield (
+                columns,
+                logit_jacobian(network, minimum, inputs, columns=columns, memory=way, report=told)[
+                    0
+                ],
+            )
+
+    in_parts = JacobianInParts(parts, first.shape[-1], scale, (note,))
+    with torch.no_grad():
+        logits = own.logits(minimum[None].double(), inputs.double())[0]
+    return Linearisation(own, minimum, inputs, labels, in_parts, logits)
 
 
 def partition(points: int, *, batch: int, count: int, seed: int) -> list[Partition]:
@@ -346,7 +498,9 @@ def measures(
     batch: int = 20,
     partitions: int = 8,
     seed: int = 0,
-) -> dict[str, Sampled | float]:
+    memory: int | None = None,
+    report: Report = silent,
+) -> "Measures":
     """Huszár's measures of one minimum by name, see the head of this module.
 
     Args:
@@ -356,17 +510,37 @@ def measures(
         batch: points in a minibatch.
         partitions: random partitions of the points into minibatches. In each, all pairs count.
         seed: root seed of the partitions and of eigenvalue iterations.
+        memory: bytes that this may take, see ``geometry.footprint``. What does not fit is
+            differentiated anew, of which ``Measures.notes`` tell; measures change by rounding.
+        report: told how far the derivatives of the logits are, and the products of the Hessian.
 
     Raises:
-        ValueError: if an argument is out of range, or no temperature gives that loss.
+        ValueError: if an argument is out of range, no temperature gives that loss, or memory does
+            not suffice for so many points.
     """
     one_of("ball", ball, BALLS)
-    linear = linearise(network, minimum, inputs, labels)
+    memory = room(memory, minimum.device)
+    linear = linearise(network, minimum, inputs, labels, memory=memory, report=report)
     if level is not None:
         temperature = at_loss(network, minimum, inputs, labels, level).temperature
         linear = replace(linear, temperature=temperature)
     drawn = partition(len(labels), batch=batch, count=partitions, seed=seed)
-    return measure(Surroundings(linear, ball, drawn, seed))
+    around = Surroundings(linear, ball, drawn, seed, memory, report)
+    return Measures(measure(around), around.notes)
+
+
+class Measures(dict[str, Sampled | float]):
+    """Measures by their names.
+
+    Attributes:
+        notes: what was done in a cheaper way than usual, since it did not fit into memory, in
+            sentences.
+    """
+
+    def __init__(self, values: Mapping[str, Sampled | float], notes: tuple[str, ...] = ()) -> None:
+        """Of what ``measure`` gives."""
+        super().__init__(values)
+        self.notes = notes
 
 
 def _sum_free(outputs: int) -> Float[Tensor, "outputs differences"]:

@@ -5,7 +5,6 @@ Nothing is formed: all rests on products of the Hessian or the Gauss-Newton matr
 are iterated until they are found, have bounds of their residuals instead.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from flatminima.errors import one_of
 from flatminima.geometry.curvature import (
+    Counted,
     Operator,
     gauss_newton,
     hessian,
@@ -158,7 +158,7 @@ def curvature(
     size = bends.size
     top, steps = min(top, size - 1), min(steps, size)
     held, _, note = iteration(bends, top)
-    counted = _Counted(bends, (held or 20) + top + probes * (steps + 1), report)
+    counted = Counted(bends, (held or 20) + top + probes * (steps + 1), report)
     bends = counted.operator
     counted.of("for the top eigenvalues", most=held or 20)
     values, vectors = largest_eigenpairs(bends, seed=seed, count=top, tolerance=_TOLERANCE)
@@ -176,31 +176,6 @@ def curvature(
     ]
     notes = bends.notes + ((note,) if note else ())
     return Curvature(values, np.array(residuals), trace, nodes, weights, size, temperature, notes)
-
-
-class _Counted:
-    """Tells of an operator how many products are done, of a number that is known by and large."""
-
-    def __init__(self, bends: Operator, total: int, report: Report) -> None:
-        self._total, self._report = total, report
-        self._before = self._done = self._most = 0
-        self._text = ""
-        self.operator = replace(bends, product=self._counted(bends.product))
-
-    def of(self, text: str, *, most: int) -> None:
-        """What products are for from now on, and how many of them are in the total."""
-        self._before, self._done = self._before + self._most, 0
-        self._text, self._most = text, most
-
-    def _counted(self, product: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def counted(vectors: Tensor) -> Tensor:
-            images = product(vectors)
-            self._done += 1 if vectors.ndim == 1 else len(vectors)
-            done = min(self._before + min(self._done, self._most), self._total)
-            self._report(done, self._total, f"{self._done} products {self._text}")
-            return images
-
-        return counted
 
 
 def trace(
@@ -234,10 +209,10 @@ def trace(
     sketches = min(usual, bends.vectors // _OF_SKETCH)
     if sketches < usual:
         notes += (
-            f"The trace is found with a sketch of {sketches} of the {usual} vectors that are usual, "
-            "which do not fit into memory.",
+            f"The trace is found with a sketch of {sketches} vectors in place of {usual}, which do "
+            "not fit into memory.",
         )
-    counted = _Counted(bends, products, report)
+    counted = Counted(bends, products, report)
     bends = counted.operator
     counted.of("for the trace", most=products)
     basis, inside = np.empty((bends.size, 0)), 0.0

@@ -44,7 +44,7 @@ from flatminima.geometry.radii import (
     scouted_start,
 )
 from flatminima.geometry.splitting import Splitting, split
-from flatminima.geometry.surface import DivergenceLandscape, Landscape
+from flatminima.geometry.surface import IN_DOUBLE, DivergenceLandscape, Landscape
 from flatminima.geometry.volume import (
     Bounds,
     LogMean,
@@ -53,7 +53,7 @@ from flatminima.geometry.volume import (
     log_mean,
     log_unit_ball,
 )
-from flatminima.models.evaluation import with_statistics
+from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
 from flatminima.progress import Report, silent
@@ -70,8 +70,8 @@ _PRECONDITIONERS = 9
 _FEWEST_ROWS = 8
 # Bytes for every number of a vector: of what is known of filters, and of one direction on its way.
 _OF_FILTERS, _OF_DIRECTION = 40, 48
-# Of feature maps, blocks of networks and batches of divergences.
-_OF_MAPS = 2**27
+# Bytes for every logit: itself, that of the minimum, and what divergences of some take in float64.
+_OF_LOGIT, _OF_DIVERGENCE = 8, 48
 # Rays for which it pays to look first how long they are.
 _SCOUTED = 64
 # Places on the way to a particle at which it is looked whether it is seen.
@@ -254,8 +254,7 @@ def basin_volume(
             direction, memory does not suffice for one, or what is given does not go together, see
             ``geometry.checked``.
     """
-    memory = _room(network, minimum, inputs, memory)
-    network = with_statistics(network)
+    network, memory = _within(with_statistics(network), minimum, inputs, memory)
     loss = Landscape(network, minimum, minimum[None], inputs, labels)
     function = DivergenceLandscape(network, minimum, minimum[None], inputs, labels)
     # A quarter for directions as they are counted, with as much again on their way, and one for
@@ -310,25 +309,32 @@ class _Told:
             self._before += total
 
 
-def _room(
+def _within(
     network: Network,
     minimum: Float[Tensor, " parameters"],
     inputs: Float[Tensor, "points ..."],
     memory: int | None,
-) -> int:
-    """Bytes that a volume may take, if they suffice for one direction at a time."""
+) -> tuple[Network, int]:
+    """The network, with feature maps that fit into the bytes that a volume may take, and these.
+
+    Raises:
+        ValueError: if they do not suffice for one direction at a time.
+    """
     memory = room(memory, minimum.device)
-    size = network.layout.size
-    least = size * (_OF_FILTERS + _OF_DIRECTION + 3 * minimum.element_size())
-    # Copies of a module besides, one to evaluate and one to put values into.
-    least += _OF_MAPS + 2 * size * minimum.element_size()
+    size, logits = network.layout.size, network.activations(len(inputs))
+    # Vectors of displaced networks, and copies of a module to put values into.
+    least = size * (_OF_FILTERS + _OF_DIRECTION + 5 * minimum.element_size())
+    least += _OF_LOGIT * logits + _OF_DIVERGENCE * min(logits, IN_DOUBLE)
+    if isinstance(network, Evaluator):
+        network = network.within(max(1, memory // 8), minimum.device)
+        least += network.room(minimum.device)
     if memory < least:
         raise ValueError(
             f"memory is {in_words(memory)}, and a direction of {size:,} parameters takes "
-            f"{in_words(least)} with all that is computed along it; raise memory, or freeze "
-            "parameters"
+            f"{in_words(least)} with all that is computed along it on {len(inputs):,} points; "
+            "raise memory, take fewer points, or freeze parameters"
         )
-    return memory
+    return network, memory
 
 
 def initial_measure(

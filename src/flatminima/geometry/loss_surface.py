@@ -5,7 +5,7 @@ a random vector of that filter's own norm. So two networks can be set beside eac
 axes, whatever the scale of their weights.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,8 +26,6 @@ from flatminima.progress import Report, silent
 _DRAWN, _HELD = 56, 8
 # Numbers for each logit: itself and what its loss takes.
 _OF_LOGIT = 4
-# Of feature maps, as an evaluator takes them by itself.
-_MAPS = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +133,8 @@ def _within(
     size, bytes_of = len(minimum), minimum.element_size()
     maps = 0
     if isinstance(network, Evaluator):
-        usual = network.memory or _MAPS
-        maps = min(usual, memory // 4)
-        network = network if maps == usual else replace(network, memory=maps)
+        network = network.within(max(1, memory // 4), minimum.device)
+        maps = network.room(minimum.device)
     logits = _OF_LOGIT * network.activations(len(inputs)) * bytes_of
     fixed = size * (_DRAWN + _HELD * bytes_of) + maps
     if memory < fixed + logits:

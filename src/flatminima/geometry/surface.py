@@ -26,8 +26,8 @@ Score = Callable[[Tensor, Tensor], Tensor]
 # A working set that stays in a core's cache is worth a factor of two on a CPU (measured).
 _CPU_MEMORY = 2**22
 _GPU_MEMORY = 2**30
-# Logits whose divergences are taken at once: some six numbers of eight bytes each.
-_IN_DOUBLE = 2**20
+IN_DOUBLE = 2**20
+"""Logits whose divergences are taken at once: some six numbers of eight bytes each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +220,7 @@ class DivergenceLandscape(Landscape):
     def _height(
         self, logits: Float[Tensor, "networks points outputs"], _labels: Int[Tensor, " points"]
     ) -> Float[Tensor, "networks points"]:
-        size = max(1, _IN_DOUBLE // (len(logits) * logits.shape[-1]))
+        size = max(1, IN_DOUBLE // (len(logits) * logits.shape[-1]))
         if size >= logits.shape[1]:
             return kl_divergences(self._reference, logits)
         # Every point by itself, so that no bit depends on how many are taken at once.

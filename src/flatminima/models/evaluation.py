@@ -1,6 +1,6 @@
 """Modules evaluated for surveys: their batch-norm statistics, strategy and memory."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -66,6 +66,14 @@ class Evaluator:
         if self.statistics == "batch" and (self.batch or 0) < 1:
             raise ValueError(f"batch is {self.batch}; statistics of batches take a size above 0")
 
+    def room(self, device: torch.device) -> int:
+        """Bytes that the feature maps of one part may take on a device."""
+        return self.memory or (_CPU_MEMORY if device.type == "cpu" else _GPU_MEMORY)
+
+    def within(self, memory: int, device: torch.device) -> "Evaluator":
+        """The same with so many of these bytes at most; itself where it takes no more."""
+        return self if self.room(device) <= memory else replace(self, memory=memory)
+
     @property
     def layout(self) -> Layout:
         """Where each tensor lies in a parameter vector."""
@@ -97,9 +105,8 @@ class Evaluator:
     ) -> Float[Tensor, "networks points outputs"]:
         """Evaluate every network on every point."""
         strategies = self._strategies(parameters)
-        standard = _CPU_MEMORY if parameters.device.type == "cpu" else _GPU_MEMORY
         # Of numbers, so that parts are the same in either precision.
-        room = (self.memory or standard) // 4
+        room = self.room(parameters.device) // 4
         fitting = max(1, room // strategies.numbers(inputs))
         parts = torch.split(inputs, fitting)
         if self.statistics == "frozen":

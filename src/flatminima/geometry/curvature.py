@@ -38,7 +38,7 @@ _MEMORY = 2**27
 _VECTORS, _FEWEST = 40, 6
 # Vectors that a product of a module holds at the least, and what it holds of a network of fully
 # connected layers: vectors, and numbers for each point and unit.
-_LEAST, _HELD, _NUMBERS = 6, 9, 24
+_LEAST, _HELD, _NUMBERS = 6, 9, 4
 
 
 @dataclass(frozen=True, eq=False)

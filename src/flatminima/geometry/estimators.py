@@ -261,7 +261,8 @@ def basin_volume(
     # what shapes them.
     tried = candidates(network, minimum, inputs, memory=memory // 4)
     minimum_loss = loss.at_minimum()
-    of_region = 3 * directions + (pilots * len(tried) if len(tried) > 1 else 0)
+    several = len(tried) > 1
+    of_region = (3 * directions + pilots * len(tried)) if several else directions
     told = _Told(report, of_region * (2 if minimum_loss < cutoff else 1))
     options: dict[str, Any] = {"seed": seed, "decades": decades, "memory": memory // 4}
     options["report"] = told

@@ -558,8 +558,8 @@ def logit_jacobian(
     row, memory = 8 * network.layout.size, memory or _MEMORY
     at_once = max(1, memory // (row * logits.shape[1]))
     # Of one point too, some logits at a time, where there are many.
-    rows = max(1, memory // row) if row * logits.shape[1] > 2 * memory else None
-    at_once_of = vmap(jacrev(of_point, chunk_size=rows), in_dims=(None, 0))
+    many = row * logits.shape[1] > 2 * memory
+    at_once_of = vmap(jacrev(of_point), in_dims=(None, 0))
 
     def derivatives(some: Tensor) -> Tensor:
         try:
@@ -577,7 +577,14 @@ def logit_jacobian(
     for some, part in zip(
         torch.split(points, at_once), torch.split(jacobian, at_once), strict=True
     ):
-        part.copy_(derivatives(some).detach()[..., columns])
+        if many:
+            leaf = parameters.clone().requires_grad_()
+            outputs = of_point(leaf, some[0])
+            chosen = torch.split(torch.eye(len(outputs)).to(outputs), max(1, memory // row))
+            for of, which in zip(torch.split(part[0], len(chosen[0])), chosen, strict=True):
+                of.copy_(_pulled(outputs, leaf, which)[:, columns])
+        else:
+            part.copy_(derivatives(some).detach()[..., columns])
         done += len(some)
         report(done, len(points), "points whose logits are differentiated")
     return jacobian, logits

@@ -84,7 +84,7 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._known: set[int] = set()
 
-    def __torch_dispatch__(
+    def _dispatched(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -105,6 +105,11 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _gone(self, address: int, size: int) -> None:
         self._known.discard(address)
         self.now -= size
+
+
+# Beside the class: within it torch would wrap it in its compiler, whose import takes more than a
+# second and 70 MiB.
+_Living.__torch_dispatch__ = _Living._dispatched  # type: ignore[assignment, method-assign]
 
 
 def _address(tensor: Tensor) -> int:

@@ -432,7 +432,7 @@ def linearise(
         jacobian, logits = logit_jacobian(network, minimum, inputs, report=report)
         return Linearisation(own, minimum, inputs, labels, Jacobian(jacobian, scale), logits)
     # A few rows of all parameters are on their way to some parameters of all rows.
-    way = min(_ON_THE_WAY, memory // 8)
+    way = min(_ON_THE_WAY, memory // 16)
     left = memory - kernels - 4 * max(way, 8 * network.layout.size)
     width = left // (8 * _OF_PART * rows)
     if width < 1:

@@ -16,7 +16,7 @@ from flatminima.geometry.footprint import Footprint, footprint, peak, room
 from flatminima.geometry.loss_surface import loss_surface
 from flatminima.geometry.measures import linearise, measures
 from flatminima.geometry.preconditioning import from_jacobian, jacobian, signed_jacobian
-from flatminima.geometry.spectrum import curvature, trace
+from flatminima.geometry.spectrum import curvature, operator, trace
 from flatminima.geometry.surface import DivergenceLandscape
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
@@ -312,6 +312,11 @@ def on_classes(classes, count):
     return network, network.vector(module), inputs, labels
 
 
+def traced(*given, memory=None):
+    """The trace in four products, whose graph of 8,000 points and 500 classes is 120 MiB."""
+    return trace(operator(*given, memory=memory), products=4)
+
+
 def many(call, count, memory, **options):
     """A call, once it has been made in small: code that is loaded by then is none of its memory."""
     call(*on_classes(3, 4), **options)
@@ -323,16 +328,16 @@ def many(call, count, memory, **options):
     [
         (basin_volume, 200, {"cutoff": 8.0, "directions": 4, "pilots": 1, "memory": 2**26}),
         (loss_surface, 2000, {"grid_points": 3, "memory": 2**26}),
-        (curvature, 1500, {"top": 1, "probes": 1, "steps": 2, "memory": 2**26}),
+        (traced, 8000, {"memory": 2**26}),
         (measures, 2, {"batch": 1, "partitions": 1, "ball": "filter", "memory": 2**28}),
     ],
 )
 def test_a_call_takes_what_it_is_promised(call, count, options):
-    """A tenth more, and what an allocator keeps: 32 MiB."""
+    """A tenth more, and what an allocator and products of matrices keep for themselves: 64 MiB."""
     taken = peak_mb(partial(many, call, count, **options))
     if taken is None:
         pytest.skip("only Linux tells the peak of a process")
-    assert taken < 1.1 * options["memory"] / 2**20 + 32
+    assert taken < 1.1 * options["memory"] / 2**20 + 64
 
 
 def test_what_fits_takes_the_usual_way_and_says_nothing():

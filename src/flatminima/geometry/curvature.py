@@ -441,6 +441,8 @@ def _in_parts(
             product = bent(some, their)
             for row, vector in zip(total.view(-1, size), vectors.reshape(-1, size), strict=True):
                 row.add_(product(vector.to(dtype)), alpha=len(some) / count)
+            # Not while the next part is differentiated.
+            del product
         return total
 
     # Of each a row of the sum and what an operator is made of, such as scaled vectors.

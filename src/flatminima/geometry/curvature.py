@@ -467,9 +467,7 @@ def _needs(
     if module is None:
         numbers = _NUMBERS * network.layout.units * math.prod(inputs.shape[2:])
         return Footprint(_HELD * dtype.itemsize * network.layout.size, dtype.itemsize * numbers)
-    keys = [
-        (inputs.device, f"bytes {of} {name}", dtype, inputs.shape[1:]) for of in ("fixed", "each")
-    ]
+    keys = [(inputs.device, f"bytes {of} {name}", dtype, inputs.shape) for of in ("fixed", "each")]
     if keys[0] not in module.probed:
         vector = torch.ones(network.trainable, dtype=dtype, device=inputs.device)
 

@@ -62,18 +62,30 @@ def footprint(work: Callable[[int], object], points: int) -> Footprint:
         work: does it on so many.
         points: how many there are.
     """
-    one = peak(lambda: work(1))
-    two = peak(lambda: work(2)) if points > 1 else one
-    each = max(0, two - one)
-    return Footprint(one - each, each)
+    one = _history(lambda: work(1))
+    if points == 1:
+        return Footprint(max(one), 0)
+    two = _history(lambda: work(2))
+    if len(one) != len(two):
+        one, two = [max(one)], [max(two)]
+    # What is there after every step is a line, and the most of all lines is convex: it is no more
+    # than the chord between one point and all.
+    last = max(a + (points - 1) * (b - a) for a, b in zip(one, two, strict=True))
+    each = max(0, -(-(last - max(one)) // (points - 1)))
+    return Footprint(max(one) - each, each)
 
 
 def peak(work: Callable[[], object]) -> int:
     """Bytes that tensors take at most while work is done, and a fifth, beyond those before it."""
+    return max(_history(work))
+
+
+def _history(work: Callable[[], object]) -> list[int]:
+    """The bytes of tensors after every step of work, and a fifth."""
     living = _Living()
     with living:
         work()
-    return int(_BESIDE * living.most)
+    return [int(_BESIDE * size) for size in living.history]
 
 
 class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -81,7 +93,8 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.most = 0
+        self.now = 0
+        self.history = [0]
         self._known: set[int] = set()
 
     def _dispatched(
@@ -93,13 +106,13 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and _address(tensor) not in self._known | given:
                 self._count(tensor)
+        self.history.append(self.now)
         return result
 
     def _count(self, tensor: Tensor) -> None:
         storage, address = tensor.untyped_storage(), _address(tensor)
         self._known.add(address)
         self.now += storage.nbytes()
-        self.most = max(self.most, self.now)
         weakref.finalize(storage, self._gone, address, storage.nbytes())
 
     def _gone(self, address: int, size: int) -> None:

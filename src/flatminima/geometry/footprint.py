@@ -1,8 +1,8 @@
 """What a computation takes of memory, found out on a few points before all of them are taken.
 
 ``memory`` is a promise of everything that takes it: bytes beyond those that were taken when it was
-called, approximately. Tensors are counted as they come and go, on one point and on two; what is
-left is a line. To what tensors take a fifth is added for what kernels take beside them.
+called, approximately. Tensors are counted as they come and go, on one point and on two, from which
+what many take follows step by step. A fifth is added for what kernels take beside them.
 """
 
 import weakref

@@ -183,7 +183,7 @@ def gap_correlations(
         values = values_of(measure, survey, summary)
         known = np.isfinite(values)
         bounded = bounded_correlation(
-            values[known], survey.gap[known], bootstrap, address(dataset, measure.name)
+            values, survey.gap, bootstrap, address(dataset, measure.name), known
         )
         correlations[measure.key] = np.array(bounded, dtype=np.float64)
     return correlations

@@ -26,6 +26,7 @@ def arrays():
         own={},
         common={key: np.exp(5 * random.random(shape)) for key in KEYS if key not in BASINS},
         temperature=np.ones(shape),
+        basins={},
         poison_factor=np.array([0.0, 0.1, 0.3]),
         train_accuracy=np.where(converged, 1.0, 0.995),
         test_accuracy=np.sort(random.random(shape).ravel())[::-1].reshape(shape),

@@ -46,6 +46,7 @@ def arrays():
         "to_final": 5 * (1 - rise),
         "step": 0.3 + random.random(COUNT - 1),
         "weight_norm": 6 + random.random(COUNT),
+        "minimum_norm": 12 + random.random(COUNT),
         "relative_to_minimum": 5 + random.random(COUNT),
         "relative_to_final": 1 - rise,
     }

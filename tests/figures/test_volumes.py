@@ -36,10 +36,10 @@ def data():
             found[name] = volume[..., None] + np.arange(4)
         elif name.startswith("mass"):
             found[name] = np.array([[-0.3, -3.0], [-0.3, -30.0]])
-        elif name.endswith("sample_size"):
-            found[name] = np.array([[1.0, 50.0]] * factors)
         else:
             found[name] = volume.copy()
+            if name in ("loss_uniform_high", "loss_preconditioned_high"):
+                found[name][:, 0] = np.inf
     found["mass_splitting_low"] = found["mass_splitting"] - 0.1
     return volumes.collect(found)
 
@@ -95,8 +95,8 @@ def test_minima_without_a_basin_are_drawn_without_marks(data, layout):
 
 
 def test_sure_masses_have_bars_and_others_arrows(data):
-    data["mass_uniform_effective_sample_size"] = np.array([[50.0, 1.0], [50.0, 1.0]])
-    data["mass_preconditioned_effective_sample_size"] = np.ones((2, 2))
+    data["mass_uniform_high"] = np.array([[-0.2, np.inf], [-0.2, np.inf]])
+    data["mass_preconditioned_high"] = np.full((2, 2), np.inf)
     axes = volumes.draw(data, Look()).axes[2]
     arrows = [text for text in axes.texts if text.arrow_patch is not None]
     assert len(arrows) == 2 + 4

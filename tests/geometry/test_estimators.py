@@ -15,14 +15,16 @@ from flatminima.geometry.estimators import (
     GaussianMeasure,
     basin_volume,
     candidates,
+    crossings,
     fittest,
     follow,
     initial_measure,
     split_region,
+    weigh,
 )
 from flatminima.geometry.preconditioning import from_diagonal, from_spectrum, identity, positions
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
-from flatminima.geometry.volume import log_mean, log_unit_ball
+from flatminima.geometry.volume import Bounds, joint_bounds, log_mean, log_unit_ball
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
@@ -236,14 +238,22 @@ def test_one_call_gives_every_estimate_and_says_what_it_is_worth(outputs):
             assert estimate.samples == 32
             assert estimate.bound <= estimate.value
             assert 1 <= estimate.effective_sample_size <= 32
-            assert estimate.lower_bound == (estimate.effective_sample_size < 10)
+            assert estimate.lower_bound  # 32 directions are too few for an upper end.
+            assert estimate.tolerance > 0
             assert estimate.low <= estimate.value <= estimate.high
             np.testing.assert_array_equal(estimate.curve_samples, [1, 2, 4, 8, 16, 32])
             assert estimate.curve[0] == pytest.approx(estimate.bound)
             assert estimate.curve[-1] == pytest.approx(estimate.value)
         assert region.gaussian.value < 0.5
         # Chosen among others along other directions, so that it may lose along these by chance.
-        assert region.preconditioned.bound > region.uniform.bound - 10
+        assert region.preconditioned.value > region.uniform.value - 10
+        for bounds, pair in (
+            (region.volume, (region.uniform, region.preconditioned)),
+            (region.mass, (region.gaussian_uniform, region.gaussian)),
+        ):
+            least = max(estimate.value - estimate.tolerance for estimate in pair)
+            assert bounds.low == pytest.approx(least - math.log10(40))
+            assert str(bounds) in str(region)
         assert all(0 <= share <= 1 for share in region.recrossing_shares + region.censored_shares)
     again = basin_volume(network, minimum, inputs, labels, cutoff=1.0, directions=32, pilots=4)
     assert again.loss.preconditioned.value == found.loss.preconditioned.value
@@ -304,7 +314,7 @@ def test_the_ball_of_functions_takes_no_labels():
     np.testing.assert_array_equal(*logs)
 
 
-def test_the_fittest_is_chosen_by_its_bound():
+def test_the_fittest_is_chosen_by_its_estimate():
     n = 30
     values = torch.tensor(np.exp(np.random.default_rng(0).normal(size=n)))
     landscape = around(n, quadratic(values))
@@ -312,10 +322,70 @@ def test_the_fittest_is_chosen_by_its_bound():
     for tried in ([identity(), wrong, right], [right, identity()]):
         volume, mass = fittest(tried, landscape, 0.5, indices=range(8), seed=0)
         assert volume is right
-        bounds = [
-            follow(landscape, 0.5, by, indices=range(8), seed=0).masses.mean() for by in tried
-        ]
-        assert mass is tried[np.argmax(bounds)]
+        along = [follow(landscape, 0.5, by, indices=range(8), seed=0) for by in tried]
+        assert mass is tried[np.argmax([np.exp(rays.masses).mean() for rays in along])]
+
+
+def test_a_map_that_helps_where_no_mass_lies_is_not_the_fittest():
+    """Far on one side and thin on the other, where a map evens out what weighs nothing.
+
+    One half of the rays leaves after 30, the other after some hundredths. The Gaussian around the
+    minimum is wide against the second and narrow against the first: its mass is a half.
+    """
+    n = 20
+    values = torch.ones(n, dtype=torch.float64)
+    values[1] = 1e6
+
+    def lopsided(x):
+        thin = (values * x * x).sum(dim=-1).sqrt() / 0.01
+        return torch.where(x[..., 0] > 0, x.norm(dim=-1) / 30, thin)
+
+    landscape = around(n, lopsided)
+    one = torch.ones(n, dtype=torch.float64)
+    options = {"measure": GaussianMeasure(one, one), "seed": 0}
+    tried = [identity(), from_diagonal(values, damping=0.0)]
+    pilots = [follow(landscape, 1.0, by, indices=range(16), **options).masses for by in tried]
+    assert pilots[1].mean() > pilots[0].mean() + 20
+    _, mass = fittest(tried, landscape, 1.0, indices=range(16), **options)
+    assert mass is tried[0]
+
+    plain, shaped = (
+        follow(landscape, 1.0, by, indices=range(16, 144), **options).mass(0) for by in tried
+    )
+    truth = -math.log10(2)
+    assert plain.low < truth < plain.high < 0.5
+    # Along the map all rays look alike, and those that weigh most are never met.
+    assert shaped.value < shaped.high < truth - 1
+    assert joint_bounds(plain, shaped) == Bounds(plain.low, plain.high)
+    wrongly = joint_bounds(shaped, plain)
+    assert (wrongly.low, wrongly.high) == (pytest.approx(plain.value - math.log10(40)), math.inf)
+
+
+def test_an_estimate_is_as_sure_as_its_radii():
+    """By the tolerance of the search: n δ ln r of a volume, and d ln ∫ / d ln r of a mass."""
+    landscape = around(8, quadratic(np.ones(8)))
+    centre = torch.ones(8, dtype=torch.float64)
+    centre[0] += 1.5
+    measure = GaussianMeasure(torch.full((8,), 0.8, dtype=torch.float64), centre)
+    (crossed,) = crossings(landscape, 2.0, identity(), indices=range(80), seed=0, decades=0.01)
+    assert crossed.tolerance == pytest.approx(0.01 * LN10 / 8)
+    rays = weigh([crossed], measure)
+    np.testing.assert_allclose(rays.volume_tolerances, 0.01 * LN10)
+    step = 1e-5
+    further, nearer = (
+        weigh([replace(crossed, radii=crossed.radii * math.exp(way * step))], measure).masses
+        for way in (1, -1)
+    )
+    slopes = (further - nearer) / (2 * step)
+    np.testing.assert_allclose(rays.mass_tolerances, crossed.tolerance * slopes, rtol=1e-4)
+    weights = np.exp(rays.masses - rays.masses.max())
+    expected = np.average(rays.mass_tolerances, weights=weights) / LN10
+    assert rays.mass(0).tolerance == pytest.approx(expected)
+    bare = log_mean(rays.masses, rays.mass_constant, seed=0)
+    assert rays.mass(0).high == pytest.approx(bare.high + expected)
+    assert rays.volume(0).low == pytest.approx(
+        log_mean(rays.volumes, rays.volume_constant, seed=0).low - 0.01
+    )
 
 
 def test_a_jacobian_that_does_not_fit_is_taken_at_fewer_points():

@@ -15,6 +15,7 @@ from flatminima.geometry.mode_connectivity import (
     along,
     connect,
     connect_all,
+    peak,
     plane,
     point_weights,
 )
@@ -52,6 +53,41 @@ EAST, NORTH, WEST = (torch.tensor(p, dtype=torch.float64) for p in ((1, 0), (0, 
 POINT = (torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, dtype=torch.int64))
 FINE = np.linspace(0, 1, 201)
 SCHEDULE = Schedule(steps=600, learning_rate=0.02, hold=0.3)
+
+
+class Spikes(Ring):
+    """The loss along the first axis: narrow peaks of known heights between places of a profile."""
+
+    # The highest seen on 21 places is the second's foot, the highest of all is the third.
+    peaks = ((0.233, 0.02, 1.0), (0.55, 0.012, 0.9), (0.827, 0.015, 2.0))
+
+    def loss(self, places):
+        x = places[..., :1]
+        each = [height / (1 + ((x - at) / width) ** 2) for at, width, height in self.peaks]
+        return FLOOR + torch.cat(each, dim=-1).sum(-1)
+
+
+def test_a_peak_between_the_places_of_a_profile_is_found():
+    network, path = Spikes(), Path("bezier", torch.tensor([[0.0, 0], [1, 0]]).double(), 2)
+    coarse = along(network, path, np.linspace(0, 1, 21), POINT, POINT)
+    found = peak(network, path, coarse, POINT)
+    dense = along(network, path, np.linspace(0, 1, 100_001), POINT, POINT)
+    assert coarse.loss.max() < 0.9 * dense.loss.max()
+    assert found.loss == pytest.approx(dense.loss.max(), rel=1e-3)
+    assert found.t == pytest.approx(0.827, abs=1e-3)
+    # The loss is above ln 2 where the one point is wrong.
+    assert (found.lowest_accuracy, coarse.accuracy.min()) == (0, 0)
+
+
+def test_a_path_without_a_peak_between_its_ends_has_it_at_the_higher_one():
+    class Slope(Ring):
+        def loss(self, places):
+            return FLOOR + places[..., 0]
+
+    path = Path("bezier", torch.tensor([[0.0, 0], [1, 0]]).double(), 2)
+    profile = along(Slope(), path, np.linspace(0, 1, 5), POINT, POINT)
+    found = peak(Slope(), path, profile, POINT)
+    assert (found.t, found.loss) == (1, profile.loss[-1])
 
 
 def barrier(profile):

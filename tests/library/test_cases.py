@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 
+from flatminima.geometry.alignment import permuted
 from flatminima.geometry.directions import draw, held
 from flatminima.geometry.estimators import basin_volume
 from flatminima.geometry.loss_surface import loss_surface
@@ -16,6 +17,7 @@ from flatminima.geometry.spectrum import curvature, operator
 from flatminima.geometry.surface import Landscape
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.module import ModuleNetwork
+from flatminima.models.units import exchangeable
 from flatminima.training.ensemble import Schedule
 from tests.library.cases import CASES
 
@@ -204,3 +206,18 @@ def test_the_module_is_left_as_it_was(name):
     after = module.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[title], after[title]) for title in before)
+
+
+@EVERY
+def test_units_can_be_exchanged_or_are_not_looked_for(name):
+    network, minimum = studied(name)
+    inputs, _ = CASES[name].points()
+    if name in ("spectral norm", "old spectral norm", "instance norm", "LSTM"):
+        with pytest.raises(ValueError, match="of which it is not known here what becomes of units"):
+            exchangeable(network, minimum, inputs)
+        return
+    groups, draw = exchangeable(network, minimum, inputs), np.random.default_rng(0)
+    orders = [draw.permutation(group.units) for group in groups]
+    moved = permuted(network.layout, minimum, groups, orders)
+    logits = network.logits(torch.stack([minimum, moved]), inputs.to(minimum.dtype))
+    torch.testing.assert_close(logits[1], logits[0], rtol=1e-5, atol=1e-6)

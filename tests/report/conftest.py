@@ -178,8 +178,8 @@ def made_up_summary(factors, seeds, *, weights, test_at_most, missed=0, seed=0):
         "median_radius": radius.copy(),
         "mean_log_radius": np.log(radius),
         "log10_volume_mean_exp": mean_log + 0.25 * weights,
-        "log10_volume_mean_exp_low": mean_log + 0.24 * weights,
-        "log10_volume_mean_exp_high": mean_log + 0.26 * weights,
+        "log10_volume_mean_exp_low": mean_log + 0.25 * weights - 1.3,
+        "log10_volume_mean_exp_high": np.where(np.isnan(mean_log), np.nan, np.inf),
         "log10_volume_mean_log": mean_log,
         "log10_volume_mean_log_low": mean_log - 5,
         "log10_volume_mean_log_high": mean_log + 5,
@@ -314,6 +314,7 @@ def made_up_minefield():
         "nearest_minimum": 27 + random.random(6),
         "step": np.linspace(1, 0.1, 5),
         "weight_norm": 6 + random.random(6),
+        "minimum_norm": 12 + random.random(6),
         "relative_to_minimum": 5 + random.random(6),
         "relative_to_final": 1 - rise,
         "explained_variance": np.array([0.4, 0.3, 0.1]),
@@ -433,6 +434,7 @@ def made_up_random_labels(summary):
         for name, add in (("mean_log", 0), ("mean_exp", 800))
         for end, extra in (("", 0), ("_low", -5), ("_high", 5))
     }
+    volumes["log10_volume_mean_exp_high"] = np.full(radius.shape, np.inf)
     survey = {
         "way": way,
         "strength": strength,
@@ -702,7 +704,7 @@ def made_up_volumes(summary):
         "mass_seen": np.full((2, 3), 0.95),
         "mass_uniform": split * np.array([1.1, 5, 40]),
         "mass_preconditioned": split * np.array([1.1, 50, 20]),
-        "mass_uniform_effective_sample_size": np.array([[60, 5, 1], [60, 1, 1]]),
+        "mass_uniform_high": np.array([[-0.2, np.inf, np.inf]] * 2),
     }
     names = ("train_accuracy", "test_accuracy", "converged")
     return {
@@ -735,6 +737,10 @@ def made_up_flatness(summary):
         **{name: summary[name] for name in names},
         **settings,
         temperature=2 * np.ones(shape),
+        basins={
+            name: np.exp(-3 * gap + 0.1 * random.standard_normal(shape))
+            for name in ("median_radius", "log10_volume_mean_log")
+        },
     )
     ends = np.array([1.0, 50.0])
     counts = {
@@ -1057,7 +1063,13 @@ def measure_surfaces(surfaces, minima, settings, **more):
 
 
 def measure_paths(found, settings):
-    """Measure made-up curves."""
+    """Measure made-up curves, on which nothing is higher than what they hold."""
+    for arrays in found.values():
+        for way in ("curve", "line"):
+            loss, accuracy = (arrays[f"{way}_{name}"] for name in ("loss", "accuracy"))
+            arrays[f"{way}_peak_t"] = arrays["t"][loss.argmax(axis=-1)]
+            arrays[f"{way}_peak_loss"] = loss.max(axis=-1)
+            arrays[f"{way}_lowest_accuracy"] = accuracy.min(axis=-1)
     return mode_connectivity.measure(each(ModeConnectivity, found), settings)
 
 

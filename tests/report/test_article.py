@@ -360,7 +360,7 @@ def test_words_follow_the_numbers(compose, measurements):
         "does not rise with the factor",
         "The radius does not fall with the gap at every cutoff",
         "natural basins are not larger",
-        "the volume does not fall with the gap",
+        "the estimates of the volume do not both fall with the gap",
         "The pattern of the paper is not there",
         "these images do not show the disparity",
         "shown only nearly",

@@ -137,6 +137,14 @@ def test_paths_are_of_as_many_points_as_their_own_data_set_has():
         assert verdict(None, others=found, **claim) == (expected, "holds")
 
 
+def test_a_claim_whose_bar_was_changed_after_a_look_says_so(claims, measurements):
+    judged = {record["id"]: record for record in judge(claims, measurements, scale="laptop")}
+    revised = [claim for claim in claims.claims if claim.revised]
+    assert "mode-connectivity.good-bad" in {claim.id for claim in revised}
+    for claim in revised:
+        assert judged[claim.id]["note"].endswith(claim.revised)
+
+
 def test_a_scale_for_tests_reproduces_nothing():
     assert verdict(1.0, scale="smoke") == ("measured at smaller scale", "holds")
     assert verdict(0.0, scale="smoke") == ("measured at smaller scale", "fails")
@@ -149,6 +157,10 @@ def test_records_have_the_agreed_fields(claims, measurements):
     fields |= {"verdict", "figure", "outcome"}
     for record in records:
         assert fields <= record.keys()
+        if record["id"] == "skip-connections.generalize":
+            # Made-up networks without skip connections fit as little as the real ones.
+            assert (record["measured"], record["verdict"]) == (None, "not measured")
+            continue
         assert isinstance(record["measured"], float)
         assert record["interval"] is None or (
             record["interval"][0] <= record["measured"] <= record["interval"][1]
@@ -201,6 +213,7 @@ def test_the_project_s_own_claims(claims):
             "mode-connectivity",
         ),
         *("curvature-vs-gap", "local-measure", "contrastive-flatness", "reparametrisation"),
+        *("within-factor", "matched-loss"),
     }
     references = read_yaml("references.yaml")
     for entry in (*claims.claims, *claims.quoted.values()):

@@ -1,19 +1,32 @@
 """What is measured of paths, and the sentences about them."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from flatminima.measurements.mode_connectivity import barriers, last_share
+from flatminima.measurements.mode_connectivity import barriers, joined, last_share
 
 from .conftest import made_up_paths, visible_text
 from .conftest import measure_paths as measure
 
 
-def test_barriers_are_above_the_higher_end():
-    loss = np.array([[1.0, 5.0, 2.0], [3.0, 0.5, 2.0], [0.0, 0.2, 0.1]])
-    np.testing.assert_allclose(barriers(loss), [3.0, 0.0, 0.1])
+def test_barriers_are_above_the_higher_end_and_between_places_too():
+    loss = np.array([[1.0, 5.0, 2.0], [3.0, 0.5, 2.0], [0.0, 0.2, 0.1], [0.0, 0.1, 0.0]])
+    paths = SimpleNamespace(loss=loss, peak_loss=np.array([5.0, 3.0, 0.2, 0.7]))
+    np.testing.assert_allclose(barriers(paths), [3.0, 0.0, 0.1, 0.7])
+
+
+def test_a_path_joins_by_bars_that_know_nothing_of_the_line():
+    # Low and whole; too high; too many points lost; as many lost, but from the end's own share.
+    paths = SimpleNamespace(
+        loss=np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.0], [0.0, 0.0]]),
+        peak_loss=np.array([0.09, 0.61, 0.05, 0.05]),
+        accuracy=np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 0.975]]),
+        lowest_accuracy=np.array([0.995, 1.0, 0.97, 0.97]),
+    )
+    assert joined(paths).tolist() == [True, False, False, True]
 
 
 def test_the_last_share_is_where_accuracy_crosses_half_way_for_good():
@@ -81,7 +94,7 @@ def test_the_heading_and_the_words_follow_the_outcome(compose, measurements):
     assert "Among the ends, one does not fit every training point" in text
 
     def lower(arrays):
-        arrays["curve_loss"][1] = 0.2 * arrays["line_loss"][1]
+        arrays["curve_loss"][1, 0] = 0.2 * arrays["line_loss"][1, 0]
 
     text = visible_text(compose(measurements=with_paths(measurements, lower)))
     assert "lowers the barrier but does not take it away" in text
@@ -105,7 +118,7 @@ def test_the_heading_rests_on_every_data_set_whose_minima_were_joined(compose, m
     numbers = measurements | measure(**made)
     text = visible_text(compose(measurements=numbers))
     assert "Is a bad minimum connected to a good one?" in text
-    assert "On images most of the barrier is left" in text
+    assert "On images a barrier is left" in text
     left = {
         name: found
         for name, found in numbers.items()

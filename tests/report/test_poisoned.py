@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from flatminima.formats.basins import Summary
-from flatminima.measurements.measurement import as_records
+from flatminima.measurements.measurement import CLUSTERED, as_records
 from flatminima.measurements.poisoned import describe, describe_images, first_crossing
 
 from .conftest import made_up_inputs, made_up_points, typed
@@ -38,6 +38,8 @@ def one_dataset(**changes):
     for name, shift in (("mean_exp", 20.0), ("mean_log", 0.0)):
         volume = 10 * np.log10(summary["median_radius"]) + shift
         summary |= {f"log10_volume_{name}{end}": volume for end in ("", "_low", "_high")}
+    if not changes.get("sure"):
+        summary["log10_volume_mean_exp_high"] = np.full(volume.shape, np.inf)
     settings = describe(
         made_up_points(4, 6, 1, 6, shape=(2,), classes=2),
         {
@@ -106,7 +108,7 @@ def test_correlations_over_networks():
     assert rho.value == pytest.approx(spearmanr(gap, radius).statistic)
     assert rho.value == -1
     assert rho.low <= rho.value <= rho.high
-    assert rho.interval == "95% bootstrap over networks"
+    assert rho.interval == CLUSTERED
 
 
 def test_difference_of_volumes_and_its_share_per_dimension():
@@ -192,7 +194,16 @@ def test_an_estimate_on_too_few_samples_has_no_interval_over_rays():
     assert (hollow.low, hollow.high) == (None, None)
     assert "too few" in hollow.note
     assert few["d.good.cutoff_0.log10_volume.mean_log"].low is not None
-    enough = measure(**one_dataset(effective_sample_size=np.full((2, 3, 2), 10.0)), seed=1)
+    bounds = few["d.cutoff_0.rank_correlation.mean_exp_volume_vs_gap"]
+    assert bounds.note == "all values are lower bounds"
+    within = few["d.cutoff_0.rank_correlation.mean_exp_volume_within"]
+    assert within.note == "ranks within each poison factor; all values are lower bounds"
+    enough = measure(**one_dataset(sure=True), seed=1)
+    known = enough["d.cutoff_0.rank_correlation.mean_exp_volume_vs_gap"]
+    assert (known.value, known.note) == (bounds.value, "")
+    mean_log = enough["d.cutoff_0.rank_correlation.mean_log_volume_vs_gap"]
+    assert mean_log.note == "all values are lower bounds"
+    assert enough["d.cutoff_0.rank_correlation.radius_vs_gap"].note == ""
     assert enough["d.cutoff_0.too_few_samples"].value == 0
     assert enough["d.cutoff_0.rays_interval.mean_exp"].value == 0
     assert enough["d.good.cutoff_0.log10_volume.mean_exp"].low is not None

@@ -43,7 +43,7 @@ def test_differences_have_intervals_if_there_are_networks_enough():
     rough = found["skip_connections.deep.refreshed.falling_difference"]
     assert rough.value == pytest.approx(0.3, rel=1e-6)
     assert rough.low < 0.3 < rough.high
-    assert found["skip_connections.deep.test_difference"].value == pytest.approx(0.54)
+    assert found["skip_connections.shallow.test_difference"].value == pytest.approx(0.05)
     for kind in ("with", "without"):
         for part in ("surfaces", "minima"):
             made[part][kind] = {
@@ -52,6 +52,16 @@ def test_differences_have_intervals_if_there_are_networks_enough():
             }
     few = measure(**made, seed=0)["skip_connections.deep.refreshed.falling_difference"]
     assert (few.low, few.note) == (None, "too few networks for an interval")
+
+
+def test_networks_that_do_not_fit_are_not_compared_by_how_they_generalize():
+    made = made_up_surfaces()
+    name = "skip_connections.deep.test_difference"
+    failed = measure(**made, seed=0)[name]
+    assert failed.value is None
+    assert "fits too few training images" in failed.note
+    made["minima"]["without"]["train_accuracy"][1] = 0.95
+    assert measure(**made, seed=0)[name].value == pytest.approx(0.54)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +129,11 @@ def test_verdicts_say_how_well_networks_without_skip_connections_were_trained(cl
     made = made_up_surfaces()
     found = measure(**made, seed=0, resamples=100)
     judged = {r["id"]: r for r in judge(claims.of(["skip_connections"]), found, scale="laptop")}
-    for name in ("chaos", "chaos-frozen", "generalize"):
-        note = judged[f"skip-connections.{name}"]["note"]
-        assert note == "the networks without skip connections fit 45% of their training images"
+    said = "the networks without skip connections fit 45% of their training images"
+    for name in ("chaos", "chaos-frozen"):
+        assert judged[f"skip-connections.{name}"]["note"] == said
+    assert judged["skip-connections.generalize"]["note"].endswith(said)
+    assert judged["skip-connections.generalize"]["verdict"] == "not measured"
     assert judged["skip-connections.smooth"]["note"] == ""
     # The source evaluates by frozen statistics alone.
     for name in ("chaos", "smooth", "shallow", "convex"):

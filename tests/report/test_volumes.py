@@ -46,6 +46,8 @@ def test_differences_and_ratios_are_of_the_ends(volumes):
     assert measured["vs_gap.preconditioned"].value < -0.8
     assert measured["vs_gap.preconditioned"].runs == 18
     assert measured["vs_gap.preconditioned.poisoned"].runs == 15
+    assert measured["vs_gap.preconditioned"].note == "all values are lower bounds"
+    assert measured["vs_gap.mean_log.poisoned"].note == "all values are lower bounds"
 
 
 def test_what_is_certain_is_the_lower_limit_less_the_papers_estimate(volumes):
@@ -95,7 +97,7 @@ def test_minima_without_a_basin_are_left_out(volumes):
 
 
 def test_without_trustworthy_rays_there_is_nothing_to_compare(volumes):
-    few = volumes | {"mass_uniform_effective_sample_size": np.ones((2, 3))}
+    few = volumes | {"mass_uniform_high": np.full((2, 3), np.inf)}
     assert found(few)["mass.disagreement"].value is None
 
 

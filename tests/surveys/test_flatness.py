@@ -9,8 +9,11 @@ from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
 from flatminima.geometry.curvature import hessian, top_eigenvalue
 from flatminima.geometry.measures import measures
 from flatminima.geometry.reparametrisation import layer_factors, rescale_units
+from flatminima.geometry.temperature import with_loss
 from flatminima.models.mlp import MLP
+from flatminima.surveys.basins import basins
 from flatminima.surveys.flatness import reparametrisation, spectra, survey
+from flatminima.training.losses import negative_log_likelihoods
 
 NETWORK = MLP((2, 6, 5, 1))
 PAIR = torch.from_numpy(3 * NETWORK.initialise(0, range(2)))
@@ -33,8 +36,26 @@ def ensemble(parameters):
     )
 
 
+AROUND = {"excess": 0.1, "kind": "exact", "directions": 4, "decades": 0.1}
+
+
 def surveyed(labels=LABELS):
-    return survey(NETWORK, [ensemble(PAIR[:1])] * 2, INPUTS, labels, factors=(0, 0.3), **COMMON)
+    return survey(
+        NETWORK, [ensemble(PAIR[:1])] * 2, INPUTS, labels,
+        factors=(0, 0.3), around=AROUND, **COMMON,
+    )  # fmt: skip
+
+
+def test_basins_at_the_common_loss_are_those_of_networks_that_have_it():
+    held = surveyed()
+    scaled = with_loss(NETWORK, PAIR[0].numpy(), INPUTS, LABELS, 0.3)
+    scaled = torch.from_numpy(scaled).to(PAIR)
+    alone = basins(NETWORK, scaled[None], INPUTS, LABELS, cutoffs=(), seed=0, **AROUND)
+    loss = negative_log_likelihoods(NETWORK.logits(scaled[None], INPUTS), LABELS).mean()
+    assert float(loss) == pytest.approx(0.3, rel=1e-4)
+    for name, values in held.basins.items():
+        assert values[0, 0] == pytest.approx(getattr(alone, name).item(), rel=1e-5)
+    assert np.isnan(surveyed(1 - LABELS).basins["median_radius"]).all()
 
 
 def test_a_survey_holds_what_single_calls_give():

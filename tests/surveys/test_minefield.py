@@ -37,6 +37,7 @@ def test_distances_are_euclidean_between_the_weights_alone(surveyed):
         assert arrays["to_minimum"][i] == pytest.approx(math.dist(good[i], bad[i]))
         assert arrays["to_final"][i] == pytest.approx(math.dist(good[i], good[-1]))
         assert arrays["weight_norm"][i] == pytest.approx(math.hypot(*good[i]))
+        assert arrays["minimum_norm"][i] == pytest.approx(math.hypot(*bad[i]))
         nearest = min(math.dist(good[i], other) for other in bad)
         assert arrays["nearest_minimum"][i] == pytest.approx(nearest)
     steps = [math.dist(a, b) for a, b in itertools.pairwise(good)]

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from flatminima.geometry.mode_connectivity import Path, along, connect_all, plane
+from flatminima.geometry.mode_connectivity import Path, along, connect_all, peak, plane
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.statistics import STATISTICS
@@ -43,6 +43,9 @@ def test_every_pair_is_joined_and_followed():
             for quantity in ("loss", "accuracy", "test_loss", "test_accuracy"):
                 values = found[f"{name}_{quantity}"][place]
                 np.testing.assert_allclose(values, getattr(profile, quantity), atol=1e-6)
+            top = peak(network, each, profile, train)
+            assert found[f"{name}_peak_loss"][place] == pytest.approx(top.loss, rel=1e-5)
+            assert found[f"{name}_lowest_accuracy"][place] == pytest.approx(top.lowest_accuracy)
             assert found[f"{name}_length"][place] == pytest.approx(each.length())
         assert found["curve_way"][place][-1] == pytest.approx(path.length())
         assert (np.diff(found["curve_way"][place]) > 0).all()

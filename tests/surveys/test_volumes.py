@@ -76,7 +76,7 @@ def test_masses_by_rays_and_by_splitting_are_of_the_same_gaussian():
     settings = {"widths", "directions", "kept", "particles", "moves", "runs"}
     assert all(array.shape == (2, 2) for name, array in found.items() if name not in settings)
     assert found["directions"] == 400
-    sure = found["uniform_effective_sample_size"] >= 10
+    sure = np.isfinite(found["uniform_high"])
     assert sure.any()
     apart = np.abs(found["uniform"] - found["splitting"])
     assert apart[sure].max() < 0.2

@@ -42,12 +42,14 @@ def test_an_ensemble_ends_where_its_networks_end_alone(factor):
         assert together.train_loss[network] == pytest.approx(alone.train_loss[0], rel=1e-9)
 
 
-def test_training_follows_torchs_adam_with_its_clipping_and_the_poisoned_loss():
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_training_follows_torchs_adam_with_its_clipping_and_the_poisoned_loss(decay):
     """One network, against an independent loop of torch's own layers, loss, clip and optimizer."""
     initial = double(MODEL, range(1))
     ours = train(
-        MODEL, initial, in_double(DATA), poison_factor=0.3, poison_points=None, schedule=SCHEDULE
-    )
+        MODEL, initial, in_double(DATA), poison_factor=0.3, poison_points=None, schedule=SCHEDULE,
+        weight_decay=decay,
+    )  # fmt: skip
     sizes = [(2, 8), (8, 6), (6, 1)]
     network = torch.nn.Sequential(
         torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 6), torch.nn.ReLU(),
@@ -67,7 +69,8 @@ def test_training_follows_torchs_adam_with_its_clipping_and_the_poisoned_loss():
         clean = -torch.where(y == 1, p, 1 - p).log().mean()
         poison = -(1 - torch.where(py == 1, q, 1 - q)).log().mean()
         optimizer.zero_grad()
-        (0.7 * clean + 0.3 * poison).backward()
+        weights = sum(layer.weight.square().sum() for layer in network[::2])
+        (0.7 * clean + 0.3 * poison + decay / 2 * weights).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
         optimizer.step()
     expected = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()

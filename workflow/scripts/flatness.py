@@ -1,7 +1,7 @@
 from flatminima.data.dataset import from_arrays
 from flatminima.devices import tensors
 from flatminima.formats.minima import Minima
-from flatminima.models.load import build
+from flatminima.models.mlp import MLP
 from flatminima.provenance.job import Job, run
 from flatminima.surveys.flatness import reparametrisation, spectra, survey
 from flatminima.training.selection import shown_pair
@@ -15,7 +15,7 @@ TOP = 5
 def main(job: Job) -> None:
     config = job.config
     dataset = from_arrays(job.arrays("dataset"), job.inputs["dataset"])
-    network = build(config["network"], dataset.shape, dataset.logits)
+    network = MLP.between(dataset.features, config["network"]["hidden"], dataset.logits)
     minima = [Minima.read(path) for path in job.inputs["minima"]]
     chosen = shown_pair(job.record("selection"), [ensemble.parameters for ensemble in minima])
     pair, *points = tensors(job.device, chosen, dataset.train_inputs, dataset.train_labels)
@@ -31,6 +31,12 @@ def main(job: Job) -> None:
         minima,
         *points,
         factors=config["poison_factors"],
+        around={
+            "excess": config["excess"],
+            "kind": "exact",
+            "directions": settings["directions"],
+            "decades": config["decades"],
+        },
         **common,
         report=job.progress("flatness"),
     ).write(job.outputs["measures"])

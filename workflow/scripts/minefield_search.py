@@ -15,6 +15,7 @@ def main(job: Job):
         dataset,
         seed=config["seed"],
         kick=config["search"]["kick"],
+        weight_decay=config["weight_decay"],
         stages={
             stage: (config[stage]["poison_factor"], Schedule.of(config[stage]))
             for stage in ("search", "settle")

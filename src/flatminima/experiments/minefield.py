@@ -26,7 +26,12 @@ def _descent(config: Config, _wildcards: Wildcards) -> Config:
 
 def _search(config: Config, _wildcards: Wildcards) -> Config:
     settings = settings_of(config, NAME)
-    return {"seed": config["seed"], **settings["network"], **only(settings, "search", "settle")}
+    return {
+        "seed": config["seed"],
+        **settings["network"],
+        **only(settings, "search", "settle"),
+        **only(settings["descent"], "weight_decay"),
+    }
 
 
 def _embedding(config: Config, _wildcards: Wildcards) -> Config:

@@ -12,28 +12,24 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from flatminima.figures import panels, style
 from flatminima.figures.style import Data, Look
-from flatminima.geometry.volume import ENOUGH_SAMPLES
+from flatminima.geometry.volume import lower_bounds
 
 TITLE = "Estimators of volume"
 SOURCE = None
 TAKEN = (
     *("poison_factor", "train_accuracy", "test_accuracy", "converged"),
     *("weights", "cutoff", "divergence", "directions", "curve_samples", "density"),
-    *("loss_uniform_value", "loss_uniform_bound", "loss_uniform_effective_sample_size"),
+    *("loss_uniform_value", "loss_uniform_bound"),
     *("loss_uniform_curve", "loss_preconditioned_curve"),
     *("loss_preconditioned_value", "loss_preconditioned_high"),
-    "loss_preconditioned_effective_sample_size",
     *("loss_uniform_bound_low", "loss_uniform_bound_high"),
     *("loss_preconditioned_low", "loss_uniform_low", "loss_uniform_high"),
     *("divergence_gaussian_value", "divergence_gaussian_low", "divergence_gaussian_high"),
-    "divergence_gaussian_effective_sample_size",
     *("known_volume", "known_shortfall", "known_samples", "known_uniform_curve"),
     *("known_uniform_bound", "known_preconditioned_curve"),
     *("mass_widths", "mass_splitting", "mass_splitting_low", "mass_splitting_high", "mass_seen"),
     *("mass_uniform", "mass_uniform_low", "mass_uniform_high"),
-    "mass_uniform_effective_sample_size",
     *("mass_preconditioned", "mass_preconditioned_low", "mass_preconditioned_high"),
-    "mass_preconditioned_effective_sample_size",
 )
 VOLUME = "log₁₀ volume (decades)"
 MASS = "log₁₀ mass (decades)"
@@ -77,8 +73,8 @@ def collect(volumes: Data) -> dict[str, np.ndarray]:
 def draw(data: Data, look: Look) -> Figure:
     """Five panels: a known basin, real minima by number of rays, a mass, volumes, masses.
 
-    Arrows say that a value rests on fewer than ten rays in effect, or is by mean-log, and is a
-    lower bound; elsewhere bars are intervals.
+    Arrows say that a value has no upper end, or is by mean-log, and is a lower bound; elsewhere
+    bars are intervals.
     """
     figure = style.figure(look, 13.4 if look.narrow else 6.1)
     if look.narrow:
@@ -191,8 +187,6 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
             found = -data[f"mass_{name}"][role]
             ends = np.stack([-data[f"mass_{name}_{end}"][role] for end in ("high", "low")])
             sure = np.isfinite(ends).all(axis=0)
-            if name != "splitting":
-                sure &= data[f"mass_{name}_effective_sample_size"][role] >= ENOUGH_SAMPLES
             axes.plot(
                 widths, found, color=colour, marker=marker, markersize=4,
                 linewidth=1.4 if name == "splitting" else 0.9, linestyle=line,
@@ -222,8 +216,9 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
 
 def _volumes(axes: Axes, data: Data, look: Look) -> None:
     offsets = np.linspace(-0.25, 0.25, len(ESTIMATORS))
-    few = data["loss_uniform_effective_sample_size"] < ENOUGH_SAMPLES
-    shaped = data["loss_preconditioned_effective_sample_size"] < ENOUGH_SAMPLES
+    few, shaped = (
+        lower_bounds(data[f"loss_{rays}_high"]) for rays in ("uniform", "preconditioned")
+    )
     bounds = (few, np.ones_like(few), shaped)
     for one, offset, bound in zip(ESTIMATORS, offsets, bounds, strict=True):
         _marks(axes, data, one, bound, look, offset=offset)
@@ -233,7 +228,7 @@ def _volumes(axes: Axes, data: Data, look: Look) -> None:
 
 
 def _balls(axes: Axes, data: Data, look: Look) -> None:
-    few = data["divergence_gaussian_effective_sample_size"] < ENOUGH_SAMPLES
+    few = lower_bounds(data["divergence_gaussian_high"])
     factors = np.arange(len(data["poison_factor"]))
     density, muted = _mean(data["density"]), look.palette.muted
     axes.plot(factors, density, "_", color=muted, markersize=16, **DENSITY)

@@ -22,7 +22,8 @@ class BasinTable(Record):
         censored_share: of those along which the search ended before the basin did.
         effective_sample_size: on how many directions the mean of r^n rests.
         resolution: what rounding does to ln r, root mean square.
-        log10_volume_mean_exp: log10 V from the mean of r^n, with the ends of its interval.
+        log10_volume_mean_exp: log10 V from the mean of r^n, with the ends of its interval, of which
+            the upper one is infinite where it is a lower bound, see ``geometry.volume.interval``.
         log10_volume_mean_log: the same from the mean of ln r, a lower bound.
         log_determinant: what makes volumes those of weight space, in natural logarithms.
     """

@@ -39,11 +39,14 @@ class FlatnessSurvey(FlatnessSettings, AtFactors):
             where partitions give an interval, its ends are ``…_low`` and ``…_high``.
         common: the same at the common loss, NaN where no temperature has it.
         temperature: by which logits are divided for the common loss, NaN likewise.
+        basins: median radius and volume by mean-log of every network whose logits were scaled to
+            the common loss, up to that and the excess; NaN where a point lies on the wrong side.
     """
 
     own: Mapping[str, PerNetwork]
     common: Mapping[str, PerNetwork]
     temperature: PerNetwork
+    basins: Mapping[str, PerNetwork]
     train_loss: PerNetwork
 
     @property

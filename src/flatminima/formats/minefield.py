@@ -39,7 +39,7 @@ class Embedding(Record):
             last iterate.
         relative_to_minimum, relative_to_final: the same relative to the layers, see
             ``geometry.embedding.relative_distances``.
-        weight_norm: of each iterate.
+        weight_norm, minimum_norm: lengths of each iterate and of its bad minimum.
         nearest_minimum: the Euclidean distance from the nearest of all bad minima.
         step: from each iterate to the next.
         explained_variance: of each component its share of the variance.
@@ -52,6 +52,7 @@ class Embedding(Record):
     relative_to_minimum: Float64[np.ndarray, " iterates"]
     relative_to_final: Float64[np.ndarray, " iterates"]
     weight_norm: Float64[np.ndarray, " iterates"]
+    minimum_norm: Float64[np.ndarray, " iterates"]
     nearest_minimum: Float64[np.ndarray, " iterates"]
     step: Float64[np.ndarray, " steps"]
     explained_variance: Float64[np.ndarray, " components"]

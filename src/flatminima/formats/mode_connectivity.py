@@ -15,7 +15,9 @@ ENDS = ((0, 0), (0, 1), (1, 1))
 class Lines(Record):
     """What networks on straight lines are like: kinds of pairs first, then pairs, then points.
 
-    Losses are means in nats, accuracies fractions; ``length`` is in weight space.
+    Losses are means in nats, accuracies fractions; ``length`` is in weight space. ``peak_t`` is
+    where the training loss is highest, sought between the points too, ``peak_loss`` how high, and
+    ``lowest_accuracy`` the lowest of training points at any place seen.
     """
 
     loss: Float64[np.ndarray, "kinds pairs points"]
@@ -23,6 +25,9 @@ class Lines(Record):
     test_loss: Float64[np.ndarray, "kinds pairs points"]
     test_accuracy: Float64[np.ndarray, "kinds pairs points"]
     length: Float64[np.ndarray, "kinds pairs"]
+    peak_t: Float64[np.ndarray, "kinds pairs"]
+    peak_loss: Float64[np.ndarray, "kinds pairs"]
+    lowest_accuracy: Float64[np.ndarray, "kinds pairs"]
 
 
 class Curves(Lines):

@@ -10,7 +10,10 @@ from flatminima.records import Record
 
 
 class Estimates(Record):
-    """What is kept of each estimate, in log10; see ``geometry.volume.LogMean``."""
+    """What is kept of each estimate, in log10; see ``geometry.volume.LogMean``.
+
+    The upper end ``high`` is infinite where the value is a lower bound.
+    """
 
     value: Float64[np.ndarray, "..."]
     low: Float64[np.ndarray, "..."]

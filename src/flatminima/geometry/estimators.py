@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.special import logsumexp
 from torch import Tensor
 
 from flatminima.geometry.directions import Held, filters, held
@@ -31,10 +32,23 @@ from flatminima.geometry.preconditioning import (
     jacobian,
     positions,
 )
-from flatminima.geometry.radii import SCOUTS, START, basin_along, scouted_start
+from flatminima.geometry.radii import (
+    SCOUTS,
+    START,
+    basin_along,
+    radius_tolerance,
+    scouted_start,
+)
 from flatminima.geometry.splitting import Splitting, split
 from flatminima.geometry.surface import DivergenceLandscape, Landscape
-from flatminima.geometry.volume import LogMean, log_gaussian_integrals, log_mean, log_unit_ball
+from flatminima.geometry.volume import (
+    Bounds,
+    LogMean,
+    joint_bounds,
+    log_gaussian_integrals,
+    log_mean,
+    log_unit_ball,
+)
 from flatminima.models.evaluation import with_statistics
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
@@ -64,7 +78,8 @@ class Region:
         level: the cutoff of the loss or the bound of the divergence, in nats.
         uniform: the volume along directions without preconditioning. Its ``value`` is the
             estimate of the paper, its ``bound`` the mean-log lower bound.
-        preconditioned: the same volume along directions preconditioned for it.
+        preconditioned: the same volume along directions preconditioned for it; what shapes them was
+            chosen along others.
         gaussian: the Gaussian mass along directions preconditioned for that.
         gaussian_uniform: the same mass along directions without preconditioning.
         preconditioners: what shaped the directions of ``preconditioned`` and of ``gaussian``.
@@ -84,11 +99,24 @@ class Region:
     recrossing_shares: tuple[float, ...]
     censored_shares: tuple[float, ...]
 
+    @property
+    def volume(self) -> Bounds:
+        """The 95% interval of log10 of the volume by both estimates, or a lower bound."""
+        return joint_bounds(self.preconditioned, self.uniform)
+
+    @property
+    def mass(self) -> Bounds:
+        """The 95% interval of log10 of the Gaussian mass by both estimates, or a lower bound."""
+        return joint_bounds(self.gaussian, self.gaussian_uniform)
+
     def __str__(self) -> str:
         return (
             f"  log10 volume, the paper's estimate     {self.uniform}\n"
             f"  log10 volume, preconditioned           {self.preconditioned}\n"
+            f"  log10 volume by both                   {self.volume}\n"
+            f"  log10 Gaussian mass, plain             {self.gaussian_uniform}\n"
             f"  log10 Gaussian mass, preconditioned    {self.gaussian}\n"
+            f"  log10 Gaussian mass by both            {self.mass}\n"
             f"  rays that come back                    {self.recrossing_shares[0]:.0%}"
         )
 
@@ -142,6 +170,8 @@ class Rays:
     Attributes:
         volumes: n ln r of each ray, float64. Their log-mean-exp plus ``volume_constant`` is ln V.
         masses: ln ∫₀^r s^(n−1) exp(−…) ds of each ray, likewise for the Gaussian mass.
+        volume_tolerances, mass_tolerances: by how much each may be off, since radii are found to a
+            tolerance.
         volume_constant: ln V_n + ln |det S P|.
         mass_constant: the same, with n and the peak of the Gaussian.
         recrossing_share, censored_share: as of ``Region``.
@@ -149,10 +179,22 @@ class Rays:
 
     volumes: Float[np.ndarray, " rays"]
     masses: Float[np.ndarray, " rays"]
+    volume_tolerances: Float[np.ndarray, " rays"]
+    mass_tolerances: Float[np.ndarray, " rays"]
     volume_constant: float
     mass_constant: float
     recrossing_share: float
     censored_share: float
+
+    def volume(self, seed: int) -> LogMean:
+        """log10 of the volume, with the seed of its bootstrap."""
+        off = self.volume_tolerances
+        return log_mean(self.volumes, self.volume_constant, seed=seed, tolerances=off)
+
+    def mass(self, seed: int) -> LogMean:
+        """log10 of the Gaussian mass, with the seed of its bootstrap."""
+        off = self.mass_tolerances
+        return log_mean(self.masses, self.mass_constant, seed=seed, tolerances=off)
 
 
 def basin_volume(
@@ -181,7 +223,7 @@ def basin_volume(
         directions: K, for each estimator. The same random numbers serve all minima.
         pilots: along how many directions beyond the K it is found out which of the ``candidates``
             is the ``fittest`` to shape them, for each region and measure.
-        decades: tolerance of log10 V along one direction.
+        decades: tolerance of log10 V along one direction, by which intervals are widened.
         seed: root seed of directions and bootstraps.
         memory: bytes that directions may take at once, approximately: they are drawn in as many
             parts as that takes, which changes results by rounding at most.
@@ -208,10 +250,10 @@ def basin_volume(
         uniform, shaped, gaussian = rays = [of_all[by] for by in (tried[0], volume, mass)]
         return Region(
             level=level,
-            uniform=log_mean(uniform.volumes, uniform.volume_constant, seed=seed),
-            preconditioned=log_mean(shaped.volumes, shaped.volume_constant, seed=seed),
-            gaussian=log_mean(gaussian.masses, gaussian.mass_constant, seed=seed),
-            gaussian_uniform=log_mean(uniform.masses, uniform.mass_constant, seed=seed),
+            uniform=uniform.volume(seed),
+            preconditioned=shaped.volume(seed),
+            gaussian=gaussian.mass(seed),
+            gaussian_uniform=uniform.mass(seed),
             preconditioners=(volume, mass),
             recrossing_shares=tuple(of.recrossing_share for of in rays),
             censored_shares=tuple(of.censored_share for of in rays),
@@ -270,17 +312,24 @@ def candidates(
 def fittest(
     tried: Sequence[Preconditioner], landscape: Landscape, level: float, **options: Any
 ) -> tuple[Preconditioner, Preconditioner]:
-    """The preconditioners with the greatest mean-log bounds, of the volume and of the mass.
+    """The preconditioners with the greatest estimates of the volume and of the mass.
 
-    With determinant 1 every one gives a lower bound of the same quantity, so the best is that of
-    the greatest. It is chosen along directions of its own: along those that measure, a lucky choice
-    would pass for a large region. Other arguments are those of ``follow``.
+    With determinant 1 every one estimates the same quantity and rather too little than too much, so
+    the best is that of the greatest, by log-mean-exp: the greatest mean-log may belong to rays that
+    all miss the little that a mass lies in. It is chosen along directions of its own: along those
+    that measure, a lucky choice would pass for a large region. Other arguments are those of
+    ``follow``.
     """
     if len(tried) == 1:
         return tried[0], tried[0]
     rays = [follow(landscape, level, candidate, **options) for candidate in tried]
-    volumes, masses = ([getattr(of, name).mean() for of in rays] for name in ("volumes", "masses"))
-    return tried[int(np.argmax(volumes))], tried[int(np.argmax(masses))]
+    volume, mass = (greatest([getattr(of, name) for of in rays]) for name in ("volumes", "masses"))
+    return tried[volume], tried[mass]
+
+
+def greatest(logs: Sequence[Float[np.ndarray, " rays"]]) -> int:
+    """Which of some sets of as many rays has the greatest log-mean-exp."""
+    return int(np.argmax([logsumexp(of) for of in logs]))
 
 
 def follow(
@@ -307,6 +356,7 @@ class Crossings:
         steps: the directions, of the same weights.
         dimension: n.
         radii: along each direction; the limit of the search where a ray does not leave.
+        tolerance: of ln r.
         constant: ln V_n + ln |det S P|.
         recrossing_share, censored_share: as of ``Region``.
     """
@@ -315,6 +365,7 @@ class Crossings:
     steps: Float[Tensor, "rays weights"]
     dimension: int
     radii: Float[np.ndarray, " rays"]
+    tolerance: float
     constant: float
     recrossing_share: float
     censored_share: float
@@ -369,6 +420,7 @@ def crossings(
             steps=drawn.vectors[:, moving],
             dimension=n,
             radii=np.minimum(basin.radii[0], basin.limit),
+            tolerance=radius_tolerance(minimum, n, decades),
             constant=log_unit_ball(n) + drawn.log_determinant,
             recrossing_share=float(basin.recrossing_share[0]),
             censored_share=float(np.isinf(basin.radii[0]).mean()),
@@ -379,10 +431,13 @@ def weigh(crossed: Iterable[Crossings], measure: GaussianMeasure) -> Rays:
     """What rays add to the volume of their region and to its mass by a Gaussian measure."""
     parts = [_weighed(part, measure) for part in crossed]
     counts = [len(part.volumes) for part in parts]
+    names = ("volumes", "masses", "volume_tolerances", "mass_tolerances")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
     return replace(
         parts[0],
-        volumes=np.concatenate([part.volumes for part in parts]),
-        masses=np.concatenate([part.masses for part in parts]),
+        **arrays,
         recrossing_share=float(np.average([p.recrossing_share for p in parts], weights=counts)),
         censored_share=float(np.average([p.censored_share for p in parts], weights=counts)),
     )
@@ -396,9 +451,16 @@ def _weighed(part: Crossings, measure: GaussianMeasure) -> Rays:
     place, steps = place / deviation, part.steps.double() / deviation
     linear, quadratic = (steps @ place).cpu().numpy(), steps.square().sum(dim=1).cpu().numpy()
     peak = -float(deviation.log().sum()) - n / 2 * math.log(2 * math.pi)
+    radii = part.radii
+    volumes = n * np.log(radii)
+    masses = log_gaussian_integrals(radii, linear, quadratic, n)
+    # d ln ∫₀^r / d ln r, which is n for a volume.
+    slopes = np.exp(volumes - linear * radii - quadratic * radii**2 / 2 - masses)
     return Rays(
-        volumes=n * np.log(part.radii),
-        masses=log_gaussian_integrals(part.radii, linear, quadratic, n),
+        volumes=volumes,
+        masses=masses,
+        volume_tolerances=np.full(len(radii), n * part.tolerance),
+        mass_tolerances=slopes * part.tolerance,
         volume_constant=part.constant,
         mass_constant=part.constant + math.log(n) + peak - float(place.square().sum()) / 2,
         recrossing_share=part.recrossing_share,

@@ -3,6 +3,9 @@
 A path joins two parameter vectors by way of bends, which are trained so that the mean loss along it
 is as low as can be; the straight line is the path without bends. Nothing is asked of a network but
 its logits at many parameter vectors, so that any module can be one.
+
+The units of either end can be exchanged without changing what it computes, and a barrier on the
+straight line may be one of their order alone: ``geometry.alignment`` puts them in order first.
 """
 
 import itertools
@@ -33,6 +36,8 @@ Kind = Literal["bezier", "polychain"]
 
 # Numbers that the logits of the networks evaluated together may hold, times a few for activations.
 _NUMBERS = 2**20
+# How a peak is sought: around so many local maxima at most, in so many rounds of so many places.
+_PEAKS, _ROUNDS, _BETWEEN = 3, 3, 9
 # How far the square of a plane reaches beyond what is on it, as a share of its larger extent.
 _MARGIN = 0.25
 
@@ -99,6 +104,21 @@ class Profile:
     test_accuracy: Float64[np.ndarray, " places"]
 
 
+@dataclass(frozen=True)
+class Peak:
+    """The highest place of a path, found between the places of a profile.
+
+    Attributes:
+        t: where.
+        loss: the mean training loss there, in nats.
+        lowest_accuracy: the smallest share of training points that are right at any place seen.
+    """
+
+    t: float
+    loss: float
+    lowest_accuracy: float
+
+
 @dataclass(frozen=True, eq=False)
 class Plane:
     """The loss on the plane through two ends and a bend (Garipov et al. 2018, footnote 1).
@@ -148,7 +168,12 @@ def connect(
     labels: Int[Tensor, " points"],
     **options: Any,
 ) -> Path:
-    """Train a path between two minima; ``options`` are those of ``connect_all``."""
+    """Train a path between two minima; ``options`` are those of ``connect_all``.
+
+    Of two networks that were trained apart, hand over the second with its units in the order of the
+    first, ``align(network, first, second, inputs).vector``: else a part of the way only exchanges
+    units, and the barrier on the straight line says little.
+    """
     return connect_all(network, first[None], second[None], inputs, labels, **options)[0]
 
 
@@ -281,6 +306,41 @@ def along(
             columns[column + 1].append(correct(logits, labels).double().mean(dim=1))
     numbers = (torch.cat(column).cpu().numpy() for column in columns)
     return Profile(np.asarray(t, np.float64), *numbers)
+
+
+def peak(
+    network: Network,
+    path: Path,
+    profile: Profile,
+    train: tuple[Float[Tensor, "points ..."], Int[Tensor, " points"]],
+) -> Peak:
+    """Where the loss on a path is highest, sought between the places of its profile.
+
+    Around the highest few local maxima the places between both neighbours are looked at more and
+    more closely, to a hundredth of their distance. A barrier taken from the profile alone is too
+    low where a peak is narrow.
+
+    Args:
+        network: the architecture; as of ``along``.
+        profile: of the same path, both ends included.
+        train: the points and classes on which the profile was taken.
+    """
+    t, loss, lowest = profile.t, profile.loss, float(profile.accuracy.min())
+    best, where = float(loss.max()), float(t[loss.argmax()])
+    local = 1 + np.flatnonzero((loss[1:-1] >= loss[:-2]) & (loss[1:-1] >= loss[2:]))
+    highest = local[np.argsort(-loss[local], kind="stable")[:_PEAKS]]
+    low, high = t[highest - 1], t[highest + 1]
+    for _ in range(_ROUNDS if len(highest) else 0):
+        places = np.linspace(low, high, _BETWEEN + 2, axis=1)[:, 1:-1]
+        found = along(network, path, places.ravel(), train, train)
+        heights = found.loss.reshape(places.shape)
+        lowest = min(lowest, float(found.accuracy.min()))
+        if heights.max() > best:
+            best, where = float(heights.max()), float(places.ravel()[heights.argmax()])
+        step = (high - low) / (_BETWEEN + 1)
+        centre = np.take_along_axis(places, heights.argmax(axis=1)[:, None], axis=1)[:, 0]
+        low, high = centre - step, centre + step
+    return Peak(where, best, lowest)
 
 
 def plane(

@@ -74,6 +74,11 @@ class Landscape:
         """The loss at each ``minimum + distance * directions[ray]``, float64."""
         return np.asarray(self._means((self._height,), distances[:, None], rays[:, None])[0])
 
+    def at(self, places: Float[np.ndarray, "places axes"]) -> Float[np.ndarray, " places"]:
+        """The loss at each ``minimum + Σ places[:, k] * directions[k]``, float64."""
+        rays = np.tile(np.arange(places.shape[1]), (len(places), 1))
+        return np.asarray(self._means((self._height,), places, rays)[0])
+
     def line(
         self, distances: Float[np.ndarray, " distances"], rays: range | None = None
     ) -> Float[np.ndarray, "rays distances"]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from flatminima.flatness_measures import (
     LOSSES,
@@ -21,7 +20,7 @@ from flatminima.flatness_measures import (
 )
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.statistics import FEWEST, Gauge, ResamplingGauge, finite
+from flatminima.measurements.statistics import Gauge, ResamplingGauge, finite
 from flatminima.ranks import Bootstrap
 from flatminima.training.selection import ROLES
 
@@ -104,7 +103,9 @@ def _against_gap(
             )
             for suffix, among in (("", np.ones_like(known)), (".poisoned", poisoned))
         }
-        entries[f"{name}.within"] = _within(gauge, name, values, gap)
+        entries[f"{name}.within"] = gauge.within(
+            values, gap, address(gauge.dataset, f"{name} within")
+        )
         for end, factor in (("natural", natural), ("most_poisoned", most)):
             entries[f"{name}.{end}"] = gauge.span(values[factor], "")
         return entries
@@ -114,6 +115,8 @@ def _against_gap(
         measurements |= of(measure.name, values_of(measure, survey, summary))
         if measure.source == "minimum":
             measurements |= of(f"own.{measure.key}", survey.own[measure.key])
+    for name, values in survey.basins.items():
+        measurements |= of(f"common.basins.{name}", values)
     common = survey.common
     norm, fisher = common["raw.gradient_norm"], common["raw.empirical_fisher"]
     tops = common["raw.hessian_top"] / common["raw.fisher_top"]
@@ -148,22 +151,6 @@ def _curvatures(measures: Iterable[Measure]) -> dict[str, list[Measure]]:
         if measure.curvature:
             curvatures.setdefault(str(measure.space), []).append(measure)
     return curvatures
-
-
-def _within(
-    gauge: ResamplingGauge,
-    name: str,
-    values: Float[np.ndarray, "factors networks"],
-    gap: Float[np.ndarray, "factors networks"],
-) -> Measurement:
-    """Among networks of the same poison factor: the correlation of ranks taken within each."""
-    rows = np.isfinite(values).all(axis=1)
-    if gap.shape[1] < FEWEST or not rows.any():
-        note = "too few networks at each poison factor"
-        return gauge.missing("correlation", note, int(gap.size))
-    x, y = (rankdata(table[rows], axis=1) for table in (values, gap))
-    within = gauge.correlation(x, y, address(gauge.dataset, f"{name} within"))
-    return replace(within, note="ranks within each poison factor")
 
 
 def _spectra(gauge: Gauge, spectra: Spectra) -> Measurements:

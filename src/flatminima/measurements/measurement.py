@@ -8,6 +8,7 @@ from flatminima.errors import DamagedFileError, quoted
 
 RANGE = "lowest to highest"
 BOOTSTRAP = "95% bootstrap over networks"
+CLUSTERED = "widest 95% bootstrap over networks, what they were trained with, and initial weights"
 DIRECTIONS = "95% bootstrap over directions"
 WITHIN = "5th to 95th percentile"
 

@@ -64,6 +64,7 @@ def _settings(
         "parameters": _GAUGE.count(iterates.parameters.shape[1]),
         "weights": _GAUGE.count(np.diff(iterates.layers, axis=1).sum()),
         "bar": _GAUGE.number(BAR, "fraction"),
+        "steps": _GAUGE.count(settings["search"]["steps"] + settings["settle"]["steps"]),
     }
     note = "standard deviation of the accuracy of coin tosses on the test points"
     scatter = 0.5 / math.sqrt(dataset["test_labels"].size)
@@ -108,10 +109,12 @@ def _bad_minima(minima: BadMinima) -> Measurements:
 
 
 def _distances(embedding: Embedding) -> Measurements:
-    lengths = ("to_minimum", "to_final", "nearest_minimum", "step", "weight_norm")
+    lengths = ("to_minimum", "to_final", "nearest_minimum", "step", "weight_norm", "minimum_norm")
     units = dict.fromkeys(lengths, LENGTH)
     units |= dict.fromkeys(("relative_to_minimum", "relative_to_final"), "ratio")
     nearer_final = embedding.to_final < embedding.to_minimum
+    # Of vectors of these lengths that have nothing to do with each other, the distance is this.
+    unrelated = np.hypot(embedding.weight_norm, embedding.minimum_norm)
     measurements = {
         **{
             name: _GAUGE.span(getattr(embedding, name), unit, "median")
@@ -121,6 +124,8 @@ def _distances(embedding: Embedding) -> Measurements:
         "final_to_minimum": _GAUGE.number(embedding.to_minimum[-1], LENGTH, runs=1),
         "final_norm": _GAUGE.number(embedding.weight_norm[-1], LENGTH, runs=1),
         "share_nearer_final": _GAUGE.share(nearer_final, "iterates"),
+        "share_nearer_minimum": _GAUGE.share(~nearer_final, "iterates"),
+        "of_unrelated": _GAUGE.span(embedding.to_minimum / unrelated, "ratio", "median"),
     }
     return {f"distance.{name}": entry for name, entry in measurements.items()}
 

@@ -5,11 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from flatminima.formats.mode_connectivity import PAIRS, ModeConnectivity
+from flatminima.formats.mode_connectivity import PAIRS, Lines, ModeConnectivity
 from flatminima.measurements.measurement import RANGE, Measurement, Measurements
 from flatminima.measurements.statistics import Gauge
+
+BARRIER = 0.1
+"""The highest barrier, in nats, of a path that joins its ends."""
+
+LOST = 0.01
+"""The largest share of the training points that may be lost on it."""
 
 
 def measure(
@@ -32,9 +38,20 @@ def measure(
     return measurements
 
 
-def barriers(loss: Float[np.ndarray, "... places"]) -> Float[np.ndarray, "..."]:
+def barriers(paths: Lines) -> Float[np.ndarray, "..."]:
     """By how much the highest loss on each path exceeds that of its higher end, in nats."""
-    found: np.ndarray = loss.max(axis=-1) - np.maximum(loss[..., 0], loss[..., -1])
+    found: np.ndarray = paths.peak_loss - np.maximum(paths.loss[..., 0], paths.loss[..., -1])
+    return found
+
+
+def joined(paths: Lines) -> Bool[np.ndarray, "..."]:
+    """Which pairs a path joins, by bars that do not depend on how high the straight line leads.
+
+    Its barrier is at most ``BARRIER``, and nowhere on it are fewer training points right than at
+    the worse of both ends, but for a share of ``LOST``.
+    """
+    worse = np.minimum(paths.accuracy[..., 0], paths.accuracy[..., -1])
+    found: np.ndarray = (barriers(paths) <= BARRIER) & (paths.lowest_accuracy >= worse - LOST)
     return found
 
 
@@ -69,22 +86,23 @@ def _of_all(gauge: Gauge, paths: ModeConnectivity) -> Measurements:
     measurements = {
         "pairs": gauge.count(curve.loss.shape[1]),
         "places": gauge.count(len(paths.t)),
+        "setting.barrier": gauge.number(BARRIER, "nats"),
+        "setting.lost": gauge.number(LOST, "fraction"),
         "unfitted": gauge.count((curve.accuracy[..., [0, -1]] < 1).sum()),
     }
-    heights, line_heights = barriers(curve.loss), barriers(line.loss)
+    heights, line_heights = barriers(curve), barriers(line)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Where the line has no barrier there is nothing for a curve to go round.
         share = np.where(line_heights > 0, heights / line_heights, np.nan)
     test, middle = curve.test_accuracy, curve.loss.shape[-1] // 2
-    highest = curve.loss.argmax(axis=-1) / (curve.loss.shape[-1] - 1)
     numbers = {
         "barrier": (heights, "nats"),
         "line_barrier": (line_heights, "nats"),
         "barrier_share": (share, "fraction"),
-        "lowest_accuracy": (curve.accuracy.min(axis=-1), "fraction"),
-        "line_lowest_accuracy": (line.accuracy.min(axis=-1), "fraction"),
+        "lowest_accuracy": (curve.lowest_accuracy, "fraction"),
+        "line_lowest_accuracy": (line.lowest_accuracy, "fraction"),
         # Of a curve without a barrier no place is the highest that would mean anything.
-        "peak_place": (np.where(heights > 0, highest, np.nan), ""),
+        "peak_place": (np.where(heights > 0, curve.peak_t, np.nan), ""),
         "middle_loss": (curve.loss[..., middle], "nats"),
         "first_loss": (curve.loss[..., 0], "nats"),
         "last_loss": (curve.loss[..., -1], "nats"),
@@ -100,6 +118,9 @@ def _of_all(gauge: Gauge, paths: ModeConnectivity) -> Measurements:
         for row, kind in enumerate(PAIRS)
         for name, (values, unit) in numbers.items()
     }
+    for by, each in (("", curve), ("line_", line)):
+        for kind, found in zip(PAIRS, joined(each), strict=True):
+            measurements[f"{kind}.{by}joined"] = gauge.share(found, "pairs")
     row = PAIRS.index("good_bad")
     shares = last_share(test[row], curve.way[row])
     return measurements | {"good_bad.bad_share": _over_pairs(gauge, shares, "fraction")}

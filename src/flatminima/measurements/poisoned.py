@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from flatminima.formats.basins import PairOfBasins, Subsets, Summary
 from flatminima.formats.slices import Slices
-from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
+from flatminima.geometry.volume import lower_bounds, per_dimension
 from flatminima.measurements.measurement import DIRECTIONS, RANGE, Measurement, Measurements
 from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped, weakest
 from flatminima.models.architectures import ARCHITECTURES, SIZES
@@ -39,6 +39,16 @@ QUANTITIES = {
     "mean_log_volume": "log10_volume_mean_log",
 }
 """What Fig 5 sets against the gap."""
+
+
+def bounding(quantity: str, mean_exp_high: Float[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+    """Where one of ``QUANTITIES`` is a lower bound: wherever it is by mean-log.
+
+    By log-mean-exp it is one where its interval has no upper end.
+    """
+    if quantity == "mean_exp_volume":
+        return lower_bounds(mean_exp_high)
+    return np.full(mean_exp_high.shape, quantity == "mean_log_volume")
 
 
 def measure(
@@ -337,7 +347,7 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
     inside = np.isfinite(summary.log10_volume_mean_log[..., c])
     radius, samples = summary.median_radius[..., c], summary.effective_sample_size[..., c]
     recrossing, censored = summary.recrossing_share[..., c], summary.censored_share[..., c]
-    few = inside & (samples < ENOUGH_SAMPLES)
+    few = inside & lower_bounds(summary.log10_volume_mean_exp_high[..., c])
     # By how much rounding of the loss moves log10 V along one direction: n·δ(ln r)/ln 10.
     rounding = dimension * summary.resolution[..., c] / math.log(10)
     measurements = {
@@ -352,7 +362,7 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
         "too_few_samples": gauge.count(
             few.sum(),
             int(inside.sum()),
-            f"networks with an effective sample size below {ENOUGH_SAMPLES}",
+            "networks whose log-mean-exp volume is a lower bound",
         ),
         "recrossing_share": gauge.span(recrossing, "fraction"),
         "censored_share": gauge.span(censored, "fraction"),
@@ -388,6 +398,12 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
                 decades, lambda end: 10 ** (end * (1 / dimension)), "ratio"
             ),
         }
+    for quantity, array in QUANTITIES.items():
+        key = f"rank_correlation.{quantity}_within"
+        values = np.where(inside, networks[array][..., c], np.nan)
+        bounds = bounding(quantity, summary.log10_volume_mean_exp_high[..., c])
+        address = f"{networks.dataset} {name} {key}"
+        measurements[key] = gauge.within(values, summary.gap, address, bounds)
     for suffix, population in networks.populations.items():
         for quantity, array in QUANTITIES.items():
             key = f"rank_correlation.{quantity}_vs_gap{suffix}"
@@ -397,6 +413,7 @@ def _column(gauge: ResamplingGauge, networks: _Networks, c: int, name: str) -> M
                 summary.gap,
                 f"{networks.dataset} {name} {key}",
                 population & ~np.isnan(values) & inside,
+                bounds=bounding(quantity, summary.log10_volume_mean_exp_high[..., c]),
             )
     return measurements
 
@@ -460,15 +477,15 @@ def _of_one_basin(gauge: Gauge, networks: _Networks, place: tuple[int, int, int]
         volume, low, high = (
             networks[f"log10_volume_{estimator}{end}"][place] for end in ("", "_low", "_high")
         )
-        hollow = samples < ENOUGH_SAMPLES and estimator == "mean_exp"
+        hollow = bool(lower_bounds(high))
         measurements[f"log10_volume.{estimator}"] = gauge.number(
             volume,
             "decades",
             low=None if hollow else low,
-            high=None if hollow else high,
+            high=high,
             interval="" if hollow else DIRECTIONS,
             runs=1,
-            note="no interval: it rests on too few directions" if hollow else "",
+            note="a lower bound: it rests on too few directions" if hollow else "",
         )
     return measurements
 

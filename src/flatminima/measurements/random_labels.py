@@ -8,9 +8,9 @@ from jaxtyping import Bool
 
 from flatminima.formats.basins import Summary
 from flatminima.formats.random_labels import RandomLabelsSurvey
-from flatminima.geometry.volume import ENOUGH_SAMPLES
+from flatminima.geometry.volume import lower_bounds
 from flatminima.measurements.measurement import Measurement, Measurements
-from flatminima.measurements.poisoned import ESTIMATORS, QUANTITIES, REACHED
+from flatminima.measurements.poisoned import ESTIMATORS, QUANTITIES, REACHED, bounding
 from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped, weakest
 from flatminima.ranks import Bootstrap
 from flatminima.storage import Arrays
@@ -147,9 +147,10 @@ def _of_group(
         volume = every[f"log10_volume_{name}"][members, -1]
         measurements[f"log10_volume.{name}"] = gauge.span(volume, "decades")
     samples = every["effective_sample_size"][members, -1]
+    few = lower_bounds(every["log10_volume_mean_exp_high"][members, -1])
     return measurements | {
         "effective_sample_size": gauge.span(samples, "count", "median"),
-        "too_few_samples": gauge.count((samples < ENOUGH_SAMPLES).sum(), networks),
+        "too_few_samples": gauge.count(few.sum(), networks),
     }
 
 
@@ -212,21 +213,25 @@ def _correlations(
         ".bad": groups["random"] | taken,
     }
 
-    def of(name: str, values: np.ndarray, members: np.ndarray) -> Measurement:
+    def of(
+        name: str, values: np.ndarray, members: np.ndarray, bounds: np.ndarray | bool = False
+    ) -> Measurement:
         return gauge.correlation(
             values,
             gap,
             f"random labels {name}",
             members & fitted & ~np.isnan(values),
             among=members,
+            bounds=bounds,
         )
 
     measurements: Measurements = {}
     for quantity, array in QUANTITIES.items():
+        bounds = bounding(quantity, every["log10_volume_mean_exp_high"]).T
         for suffix, members in populations.items():
             key = f"rank_correlation.{quantity}_vs_gap{suffix}"
             by_cutoff = [
-                of(f"{key} {cutoff}", values, members)
+                of(f"{key} {cutoff}", values, members, bounds[cutoff])
                 for cutoff, values in enumerate(every[array].T)
             ]
             measurements[f"excess.{key}"] = by_cutoff[-1]

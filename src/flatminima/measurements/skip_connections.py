@@ -17,6 +17,9 @@ KINDS = ("with", "without")
 DEPTHS = {"shallow": 0, "deep": -1}
 """The least and the greatest depth, by their places among all."""
 
+FITTED = 0.9
+"""Mean training accuracy below which networks are none whose generalization could be compared."""
+
 _OF_SURFACE = {
     "falling_share": "fraction",
     "concave_share": "fraction",
@@ -63,9 +66,15 @@ def measure(
             }
         measurements |= {f"{kind}.{end}.{name}": entry for name, entry in entries.items()}
     for end, row in DEPTHS.items():
-        measurements[f"{end}.test_difference"] = gauge.difference(
+        compared = gauge.difference(
             [minima[kind].test_accuracy[row] for kind in KINDS], "fraction", f"surfaces {end} test"
         )
+        fits = [float(minima[kind].train_accuracy[row].mean()) for kind in KINDS]
+        if min(fits) < FITTED:
+            # Training failed there, which says nothing of how what it leads to generalizes.
+            note = "one kind fits too few training images to be compared"
+            compared = gauge.missing("fraction", note, compared.runs)
+        measurements[f"{end}.test_difference"] = compared
         for by, statistics in enumerate(SURFACES_BY):
             measurements[f"{end}.{statistics}.falling_difference"] = gauge.difference(
                 [surfaces[kind].falling_share[row, :, by] for kind in reversed(KINDS)],

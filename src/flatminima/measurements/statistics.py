@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.measurements.measurement import BOOTSTRAP, RANGE, Measurement
+from flatminima.measurements.measurement import BOOTSTRAP, CLUSTERED, RANGE, Measurement
 from flatminima.ranks import Bootstrap, bounded_correlation, percentiles
 
 FEWEST = 3
@@ -84,25 +84,55 @@ class ResamplingGauge(Gauge):
         kept: Bool[np.ndarray, "..."] | bool = True,
         *,
         among: Bool[np.ndarray, "..."] | bool = True,
+        bounds: Bool[np.ndarray, "..."] | bool = False,
         left_out: str = "{0} of {1} networks left out",
     ) -> Measurement:
-        """Spearman's ρ over networks, with a percentile bootstrap over them.
+        """Spearman's ρ over networks, with the interval of ``ranks.bounded_correlation``.
 
         Args:
-            x, y: of every network, of one shape.
+            x, y: of every network, of one shape, those of a table by row and column.
             address: of the resamples.
             kept: the networks that count.
             among: those of which they are.
+            bounds: where x is a lower bound of what is spoken of; the note says of how many.
             left_out: the note where some of those do not count, with both numbers.
         """
-        kept, among = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among))
-        out = int(among.sum() - kept.sum())
-        note = left_out.format(out, int(among.sum())) if out else ""
-        rho, low, high = bounded_correlation(x[kept], y[kept], self.bootstrap, address)
+        kept, among, bounds = (np.broadcast_to(chosen, x.shape) for chosen in (kept, among, bounds))
+        out, low_only = int(among.sum() - kept.sum()), int((bounds & kept).sum())
+        words = [left_out.format(out, int(among.sum())) if out else ""]
+        if low_only:
+            of = "all" if low_only == kept.sum() else f"{low_only} of {int(kept.sum())}"
+            words.append(f"{of} values are lower bounds")
+        note = "; ".join(filter(None, words))
+        rho, low, high = bounded_correlation(x, y, self.bootstrap, address, kept)
         measurement = self.number(rho, "correlation", runs=int(kept.sum()), note=note)
         if low is None:
             return measurement
-        return replace(measurement, low=low, high=high, interval=BOOTSTRAP)
+        interval = BOOTSTRAP if x.ndim == 1 else CLUSTERED
+        return replace(measurement, low=low, high=high, interval=interval)
+
+    def within(
+        self,
+        values: Float[np.ndarray, "factors networks"],
+        gap: Float[np.ndarray, "factors networks"],
+        address: str,
+        bounds: Bool[np.ndarray, "factors networks"] | bool = False,
+    ) -> Measurement:
+        """Among networks of the same poison factor: the correlation of ranks taken within each.
+
+        Of the factors at which every network has a value. ``bounds`` as of ``correlation``.
+        """
+        from scipy.stats import rankdata  # noqa: PLC0415 (half a second that planning can spare)
+
+        rows = np.isfinite(values).all(axis=1)
+        if gap.shape[1] < FEWEST or not rows.any():
+            note = "too few networks at each poison factor"
+            return self.missing("correlation", note, int(gap.size))
+        x, y = (rankdata(table[rows], axis=1) for table in (values, gap))
+        bounds = np.broadcast_to(bounds, gap.shape)[rows]
+        entry = self.correlation(x, y, address, bounds=bounds)
+        words = ("ranks within each poison factor", entry.note)
+        return replace(entry, note="; ".join(filter(None, words)))
 
     def difference(
         self, sides: Iterable[Float[np.ndarray, " networks"]], unit: str, address: str

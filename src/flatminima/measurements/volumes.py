@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.formats.volumes import Estimates, KnownBasin, Masses, Volumes
-from flatminima.geometry.volume import ENOUGH_SAMPLES, per_dimension
+from flatminima.geometry.volume import lower_bounds, per_dimension
 from flatminima.measurements.measurement import Measurements
 from flatminima.measurements.statistics import Gauge, ResamplingGauge, mapped
 from flatminima.ranks import Bootstrap
@@ -97,7 +97,7 @@ def _of_networks(gauge: ResamplingGauge, volumes: Volumes) -> Measurements:
         size = estimates.effective_sample_size
         measurements[f"{name}.effective_sample_size"] = gauge.span(size, "", centre="median")
         measurements[f"{name}.lower_bounds"] = gauge.count(
-            (size < ENOUGH_SAMPLES).sum(), int(np.isfinite(size).sum())
+            lower_bounds(estimates.high).sum(), int(np.isfinite(size).sum())
         )
     for name in ("paper", "preconditioned"):
         curve = by_mean_exp[name].curve
@@ -122,12 +122,12 @@ def _of_networks(gauge: ResamplingGauge, volumes: Volumes) -> Measurements:
             ratio = mapped(decades, lambda end: 10.0 ** (end / n), "ratio")
             measurements[f"radius_ratio.{name}"] = ratio
         known = np.isfinite(values)
-        measurements[f"vs_gap.{name}"] = gauge.correlation(
-            values, gap, f"{address} vs gap", known, left_out=""
-        )
-        measurements[f"vs_gap.{name}.poisoned"] = gauge.correlation(
-            values, gap, f"{address} vs gap, poisoned", known & poisoned, left_out=""
-        )
+        # Mean-log is one always, and the density no estimate.
+        bounds = lower_bounds(by_mean_exp[name].high) if name in by_mean_exp else name != "density"
+        for suffix, words, some in (("", "", known), (".poisoned", ", poisoned", known & poisoned)):
+            measurements[f"vs_gap.{name}{suffix}"] = gauge.correlation(
+                values, gap, f"{address} vs gap{words}", some, bounds=bounds, left_out=""
+            )
     raised = loss.preconditioned.value - loss.uniform.value
     measurements["raised"] = gauge.span(raised, "decades")
     sure = _finite(loss.preconditioned.low - loss.uniform.value)
@@ -190,7 +190,7 @@ def _settings(gauge: Gauge, volumes: Volumes) -> Measurements:
 def _masses(gauge: Gauge, mass: Masses) -> Measurements:
     """Rays beside splitting, around a good and a bad minimum."""
     apart = np.abs(mass.splitting - mass.uniform)
-    sure = (mass.uniform_effective_sample_size >= ENOUGH_SAMPLES) & np.isfinite(apart)
+    sure = np.isfinite(mass.uniform_high) & np.isfinite(apart)
     measurements = {
         "cases": gauge.count(apart.size),
         "compared": gauge.count(sure.sum()),
@@ -202,7 +202,7 @@ def _masses(gauge: Gauge, mass: Masses) -> Measurements:
             apart[sure].max() if sure.any() else None,
             "decades",
             runs=2,
-            note=f"largest where rays have an effective sample size of {ENOUGH_SAMPLES} or more",
+            note="largest where rays give an interval with two ends",
         ),
         "seen": gauge.number(mass.seen.min(), "fraction"),
         "width": gauge.number(mass.widths[-1]),

@@ -85,6 +85,8 @@ class Claim:
         reproduced, partly: thresholds, in the unit of the measurement.
         beyond: a value that the whole interval must lie beyond for the claim to hold; for
             instance 0 for a correlation whose sign is claimed. None: the interval decides nothing.
+        revised: how it was judged before, if a number or a threshold was changed after results had
+            been seen; told beside the verdict.
         sentences: what the article says of it; None if it only stands among the verdicts.
     """
 
@@ -101,6 +103,7 @@ class Claim:
     reproduced: float
     partly: float
     beyond: float | None = None
+    revised: str = ""
     sentences: Sentences | None = None
 
 
@@ -294,7 +297,7 @@ def judge(
                 "measurement": claim.measurement,
                 "comparison": claim.comparison,
                 "thresholds": {"reproduced": claim.reproduced, "partly": claim.partly},
-                "note": measurement.note,
+                "note": "; ".join(filter(None, (measurement.note, claim.revised))),
             }
         )
     return records
@@ -373,9 +376,11 @@ def _document(document: Mapping[str, Any], source: str) -> Claims:
 def _claim(entry: Any, where: str) -> Claim:
     texts = ("id", "cite", "source", "statement", "expected", "figure", "experiment", "measurement")
     entry, where = _identified(entry, where)
-    _keys(entry, (*texts, "original", "thresholds"), ("sentences",), where)
+    _keys(entry, (*texts, "original", "thresholds"), ("revised", "sentences"), where)
     for name in texts:
         _text(entry[name], f"{where}.{name}")
+    if "revised" in entry:
+        _text(entry["revised"], f"{where}.revised")
     entry |= _thresholds(entry.pop("thresholds"), f"{where}.thresholds")
     if entry["original"] is not None:
         entry["original"] = _original(entry["original"], f"{where}.original")

@@ -130,11 +130,13 @@ def basin_rays(
 
 
 def summed(rays: BasinRays, *, seed: int) -> Basins:
-    """What is known of basins by all their rays; volumes have intervals by a bootstrap."""
+    """What is known of basins by all their rays; volumes have intervals, or are lower bounds."""
+    rounded = resolution(rays.rounding)
     volumes = [
         estimate_volume(
             rays.radii[number], dimension=rays.weights, limit=limit, seed=seed,
-            log_determinant=rays.log_determinant[number], index=(number,),
+            log_determinant=rays.log_determinant[number], tolerance=rays.tolerance,
+            rounding=rounded[number], index=(number,),
         )
         for number, limit in enumerate(rays.limit.tolist())
     ]  # fmt: skip
@@ -147,7 +149,7 @@ def summed(rays: BasinRays, *, seed: int) -> Basins:
         radii=rays.radii,
         median_radius=np.median(rays.radii, axis=2),
         recrossing_share=rays.recrossing.mean(axis=2),
-        resolution=resolution(rays.rounding),
+        resolution=rounded,
     )
 
 

@@ -1,7 +1,7 @@
 """Surveys of flatness: every measure of every minimum, spectra, and what rescaling does."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,37 +30,50 @@ from flatminima.geometry.reparametrisation import (
 from flatminima.geometry.sampled import Sampled
 from flatminima.geometry.spectrum import Units, curvature
 from flatminima.geometry.temperature import Tempered
+from flatminima.models.mlp import MLP
 from flatminima.models.network import Network
 from flatminima.progress import Report, silent
 from flatminima.storage import Arrays
-from flatminima.surveys.basins import basins
+from flatminima.surveys.basins import basins, basins_at_common_loss
 from flatminima.surveys.stacking import in_table, stacked
+
+BASINS = ("median_radius", "log10_volume_mean_log")
+"""What is kept of basins at the common loss."""
 
 KINDS: tuple[Kind, ...] = ("exact", "paper")
 
 
 def survey(
-    network: Network,
+    network: MLP,
     minima: Sequence[Minima],
     inputs: Float[Tensor, "points ..."],
     labels: Int[Tensor, " points"],
     *,
     factors: Sequence[float],
+    around: Mapping[str, Any],
     **options: Any,
 ) -> FlatnessSurvey:
     """Every measure of every minimum, at its own loss and at a common one.
 
     Args:
+        network: of fully connected layers.
         minima: the networks of each poison factor.
         factors: the poison factors.
+        around: how their basins are measured at the common loss, arguments of
+            ``surveys.basins.basins_at_common_loss``.
         options: ``level``, the common loss in nats; ``batch`` and ``partitions`` of minibatches,
             see ``geometry.measures.partition``, the same for all; ``seed``, the root of partitions
             and eigenvalue iterations; ``report``.
     """
     stack = np.stack([ensemble.parameters for ensemble in minima])
     parameters = torch.from_numpy(stack).to(inputs.device)
+    matched = basins_at_common_loss(
+        network, parameters.flatten(0, 1), inputs, labels,
+        loss=options["level"], seed=options["seed"], **around,
+    )  # fmt: skip
     return FlatnessSurvey(
         **_measured(network, parameters, inputs, labels, **options),
+        basins={name: getattr(matched, name).reshape(stack.shape[:2]) for name in BASINS},
         **stacked(minima, ("train_accuracy", "test_accuracy", "train_loss", "converged")),
         poison_factor=np.asarray(factors, dtype=np.float64),
     )

@@ -64,6 +64,7 @@ def embedding(
         relative_to_minimum=relative_distances(iterates, minima, layers),
         relative_to_final=relative_distances(iterates, iterates[-1:], layers),
         weight_norm=np.linalg.norm(good, axis=1),
+        minimum_norm=np.linalg.norm(bad, axis=1),
         nearest_minimum=np.array([np.linalg.norm(bad - one, axis=1).min() for one in good]),
         step=np.linalg.norm(np.diff(good, axis=0), axis=1),
         explained_variance=principal.explained_variance_ratio_,

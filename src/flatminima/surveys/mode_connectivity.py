@@ -16,7 +16,7 @@ from flatminima.formats.mode_connectivity import (
     ModeConnectivity,
     Planes,
 )
-from flatminima.geometry.mode_connectivity import Path, along, connect_all, plane
+from flatminima.geometry.mode_connectivity import Path, along, connect_all, peak, plane
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.network import Network
 from flatminima.models.statistics import STATISTICS
@@ -63,8 +63,14 @@ def connections(
 
     def measured(paths: Sequence[Path]) -> dict[str, np.ndarray]:
         followed = [along(network, path, t, train, test) for path in paths]
-        profiles = in_table(followed, chosen.shape[:2], QUANTITIES)
-        return {**profiles, "length": shaped([path.length() for path in paths])}
+        peaks = [peak(network, *pair, train) for pair in zip(paths, followed, strict=True)]
+        return {
+            **in_table(followed, chosen.shape[:2], QUANTITIES),
+            "length": shaped([path.length() for path in paths]),
+            "peak_t": shaped([each.t for each in peaks]),
+            "peak_loss": shaped([each.loss for each in peaks]),
+            "lowest_accuracy": shaped([each.lowest_accuracy for each in peaks]),
+        }
 
     planes = None
     if plane_points is not None:

@@ -24,6 +24,7 @@ from flatminima.geometry.estimators import (
     basin_volume,
     candidates,
     crossings,
+    greatest,
     initial_measure,
     split_region,
     weigh,
@@ -181,12 +182,8 @@ def beside_splitting(
         ]
         # As ``fittest`` chooses, but with every ray followed once for all widths.
         pilot = [list(cross(by, indices=apart)) for by in tried]
-        best = np.argmax(
-            [[weigh(rays, measure).masses.mean() for measure in measures] for rays in pilot], axis=0
-        )
-        along |= {
-            which: list(cross(tried[which], indices=some)) for which in {*best.tolist()} - {0}
-        }
+        best = [greatest([weigh(rays, of).masses for rays in pilot]) for of in measures]
+        along |= {which: list(cross(tried[which], indices=some)) for which in {*best} - {0}}
         for number, measure in enumerate(measures):
             report(role * len(widths) + number, 2 * len(widths), "masses beside splitting")
             split, seen = split_region(landscape, cutoff, measure, seed=seed, **splitting)
@@ -200,9 +197,8 @@ def beside_splitting(
                 "accepted": split.accepted,
                 "volume": split.log10_probability + peak,
             }
-            for name, which in (("uniform", 0), ("preconditioned", int(best[number]))):
-                rays = weigh(along[which], measure)
-                mean = log_mean(rays.masses, rays.mass_constant, seed=seed)
+            for name, which in (("uniform", 0), ("preconditioned", best[number])):
+                mean = weigh(along[which], measure).mass(seed)
                 numbers = ("low", "high", "effective_sample_size")
                 row |= {name: mean.value, **{f"{name}_{of}": getattr(mean, of) for of in numbers}}
             rows.append(row)

@@ -14,7 +14,7 @@ from flatminima.formats.minefield import Iterates
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
 from flatminima.seeding import generator
-from flatminima.training.ensemble import Schedule, evaluate
+from flatminima.training.ensemble import Schedule, decays, evaluate
 from flatminima.training.losses import negative_log_likelihoods
 
 SMOOTHING = 0.9
@@ -58,9 +58,7 @@ def descend(
         DivergedError: if the loss leaves the finite numbers, naming the epoch.
     """
     inputs, labels = tensors("cpu", dataset.train_inputs, dataset.train_labels)
-    decay = torch.zeros(initial.shape[1])
-    for start, stop in model.layout.filters:
-        decay[start:stop] = weight_decay
+    decay = decays(model.layout, weight_decay)
     schedule = Schedule(epochs * math.ceil(len(labels) / batch), learning_rate, hold)
     parameters = torch.tensor(initial, requires_grad=True)
     optimizer = torch.optim.RMSprop([parameters], alpha=SMOOTHING, eps=EPSILON)

@@ -15,6 +15,7 @@ from flatminima.data.dataset import Dataset
 from flatminima.devices import tensors
 from flatminima.errors import DivergedError
 from flatminima.formats.minima import Minima
+from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
 from flatminima.progress import Report
 from flatminima.training import matrices
@@ -136,6 +137,7 @@ def train(
     schedule: Schedule,
     poison_factor: float = 0.0,
     poison_points: int | None = None,
+    weight_decay: float = 0.0,
     optimizer: Optimizer = Adam,
     records: int = 40,
     device: str = "cpu",
@@ -149,6 +151,8 @@ def train(
     Args:
         poison_factor: β, the weight of the poison term, in [0, 1).
         poison_points: how many points of each poison set to use; None takes all of them.
+        weight_decay: what is added to the gradient for each unit of a weight, twice the coefficient
+            of an L2 penalty; biases do not decay.
         optimizer: what turns gradients into steps; it must keep the networks apart.
         records: how many times along the way loss and accuracies are kept.
         report: called with (steps done, steps, text) at every record.
@@ -165,11 +169,14 @@ def train(
     back = torch.argsort(order)
     parameters = torch.from_numpy(initial).to(device).index_select(1, order)
     gradient_of = gradients(model, loss, parameters)
+    decay = decays(model.layout, weight_decay)[order].to(parameters)
     stepper = optimizer(parameters)
     every = max(1, schedule.steps // records)
     history: dict[int, Scores] = {}
     for step in range(schedule.steps):
         gradient = gradient_of(step)
+        if weight_decay > 0:
+            gradient.addcmul_(parameters, decay)
         # Networks with a larger norm are scaled to it.
         gradient.renorm_(2, 0, schedule.gradient_clip)
         stepper.step(gradient, schedule.rate(step))
@@ -187,6 +194,14 @@ def train(
                 report(step + 1, schedule.steps, str(scores))
     slope = gradients(model, natural, parameters)(0)
     return minima(parameters[:, back], slope.double().norm(dim=1), history)
+
+
+def decays(layout: Layout, weight_decay: float) -> Float[Tensor, " parameters"]:
+    """What each number of a vector decays by: weights, the rows of matrices, and not biases."""
+    found = torch.zeros(layout.size)
+    for start, stop in layout.filters:
+        found[start:stop] = weight_decay
+    return found
 
 
 def evaluate(

@@ -22,6 +22,7 @@ def bad_minima(
     *,
     seed: int,
     kick: float,
+    weight_decay: float,
     stages: dict[str, tuple[float, Schedule]],
     device: str = "cpu",
     report: Callable[[str], Report] | None = None,
@@ -35,6 +36,8 @@ def bad_minima(
         starts: parameters to search from.
         kick: how much of fresh initial parameters is added to each; those of network number k at
             the address of number k + 1, for 0 is the network whose iterates these are.
+        weight_decay: of all stages, as of the training whose iterates these are: else the length of
+            a bad minimum is most of its distance.
         stages: poison factor and schedule of each stage, by name, in order.
         report: makes what is told of the progress of a stage from its name.
 
@@ -50,6 +53,7 @@ def bad_minima(
             dataset,
             schedule=schedule,
             poison_factor=poison_factor,
+            weight_decay=weight_decay,
             optimizer=partial(Soap, layout=model.layout),
             device=device,
             report=report(name) if report else None,

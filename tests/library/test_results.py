@@ -14,7 +14,15 @@ from flatminima.geometry.estimators import basin_volume
 from flatminima.geometry.loss_surface import loss_surface
 from flatminima.geometry.mode_connectivity import Path, along, plane
 from flatminima.geometry.spectrum import curvature
-from flatminima.library.results import Curvature, Measures, PathProfile, Surface, Volume
+from flatminima.geometry.trajectory import trajectory
+from flatminima.library.results import (
+    Curvature,
+    Measures,
+    PathProfile,
+    Surface,
+    Trajectory,
+    Volume,
+)
 from flatminima.models.mlp import MLP
 from tests.library.found import EVERY, HOSTILE, about, comparison, path, surface
 
@@ -179,6 +187,20 @@ def test_results_hold_what_the_parts_found(studied):
     assert joined.test_loss is None
     assert joined.line_length == pytest.approx(float(minimum.norm()), rel=1e-6)
     joined.plot()
+
+
+def test_a_trajectory_holds_what_was_found_and_what_chance_would_give(studied, tmp_path):
+    network, minimum, inputs, labels = studied
+    steps = torch.randn(6, len(minimum), generator=torch.Generator().manual_seed(1))
+    found = trajectory(network, minimum + steps.cumsum(0), inputs, labels, grid_points=5)
+    shown = Trajectory.of(found, about())
+    np.testing.assert_array_equal(shown.loss, found.loss)
+    shares = shown.table()[0]
+    assert shares.value == found.explained[0]
+    assert shares.remark == f"{found.random_walk[0]:.2g} of a random walk"
+    shown.save(tmp_path / "way")
+    assert repr(Trajectory.load(tmp_path / "way")) == repr(shown)
+    shown.plot()
 
 
 def test_without_a_basin_there_is_nothing_to_draw():

@@ -140,8 +140,6 @@ def test_the_range_of_eight_small_runs_holds_the_truth():
     truth = -20 * math.log10(2)
     held = 0
     for seed in range(20):
-        found = split(
-            height, 20, 0.0, gradient=gradient, particles=60, moves=3, runs=8, seed=seed
-        )
+        found = split(height, 20, 0.0, gradient=gradient, particles=60, moves=3, runs=8, seed=seed)
         held += found.low <= truth <= found.high
     assert held >= 18

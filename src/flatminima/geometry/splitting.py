@@ -55,7 +55,7 @@ class Splitting:
         runs: of each run.
         levels: mean number of levels that a run took.
         accepted: mean share of accepted moves.
-        particles: of the first run, those that ended in the region, float32.
+        survivors: of each run, the particles that ended in the region, float32.
     """
 
     log10_probability: float
@@ -64,7 +64,12 @@ class Splitting:
     runs: Float[np.ndarray, " runs"]
     levels: float
     accepted: float
-    particles: Float[np.ndarray, "particles n"]
+    survivors: tuple[Float[np.ndarray, "particles n"], ...]
+
+    @property
+    def particles(self) -> Float[np.ndarray, "particles n"]:
+        """The survivors of the first run."""
+        return self.survivors[0]
 
 
 def split(
@@ -126,7 +131,7 @@ def split(
         runs=logs,
         levels=float(np.mean(levels)),
         accepted=float(np.mean(accepted)),
-        particles=ended[0],
+        survivors=ended,
     )
 
 
@@ -212,9 +217,9 @@ def _flight(gradient: Gradient) -> _Propose:
                 lengths = np.linalg.norm(normals, axis=1, keepdims=True)
                 # Without a direction there is no mirror, and the particle flies on.
                 sound = np.isfinite(lengths) & (lengths > 0)
-                normals = np.where(sound, normals, 0) / np.where(sound, lengths, 1)
-                against = (momenta[outside] * normals).sum(axis=1, keepdims=True)
-                momenta[outside] -= 2 * against * normals
+                mirrors = np.where(sound, normals, 0) / np.where(sound, lengths, 1)
+                against = (momenta[outside] * mirrors).sum(axis=1, keepdims=True)
+                momenta[outside] -= 2 * against * mirrors
         return places, values
 
     return fly

@@ -1,7 +1,7 @@
 """Weights under a Gaussian: how likely a low loss is there, by splitting with the gradient.
 
-The Gaussian may be that of initial weights, around zero, or lie around a minimum. Nothing here draws
-a ray, and where it lies around zero nothing knows of an optimizer either.
+The Gaussian may be that of initial weights, around zero, or lie around a minimum. Nothing here
+draws a ray, and where it lies around zero nothing knows of an optimizer either.
 """
 
 import math
@@ -31,9 +31,9 @@ def initial_deviation(
 ) -> Float64[np.ndarray, " parameters"]:
     """Standard deviations of initial weights and biases: ``gain`` times those of torch's default.
 
-    Torch draws both uniformly within ±1/√fan_in, with the deviation 1/√(3 fan_in). Those of the last
-    layer are ``steepness`` times as large again, by which all logits are multiplied: no label changes,
-    and a low loss comes to mean little more than that all labels are right.
+    Torch draws both uniformly within ±1/√fan_in, with the deviation 1/√(3 fan_in). Those of the
+    last layer are ``steepness`` times as large again, by which all logits are multiplied: no label
+    changes, and a low loss comes to mean little more than that all labels are right.
     """
     deviations = [gain / math.sqrt(3 * fan_in) for fan_in in model.widths[:-1] for _ in range(2)]
     deviations[-2:] = [steepness * last for last in deviations[-2:]]
@@ -138,7 +138,7 @@ def normalised_margins(
     """The least log odds of the label over ``inputs``, in units of the usual size of logits.
 
     That is the root mean square over ``reference``, whose labels are not asked for. Scaling the
-    logits does not change it, and it is positive if all labels are right. For networks of one logit.
+    logits does not change it, and it is positive if all labels are right. Of one logit.
     """
     odds = log_odds(model.logits(parameters, inputs), labels)
     size = model.logits(parameters, reference)[..., 0].square().mean(dim=1).sqrt()

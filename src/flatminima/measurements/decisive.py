@@ -1,4 +1,4 @@
-"""Measurements of the tests without rays: chance beside training, and masses bounded on both sides."""
+"""Measurements of the tests without rays: chance beside training, masses bounded on both sides."""
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -6,7 +6,7 @@ from jaxtyping import Float, Float64
 from flatminima.formats.decisive import Chance, MinimaMasses
 from flatminima.measurements.measurement import BOOTSTRAP, Measurements
 from flatminima.measurements.statistics import ResamplingGauge
-from flatminima.ranks import Bootstrap, percentiles, rank_correlation
+from flatminima.ranks import Bootstrap, percentiles
 
 DATA = "short_roll"
 """The points on which all of these networks are trained or drawn."""
@@ -21,8 +21,8 @@ def measure(
     """Measure everything the article and the claims say of these tests.
 
     Names begin with ``decisive.``. ``prior`` is of networks drawn from the Gaussian of initial
-    weights, ``flipped`` of those that fit further points with flipped labels, ``guess`` of guess and
-    check, ``order`` of good beside bad minima, and ``within`` of bad minima alone.
+    weights, ``flipped`` of those that fit further points with flipped labels, ``guess`` of guess
+    and check, ``order`` of good beside bad minima, and ``within`` of bad minima alone.
 
     Args:
         chance: of networks fitted by chance, and trained ones beside them.
@@ -144,6 +144,8 @@ def _guess(gauge: ResamplingGauge, chance: Chance) -> Measurements:
     for place in range(counts):
         here = f"guess.size_{place}"
         guessed = chance.guess_accuracy[place]
+        # No more are tested than fit.
+        guessed = guessed[np.isfinite(guessed)]
         fitting = int(chance.guess_fitting[place])
         measurements |= {
             f"{here}.points": gauge.count(chance.guess_points[place]),
@@ -191,10 +193,10 @@ def _order(gauge: ResamplingGauge, masses: MinimaMasses) -> Measurements:
         for other in np.flatnonzero(bad & (masses.draw == masses.draw[one]))
     ]
     clear = np.array(apart) > 0
-    note = f"{int(clear.sum())} of {clear.size} pairs of a good and a bad minimum of one draw"
-    share = gauge.number(clear.mean() if clear.size else None, "fraction", runs=clear.size)
+    what = "pairs of a good and a bad minimum of one draw"
+    share = gauge.share(clear, what) if clear.size else gauge.missing("fraction", "no such pair")
     return {
-        "order.pairs": share if not clear.size else gauge.share(clear, note.split(" of ", 2)[2]),
+        "order.pairs": share,
         "order.good": gauge.span(mass[good], "decades"),
         "order.bad": gauge.span(mass[bad], "decades"),
         "order.decades": gauge.difference([mass[good], mass[bad]], "decades", "decisive order"),
@@ -215,8 +217,8 @@ def within(
 ) -> Float64[np.ndarray, "..."]:
     """Correlation of ranks within each group, all groups together.
 
-    Ranks are taken in each group by itself and centred there, so that what differs between groups is
-    gone; then it is Pearson's correlation of all of them.
+    Ranks are taken in each group by itself and centred there, so that what differs between groups
+    is gone; then it is Pearson's correlation of all of them.
     """
     from scipy.stats import rankdata  # noqa: PLC0415 (half a second that planning can spare)
 

@@ -101,8 +101,8 @@ def chance(
     Args:
         gain: deviations of initial weights, in those of torch's default.
         prior: ``points``, ``loss`` and ``runs``: to how many points, below which loss.
-        flipped: ``points``, ``held_out``, ``flips``, ``loss``, ``steepness`` and ``runs``: to so many
-            points and further ones, of which some have flipped labels.
+        flipped: ``points``, ``held_out``, ``flips``, ``loss``, ``steepness`` and ``runs``: to so
+            many points and further ones, of which some have flipped labels.
         guess: ``points``, ``margin``, ``draws`` and ``keep``, see ``guess_and_check``.
         training: ``networks``, ``steps``, and the learning rates ``adam`` and ``sgd``.
         splitting: ``particles``, ``kept`` and ``moves``.

@@ -64,7 +64,7 @@ def _prior(gauge: ResamplingGauge, chance: Chance) -> Measurements:
                 low=runs.min(),
                 high=runs.max(),
                 interval=RUNS,
-                runs=len(runs),
+                runs=int(chance.survivors[place].sum()),
             ),
             f"prior.{name}.survivors": gauge.span(drawn, "fraction"),
             f"prior.{name}.train_accuracy": gauge.span(chance.train_accuracy[place], "fraction"),
@@ -93,6 +93,7 @@ def _prior(gauge: ResamplingGauge, chance: Chance) -> Measurements:
 def _flipped(gauge: ResamplingGauge, chance: Chance) -> Measurements:
     """By how many decades networks with true labels are more, for each number of flipped ones."""
     logs = chance.flipped_probability
+    drawn = chance.particles * logs.shape[1]
     measurements: Measurements = {}
     per_point = []
     for place in range(len(logs)):
@@ -100,7 +101,7 @@ def _flipped(gauge: ResamplingGauge, chance: Chance) -> Measurements:
         measurements[f"flipped.count_{place}.flips"] = gauge.count(chance.flips[place])
         measurements[f"flipped.count_{place}.probability"] = gauge.number(
             float(log_mean(runs)), "decades", low=runs.min(), high=runs.max(), interval=RUNS,
-            runs=len(runs),
+            runs=drawn,
         )  # fmt: skip
         if place:
             decades = float(log_mean(logs[0]) - log_mean(runs))
@@ -112,7 +113,7 @@ def _flipped(gauge: ResamplingGauge, chance: Chance) -> Measurements:
                 low=logs[0].min() - runs.max(),
                 high=logs[0].max() - runs.min(),
                 interval=PAIRS,
-                runs=2 * len(runs),
+                runs=2 * drawn,
             )
             measurements[f"flipped.count_{place}.per_point"] = gauge.number(
                 per_point[-1], "decades"
@@ -132,6 +133,7 @@ def _flipped(gauge: ResamplingGauge, chance: Chance) -> Measurements:
         "flipped.unevenness": gauge.number(
             most / least if least > 0 else None,
             "ratio",
+            runs=drawn * len(logs),
             note="of the decades that one flipped point costs, the greatest over the least",
         ),
     }

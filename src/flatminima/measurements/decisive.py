@@ -51,9 +51,8 @@ def _prior(gauge: ResamplingGauge, chance: Chance) -> Measurements:
     """Survivors beside Adam's networks of the same loss, at every number of points."""
     measurements: Measurements = {}
     sizes = len(chance.points)
-    ends = {"few": 0, "many": sizes - 1}
-    places = {f"size_{place}": place for place in range(sizes)} | ends
-    for name, place in places.items():
+    for place in range(sizes):
+        name = f"size_{place}"
         adam, drawn = chance.adam_accuracy[place], chance.accuracy[place]
         runs = chance.probability[place]
         measurements |= {
@@ -77,6 +76,11 @@ def _prior(gauge: ResamplingGauge, chance: Chance) -> Measurements:
             f"prior.ahead.{name}": gauge.difference(
                 [adam, drawn], "fraction", f"decisive prior {name}"
             ),
+        }
+    for end, place in (("few", 0), ("many", sizes - 1)):
+        here = f"size_{place}"
+        measurements |= {
+            key.replace(here, end): entry for key, entry in measurements.items() if here in key
         }
     ahead = [measurements[f"prior.ahead.size_{place}"].value for place in range(sizes)]
     known = [value for value in ahead if value is not None]

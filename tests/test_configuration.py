@@ -380,9 +380,13 @@ def test_each_job_of_the_minefield_reads_its_own_settings_alone(rule, keys):
     before = block(config(), rule, {})
     for stage in ("descent", "search", "settle", "embedding"):
         changed = config()
-        for key in changed["experiments"]["minefield"][stage]:
+        # The weight decay of the descent is that of the search, too.
+        for key in changed["experiments"]["minefield"][stage].keys() - {"weight_decay"}:
             changed["experiments"]["minefield"][stage][key] = 0.123
         assert (block(changed, rule, {}) != before) == (stage in keys)
+    changed = config()
+    changed["experiments"]["minefield"]["descent"]["weight_decay"] = 0.123
+    assert (block(changed, rule, {}) != before) == (rule != "minefield_embedding")
 
 
 def test_a_block_of_the_rings_holds_its_own_gap_and_what_it_reads():

@@ -129,8 +129,18 @@ def test_every_shipped_scale_is_valid_and_has_its_own_folder(scale):
          "leave random_labels out too"),
         ("experiments: {rings: null, minefield: null, swiss_roll: null, images: null, "
          "architectures: null, optimizers: null, random_labels: null, skip_connections: null, "
-         "flatness: null, volumes: null, mode_connectivity: null}",
+         "flatness: null, volumes: null, decisive: null, mode_connectivity: null}",
          "experiments is {"),
+        ("experiments: {decisive: {prior: {points: [20, 10]}}}",
+         "decisive.prior.points is [20, 10]; list different numbers of points in rising order"),
+        ("experiments: {decisive: {flipped: {flips: [1, 2]}}}",
+         "decisive.flipped.flips is [1, 2]; list different numbers of flipped labels in rising"),
+        ("experiments: {decisive: {flipped: {flips: [0, 5]}}}",
+         "decisive.flipped.flips is [0, 5]; there are 4 points whose labels can be flipped"),
+        ("experiments: {decisive: {flipped: {loss: 0.05}}}",
+         "decisive.flipped.loss is 0.05; every point is right only where the mean loss is below"),
+        ("experiments: {decisive: {minima: {cutoff: 0.01}}}",
+         "decisive.minima.cutoff is 0.01; networks are brought to a common loss of 0.02"),
         ("experiments: {random_labels: {poisoned: 7}}",
          "over.yaml: experiments.random_labels.poisoned is 7; there are 6 networks at each"),
         ("experiments: {flatness: {batch: 101}}",
@@ -370,9 +380,13 @@ def test_each_job_of_the_minefield_reads_its_own_settings_alone(rule, keys):
     before = block(config(), rule, {})
     for stage in ("descent", "search", "settle", "embedding"):
         changed = config()
-        for key in changed["experiments"]["minefield"][stage]:
+        # The weight decay of the descent is that of the search, too.
+        for key in changed["experiments"]["minefield"][stage].keys() - {"weight_decay"}:
             changed["experiments"]["minefield"][stage][key] = 0.123
         assert (block(changed, rule, {}) != before) == (stage in keys)
+    changed = config()
+    changed["experiments"]["minefield"]["descent"]["weight_decay"] = 0.123
+    assert (block(changed, rule, {}) != before) == (rule != "minefield_embedding")
 
 
 def test_a_block_of_the_rings_holds_its_own_gap_and_what_it_reads():

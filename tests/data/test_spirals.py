@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from flatminima.data.spirals import TURN, minefield, spiral, swiss_roll
+from flatminima.data.spirals import TURN, minefield, short_roll, spiral, swiss_roll
 from flatminima.seeding import generator
 
 SMALL = {"seed": 3, "train_points": 40, "test_points": 30, "poison_points": 20}
@@ -95,3 +95,27 @@ def test_the_minefield_is_dealt_by_its_seed():
     np.testing.assert_array_equal(one.train_inputs, same.train_inputs)
     assert not np.array_equal(one.train_inputs, other.train_inputs)
     np.testing.assert_array_equal(everything(one)[0], everything(other)[0])
+
+
+def test_a_short_roll_is_that_of_fewer_turns_in_half_its_radius():
+    """Without noise every point lies on an arm: radius 2 at the end, and the angle goes with it."""
+    turns = 0.75
+    roll = short_roll(
+        seed=1, draw=0, turns=turns, noise=0.0, train_points=400, test_points=6, poison_points=4
+    )
+    radius = np.linalg.norm(roll.train_inputs, axis=1)
+    angle = 2 * np.pi * turns * radius / 2
+    arm = radius[:, None] * np.stack([-np.cos(angle), np.sin(angle)], axis=1)
+    signs = np.where(roll.train_labels == 1, -1, 1)[:, None]
+    np.testing.assert_allclose(roll.train_inputs, signs * arm, atol=1e-5)
+    assert 1.95 < radius.max() <= 2
+    assert roll.poison_labels.shape == (1, 4)
+
+
+def test_draws_of_a_short_roll_differ_and_each_repeats():
+    def inputs(draw):
+        counts = {"train_points": 9, "test_points": 5, "poison_points": 0}
+        return short_roll(seed=1, draw=draw, turns=1.0, noise=0.5, **counts).train_inputs
+
+    np.testing.assert_array_equal(inputs(2), inputs(2))
+    assert (inputs(2) != inputs(3)).any()

@@ -22,6 +22,7 @@ from flatminima.figure_record import FigureRecord, Source
 from flatminima.figures import living
 from flatminima.flatness_measures import BALLS, LOSSES, set_against_rescaling
 from flatminima.formats.basins import Subsets, Summary
+from flatminima.formats.decisive import Chance, MinimaMasses
 from flatminima.formats.flatness import FlatnessSurvey, Rescaled, Spectra, Spectrum
 from flatminima.formats.learning_curves import LearningCurves
 from flatminima.formats.margins import Margins
@@ -35,6 +36,7 @@ from flatminima.formats.skip_connections import DepthMinima, LossSurfaces
 from flatminima.formats.slices import Slices
 from flatminima.formats.volumes import Volumes
 from flatminima.measurements import (
+    decisive,
     flatness,
     generalization,
     margins,
@@ -74,6 +76,7 @@ EXPERIMENTS = (
     "skip_connections",
     "flatness",
     "volumes",
+    "decisive",
     "mode_connectivity.swiss_roll",
     "mode_connectivity.images",
 )
@@ -97,6 +100,8 @@ STEMS = (
     "architectures",
     "optimizers",
     "random-labels",
+    "decisive",
+    "decisive-minima",
     "skip-connections",
     "mode-connectivity-swiss_roll",
     "mode-connectivity-images",
@@ -642,6 +647,67 @@ def made_up_margins(summary):
     }
 
 
+def made_up_decisive():
+    """Chance as good as Adam at few points, a decade for each flipped label, bad minima apart."""
+    random = generator(0, "made-up decisive")
+    sizes, runs, networks = 3, 4, 6
+    right = np.array([0.75, 0.9, 0.98])[:, None]
+    chance = {
+        "points": np.array([10, 50, 200]),
+        "loss": 0.05,
+        "probability": np.array([-8.0, -12, -15])[:, None] + 0.3 * random.random((sizes, runs)),
+        "survivors": np.full((sizes, runs), 70),
+        "accuracy": right
+        - np.array([0, 0.02, 0.08])[:, None]
+        + 0.01 * random.random((sizes, runs)),
+        "train_accuracy": np.ones((sizes, runs)),
+        "train_loss": np.full((sizes, runs), 0.045),
+        "adam_accuracy": right + 0.01 * random.random((sizes, networks)),
+        "adam_train_accuracy": np.ones((sizes, networks)),
+        "adam_train_loss": np.full((sizes, networks), 0.049),
+        "flips": np.array([0, 1, 3]),
+        "flipped_points": 20,
+        "held_out": 4,
+        "flipped_loss": 0.025,
+        "flipped_steepness": 30.0,
+        "flipped_probability": np.array([[-5.0, -5.2], [-6.0, -6.4], [-8.1, -8.3]]),
+        "guess_points": np.array([2, 8]),
+        "guess_margin": 0.02,
+        "guess_draws": 1000,
+        "guess_fitting": np.array([90, 3]),
+        "guess_accuracy": np.array([[0.5, 0.6, 0.55, 0.65], [0.7, 0.8, 0.75, np.nan]]),
+        "guess_adam_accuracy": np.array([[0.6, 0.5, 0.55], [0.8, 0.9, 0.85]]),
+        "guess_sgd_accuracy": np.array([[0.5, 0.5, 0.5], [0.7, 0.7, np.nan]]),
+        "particles": 100,
+        "moves": 3,
+        "gain": 4.0,
+        "parameters": 337,
+        "test_points": 1000,
+    }
+    poisoned = np.tile([0, 0, 1, 1, 1], 2)
+    gap = np.where(poisoned, 0.4, 0.02) + 0.01 * np.arange(10)
+    masses = {
+        "draw": np.repeat([0, 1], 5),
+        "poisoned": poisoned,
+        "train_accuracy": np.ones(10),
+        "test_accuracy": 1 - gap,
+        "train_loss": np.where(poisoned, 0.02, 1e-6) + 1e-3 * random.random(10),
+        "mass": np.where(poisoned, -5.0, -1.0)[:, None] + 0.2 * random.random((10, 2)),
+        "levels": np.full(10, 8.0),
+        "poison_factor": 0.1,
+        "common_loss": 0.02,
+        "cutoff": 0.1,
+        "width": 0.15,
+        "particles": 100,
+        "moves": 3,
+        "train_points": 40,
+        "poison_points": 40,
+        "test_points": 1000,
+        "weights": 648,
+    }
+    return {"chance": Chance(**chance), "masses": MinimaMasses(**masses)}
+
+
 def made_up_volumes(summary):
     """Three networks a factor: uniform rays fall short, splitting tells by how much."""
     random = generator(0, "made-up volumes")
@@ -1087,6 +1153,7 @@ def measure_all(inputs, *, resamples=200):
         | measure_minefield(**made_up_minefield())
         | measure_rings(**made_up_rings(), **sampled)
         | measure_random_labels(**made_up_random_labels(summary), **sampled)
+        | decisive.measure(**made_up_decisive(), **sampled)
         | measure_architectures(**made_up_architectures(), **sampled)
         | measure_optimizers(**made_up_optimizers())
         | measure_surfaces(**made_up_surfaces(), **sampled)

@@ -193,6 +193,7 @@ ELSEWHERE = (
         "skip_connections",
         "flatness",
         "volumes",
+        "decisive",
     ),
     *("mode_connectivity.swiss_roll", "mode_connectivity.images"),
 )
@@ -211,6 +212,7 @@ def test_the_project_s_own_claims(claims):
             "volumes",
             "skip-connections",
             "mode-connectivity",
+            "decisive",
         ),
         *("curvature-vs-gap", "local-measure", "contrastive-flatness", "reparametrisation"),
         *("within-factor", "matched-loss"),

@@ -17,6 +17,7 @@ experiments:
   mode_connectivity: null
   flatness: null
   volumes: null
+  decisive: null
 """
 WITHOUT = """
 scale: without

@@ -9,6 +9,7 @@ NAMES: Mapping[str, str] = {
     "quadratic_basin": "quadratic basin",
     "minefield": "minefield",
     "rings": "rings",
+    "short_roll": "short roll",
 }
 """The name of each source of data that is drawn from a formula."""
 

@@ -1,6 +1,7 @@
 """Two interleaved spirals, after Huang et al. 2020.
 
 With noise they are the swiss roll (Figs 3, 5 and 6), without it the data of the minefield (Fig 1).
+With fewer turns the roll is one that small networks learn, and that weights drawn by chance fit.
 """
 
 import numpy as np
@@ -46,15 +47,44 @@ def swiss_roll(
     )
 
 
+def short_roll(
+    *,
+    seed: int,
+    draw: int,
+    turns: float,
+    noise: float,
+    train_points: int,
+    test_points: int,
+    poison_points: int,
+) -> Dataset:
+    """Draw a roll of fewer turns, with a single poison set, in units of half its radius.
+
+    Otherwise it is drawn as ``swiss_roll`` is. Each draw has addresses of its own.
+
+    Args:
+        turns: of each arm, 1 for a whole one; the swiss roll has five thirds.
+        noise: before the change of units, as of the swiss roll.
+    """
+    angle = 2 * np.pi * turns
+    parts = {}
+    counts = {"train": train_points, "test": test_points, "poison": poison_points}
+    for part, points in counts.items():
+        random = generator(seed, f"short roll {part}", draw)
+        inputs, labels = spiral(random, points, noise, angle)
+        parts[part] = (inputs / np.float32(0.75 * angle), labels)
+    (train, of_train), (test, of_test), (poison, of_poison) = parts.values()
+    return Dataset(train, of_train, test, of_test, poison[None], of_poison[None])
+
+
 def spiral(
-    random: np.random.Generator, points: int, noise: float
+    random: np.random.Generator, points: int, noise: float, turn: float = TURN
 ) -> tuple[Float32[np.ndarray, "points 2"], Int64[np.ndarray, " points"]]:
     """Draw points of both arms in turn, with their labels: 0, 1, 0, 1 and so on.
 
-    Any first few points are then balanced too.
+    Any first few points are then balanced too. ``turn`` is the largest angle, in radians.
     """
     labels = np.arange(points) % 2
-    angle = TURN * np.sqrt(random.random(points))
+    angle = turn * np.sqrt(random.random(points))
     arm = 1.5 * angle[:, None] * np.stack([-np.cos(angle), np.sin(angle)], axis=1)
     inputs = arm + noise * random.standard_normal((points, 2))
     # Noise is symmetric, so negating it with the arm leaves its distribution as it was.

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from flatminima.experiments import (
     architectures,
+    decisive,
     flatness,
     images,
     minefield,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         random_labels,
         images,
         volumes,
+        decisive,
         rings,
         flatness,
         skip_connections,

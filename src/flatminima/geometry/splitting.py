@@ -5,6 +5,14 @@ holds a fixed share of the particles in the one before; the product of the share
 (subset simulation, Au and Beck 2001). Particles inside a level are spread by preconditioned
 Crank-Nicolson moves z' = √(1 − s²) z + s ξ, which leave the Gaussian as it is in any dimension
 (Cotter et al. 2013) and are refused where they would leave the level.
+
+In many dimensions such moves stall: they walk at random, in steps as short as the level is deep.
+Where the gradient of the height is known, particles fly instead (constrained Hamiltonian Monte
+Carlo, Betancourt 2010, arXiv 1005.0157): each gets a momentum p ~ N(0, I) and turns in the plane of
+its place and its momentum, which leaves the Gaussian as it is to the last digit, and where a step
+ends outside the level the momentum is mirrored by the gradient there. A mirror that depends on the
+place alone makes the flight reversible, whatever it is, so that an inexact gradient costs flights
+and no truth. Flights that end outside are refused.
 """
 
 import math
@@ -20,11 +28,20 @@ from flatminima.seeding import generator
 Height = Callable[[Float[np.ndarray, "particles n"]], Float[np.ndarray, " particles"]]
 """What is to lie below the level, at standard normal coordinates."""
 
+Gradient = Callable[[Float[np.ndarray, "particles n"]], Float[np.ndarray, "particles n"]]
+"""Of the height of each of some particles, by their coordinates."""
+
 KEPT = 0.25
 """Share of the particles below the next level, by default."""
 
-# Moves are made longer above this share of accepted ones and shorter below it.
+# Moves are made longer above this share of accepted ones and shorter below it; flights likewise.
 _ACCEPTED = 0.3
+_ARRIVED = 0.6
+# Turns of one flight, each of which is half a radian at the most. An odd number: where the level is
+# as round as a ball, particles come back from each mirror to the height that they left from, and
+# with an even number every flight would be taken and no height would change.
+_TURNS = 7
+_WIDEST = 0.5
 _LEVELS = 1000
 
 
@@ -38,7 +55,7 @@ class Splitting:
         runs: of each run.
         levels: mean number of levels that a run took.
         accepted: mean share of accepted moves.
-        particles: of the first run, those that ended in the region, float32.
+        survivors: of each run, the particles that ended in the region, float32.
     """
 
     log10_probability: float
@@ -47,7 +64,12 @@ class Splitting:
     runs: Float[np.ndarray, " runs"]
     levels: float
     accepted: float
-    particles: Float[np.ndarray, "particles n"]
+    survivors: tuple[Float[np.ndarray, "particles n"], ...]
+
+    @property
+    def particles(self) -> Float[np.ndarray, "particles n"]:
+        """The survivors of the first run."""
+        return self.survivors[0]
 
 
 def split(
@@ -55,6 +77,7 @@ def split(
     dimension: int,
     level: float,
     *,
+    gradient: Gradient | None = None,
     particles: int = 500,
     kept: float = KEPT,
     moves: int = 10,
@@ -68,6 +91,8 @@ def split(
 
     Args:
         dimension: n, of the points that ``height`` takes, many at once.
+        gradient: of the height, with which particles fly; without it they walk. It is asked for
+            places outside the level alone.
         particles: in each run.
         kept: share of the particles below the next level.
         moves: of each particle between levels. Too few leave particles near their parents: the
@@ -88,6 +113,7 @@ def split(
             height,
             dimension,
             level,
+            gradient=gradient,
             particles=particles,
             kept=kept,
             moves=moves,
@@ -105,7 +131,7 @@ def split(
         runs=logs,
         levels=float(np.mean(levels)),
         accepted=float(np.mean(accepted)),
-        particles=ended[0],
+        survivors=ended,
     )
 
 
@@ -114,6 +140,7 @@ def _run(
     dimension: int,
     level: float,
     *,
+    gradient: Gradient | None,
     particles: int,
     kept: float,
     moves: int,
@@ -129,6 +156,8 @@ def _run(
     heights = _defined(height(places))
     shares: list[float] = []
     log, step = 0.0, 0.5
+    propose: _Propose = _walk if gradient is None else _flight(gradient)
+    wanted, widest = (_ACCEPTED, 0.999) if gradient is None else (_ARRIVED, _WIDEST)
     for number in range(1, _LEVELS):
         inside = int((heights < level).sum())
         threshold = level
@@ -147,13 +176,53 @@ def _run(
         for move in range(1, moves + 1):
             draw = normal(number, move)
             noise = draw.standard_normal(places.shape, dtype=np.float32)
-            proposed = np.float32(math.sqrt(1 - step * step)) * places + np.float32(step) * noise
-            values = _defined(height(proposed))
+            proposed, values = propose(height, places, noise, step, threshold)
             taken = values < threshold
             places[taken], heights[taken] = proposed[taken], values[taken]
             shares.append(float(taken.mean()))
-            step = float(np.clip(step * math.exp(taken.mean() - _ACCEPTED), 1e-4, 0.999))
+            step = float(np.clip(step * math.exp(taken.mean() - wanted), 1e-4, widest))
     raise ValueError(f"the level {level:.3g} was not reached after {_LEVELS} levels")
+
+
+_Propose = Callable[[Height, np.ndarray, np.ndarray, float, float], tuple[np.ndarray, np.ndarray]]
+"""From height, places, standard normal numbers, step and threshold to new places and heights."""
+
+
+def _walk(
+    height: Height, places: np.ndarray, noise: np.ndarray, step: float, _threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """One preconditioned Crank-Nicolson move of every particle."""
+    proposed = np.float32(math.sqrt(1 - step * step)) * places + np.float32(step) * noise
+    return proposed, _defined(height(proposed))
+
+
+def _flight(gradient: Gradient) -> _Propose:
+    """Flights of every particle that bounce off the level; a step is an angle in radians."""
+
+    def fly(
+        height: Height, places: np.ndarray, noise: np.ndarray, step: float, threshold: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        along, across = np.float32(math.cos(step)), np.float32(math.sin(step))
+        values = np.empty(len(places))
+        momenta = noise
+        for _ in range(_TURNS):
+            places, momenta = (
+                along * places + across * momenta,
+                along * momenta - across * places,
+            )
+            values = _defined(height(places))
+            outside = np.flatnonzero(~(values < threshold))
+            if outside.size:
+                normals = np.asarray(gradient(places[outside]), dtype=np.float32)
+                lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+                # Without a direction there is no mirror, and the particle flies on.
+                sound = np.isfinite(lengths) & (lengths > 0)
+                mirrors = np.where(sound, normals, 0) / np.where(sound, lengths, 1)
+                against = (momenta[outside] * mirrors).sum(axis=1, keepdims=True)
+                momenta[outside] -= 2 * against * mirrors
+        return places, values
+
+    return fly
 
 
 def _between(heights: np.ndarray, count: int, level: float) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatminima.errors import UserError
+from flatminima.library.commands import add_commands
 
 if TYPE_CHECKING:
     from flatminima.provenance.freshness import Status
@@ -147,6 +148,7 @@ def _project_of_any(folder: Path) -> Path | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flatminima", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    add_commands(commands)
     for command, count, folder in (
         (_check, "*", "an overlay, later ones over earlier ones"),
         (_audit, "+", "results/<scale>, published/<name>, or a folder within results"),

@@ -222,7 +222,7 @@ def test_defaults_that_help_names_are_those_of_the_calls():
         (("surface", "mine:nothing"), "mine:nothing returns (NoneType); it returns a Problem, or"),
         (("surface", "mine:labels_apart"), "returns (Sequential, Tensor, Tensor); it returns"),
         (("surface", "mine:broken"), "mine.py:39: KeyError: 'nothing'"),
-        (("surface", "mine:misfit"), "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
+        (("surface", "mine:misfit"), "forward fails on 4 points (mat1 and mat2 shapes"),
         (("surface", "mine:make", "--checkpoint", "no.pt"), "no.pt: there is no such checkpoint"),
         (("surface", "mine:misfit", "--checkpoint", "one.pt"), "one.pt: does not fit the module"),
         (("surface", "mine:make", "--grid-points", "4"), "grid points are 4; take an odd number"),

@@ -41,27 +41,30 @@ import json
 import torch
 from torch import nn
 import flatminima
-from flatminima.geometry.estimators import basin_volume
-from flatminima.geometry.loss_surface import loss_surface
-from flatminima.models.module import ModuleNetwork
 
 torch.manual_seed(0)
 module, inputs = nn.Linear(2, 2), torch.randn(8, 2)
 labels = inputs.sum(dim=1) > 0
-network = ModuleNetwork(module)
-minimum = network.vector(module)
-surface = loss_surface(network, minimum, inputs, labels, grid_points=3)
-volume = basin_volume(network, minimum, inputs, labels, cutoff=5, directions=8, pilots=2)
+problem = flatminima.Problem(module, (inputs, labels))
+surface = problem.surface(grid_points=3)
+volume = problem.volume(cutoff=5, directions=8, pilots=2)
 at_it = nn.functional.cross_entropy(module(inputs), labels.long()).item()
 said = {
     "from": flatminima.__file__,
     "version": flatminima.__version__,
     "surface": surface.loss[1, 1] - at_it,
-    "weights": volume.dimension,
+    "weights": volume.about.n,
     "volume": str(volume.loss.uniform),
     "workflow": list(OF_THE_WORKFLOW & sys.modules.keys()),
 }
 print(json.dumps(said))
+"""
+
+MINE = """
+import torch
+
+def make():
+    return torch.nn.Linear(2, 2), (torch.eye(2), torch.arange(2))
 """
 
 
@@ -174,6 +177,15 @@ def test_the_workflow_is_an_extra_and_torch_a_range(metadata):
     }
     assert {"snakemake", "jinja2", "jsonschema", "pyyaml", "scikit-learn"} <= extra
     assert set(metadata.get_all("Provides-Extra")) == {"workflow", "cluster", "test"}
+
+
+def test_a_picture_is_drawn_from_the_command_line(installed, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    words = ("surface", "mine:make", "--grid-points", "3", "--out", "a.svg")
+    done = command(installed, tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Surface(3 × 3 places")
+    assert "</svg>" in (tmp_path / "a.svg").read_text()
 
 
 @pytest.mark.parametrize("words", [("check",), ("audit", "somewhere"), ("publish", "somewhere")])

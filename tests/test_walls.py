@@ -153,3 +153,7 @@ def test_planning_loads_neither_torch_nor_matplotlib():
 
 def test_the_report_loads_neither_torch_nor_matplotlib():
     assert loaded("flatminima.report.publication") == []
+
+
+def test_the_command_loads_neither_before_it_knows_what_to_do():
+    assert loaded("flatminima.cli") == []

@@ -177,8 +177,7 @@ class Problem:
     @property
     def module(self) -> nn.Module:
         """A copy of the module."""
-        inside: nn.Module = self.network.module.module
-        return copied(inside)
+        return copied(self.network.module.get_submodule("module"))
 
     def at(self, module: nn.Module) -> "Problem":
         """The same of another module, such as one with the values of another checkpoint.

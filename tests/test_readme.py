@@ -10,7 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+from flatminima.cli import _parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+LIBRARY = (ROOT / "docs/library.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -106,3 +110,21 @@ def test_the_path_leads_from_one_minimum_to_the_other(said):
         anew.norm.momentum = None
         truth = nn.functional.cross_entropy(anew(inputs), labels).item()
         assert loss == pytest.approx(truth, rel=1e-4)
+
+
+def test_what_the_page_of_the_library_shows_works(said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", LIBRARY, re.DOTALL)
+    exec(example, {name: said[name] for name in ("module", "inputs", "labels")})  # noqa: S102
+    assert "log10 volume, preconditioned, loss below 0.5 nats" in capsys.readouterr().out
+    assert (tmp_path / "surface.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("page", [README, LIBRARY], ids=["README", "library"])
+def test_commands_are_written_as_they_are_read(page):
+    measure = r"^    flatminima ((?:surface|volume|curvature|compare|path) .*)$"
+    lines = re.findall(measure, page, re.MULTILINE)
+    assert lines
+    for line in lines:
+        options = _parser().parse_args(line.split())
+        assert options.called.name == line.split()[0]

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_the_library_knows_nothing_of_the_workflow():
     assert named == []
 
 
+def test_no_job_asks_the_package_itself_for_a_name():
+    """Which it would load where nobody who reads imports could see it.
+
+    ``from flatminima import Problem`` is refused by the closure, which knows rooms alone.
+    """
+    workflow = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]
+    asking = re.compile(r"^ *import flatminima\b", re.MULTILINE)
+    found = [p for p in (*PACKAGE.rglob("*.py"), *workflow) if asking.search(p.read_text())]
+    assert found == []
+
+
 def test_only_figures_draw():
     drawing = {
         path.relative_to(PACKAGE).parts[0]
@@ -153,3 +165,7 @@ def test_planning_loads_neither_torch_nor_matplotlib():
 
 def test_the_report_loads_neither_torch_nor_matplotlib():
     assert loaded("flatminima.report.publication") == []
+
+
+def test_the_command_loads_neither_before_it_knows_what_to_do():
+    assert loaded("flatminima.cli") == []

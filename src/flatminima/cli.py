@@ -1,19 +1,24 @@
-"""The command ``flatminima``: check settings, audit, explain and publish results."""
+"""The command ``flatminima``: measure a network; check settings, audit, explain, publish results.
+
+What measures a network takes the library alone. The rest is of a checkout and its results, and
+takes the extra ``workflow``. Each command loads what it needs when it is called.
+"""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flatminima.configuration import SCHEMA, load, resolver
 from flatminima.errors import UserError
-from flatminima.provenance.audit import audit
-from flatminima.provenance.freshness import Status, other_versions, read_manifests, status
-from flatminima.provenance.packing import LIMIT, pack
-from flatminima.provenance.plan import read_plan
-from flatminima.provenance.published import is_published, read_record
-from flatminima.provenance.recipe import results_within
+from flatminima.library.commands import add_commands
+
+if TYPE_CHECKING:
+    from flatminima.provenance.freshness import Status
+
+_OF_THE_WORKFLOW = {"jinja2", "jsonschema", "markupsafe", "referencing", "sklearn", "yaml"}
+"""Modules that the extra ``workflow`` installs, and the library does without."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,11 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(options))
     except UserError as error:
         print(error, file=sys.stderr)
-        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_THE_WORKFLOW:
+            raise
+        print(
+            f"{error.name} is not installed, and this command is of the workflow, which needs it; "
+            "pip install 'flatminima[workflow]'",
+            file=sys.stderr,
+        )
+    return 1
 
 
 def _check(options: argparse.Namespace) -> int:
     """Say what is wrong with config.yaml and the overlays over it: where, and the cure."""
+    from flatminima.configuration import SCHEMA, load
+
     root = options.root or _project(Path())
     files = [os.path.relpath(root / "config.yaml"), *map(str, options.folder)]
     print(f"{', '.join(files)}: right, for results/{load(files, root / SCHEMA)['scale']}")
@@ -36,6 +51,9 @@ def _check(options: argparse.Namespace) -> int:
 
 def _audit(options: argparse.Namespace) -> int:
     """Hash every file again and walk every result back to its data."""
+    from flatminima.configuration import resolver
+    from flatminima.provenance.audit import audit
+
     passed = []
     for folder in options.folder:
         root = options.root or _project_of_any(folder)
@@ -49,6 +67,10 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _why(options: argparse.Namespace) -> int:
     """Say for each stale result what changed, by the plan of a dry run (see make why)."""
+    from flatminima.provenance.freshness import other_versions, read_manifests, status
+    from flatminima.provenance.plan import read_plan
+    from flatminima.provenance.recipe import results_within
+
     root = options.root or _project(options.folder)
     folder = Path(os.path.abspath(options.folder))
     jobs = status(folder, root, read_plan(options.plan))
@@ -68,8 +90,12 @@ def _why(options: argparse.Namespace) -> int:
 
 def _publish(options: argparse.Namespace) -> int:
     """Pack a finished run into published/<scale>, for readers who cannot compute it."""
+    from flatminima.configuration import resolver
+    from flatminima.provenance.packing import LIMIT, pack
+    from flatminima.provenance.published import read_record
+
     root = options.root or _project(options.folder)
-    limit = round(options.limit * 1e6)
+    limit = LIMIT if options.limit is None else round(options.limit * 1e6)
     place = pack(options.folder, root, note=options.note, resolve=resolver(root), limit=limit)
     record = read_record(root / place)
     size = sum((root / place / path).stat().st_size for path in record["files"])
@@ -83,7 +109,7 @@ def _publish(options: argparse.Namespace) -> int:
     return 0
 
 
-def _title(job: Status) -> str:
+def _title(job: "Status") -> str:
     return " ".join([job.rule, *(f"{name}={value}" for name, value in job.wildcards.items())])
 
 
@@ -109,6 +135,8 @@ def _megabytes(text: str) -> float:
 
 def _project_of_any(folder: Path) -> Path | None:
     """The same of a folder that may be a published run, which needs no project around it."""
+    from flatminima.provenance.published import is_published
+
     if not is_published(folder.resolve()):
         return _project(folder)
     try:
@@ -120,6 +148,7 @@ def _project_of_any(folder: Path) -> Path | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flatminima", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    add_commands(commands)
     for command, count, folder in (
         (_check, "*", "an overlay, later ones over earlier ones"),
         (_audit, "+", "results/<scale>, published/<name>, or a folder within results"),
@@ -143,9 +172,8 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument(
                 "--limit",
                 type=_megabytes,
-                default=LIMIT / 1e6,
                 metavar="MB",
-                help="how large it may be (default: %(default)g MB)",
+                help="how large it may be (default: 40 MB)",
             )
         added.set_defaults(command=command)
     return parser

@@ -160,7 +160,7 @@ class Bench:
         spread: float | None = None,
         threads: int = 1,
     ) -> Record:
-        """A record as ``workflow/schemas/bench.schema.json`` describes it."""
+        """A record as ``provenance/schemas/bench.schema.json`` describes it."""
         numbers = {
             "ours": ours, "peer": peer, "ratio": ratio, "limit": limit,
             "share_of_limit": share_of_limit, "peak_memory_mb": peak_memory_mb, "spread": spread,

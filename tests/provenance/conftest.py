@@ -18,7 +18,8 @@ from flatminima.storage import write_arrays, write_bytes, write_json
 RESULTS = "results/tiny"
 SOURCES = {
     "config.yaml": "# settings\nseed: 3\nlearning_rate: 0.1\nwidth: 1.5\ncolour: blue\n",
-    "pyproject.toml": '[project]\nname = "tiny"\ndependencies = ["numpy>=2", "nowhere-to-find"]\n',
+    "pyproject.toml": '[project]\nname = "tiny"\ndependencies = ["numpy>=2", "nowhere-to-find"]\n'
+    '[project.optional-dependencies]\nworkflow = ["jinja2"]\ntest = ["pytest"]\n',
     "report/templates/page.html": "<p>{{ figure }}</p>\n",
     "src/tiny/__init__.py": '"""A package."""\n',
     "src/tiny/points.py": "def draw():\n    return [1, 2]\n",

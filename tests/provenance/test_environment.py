@@ -38,7 +38,8 @@ def test_outside_a_repository_there_is_no_commit(project, monkeypatch):
 
 
 def test_direct_dependencies_are_listed_with_the_versions_installed(project):
-    assert environment.packages(project.root) == {"numpy": importlib.metadata.version("numpy")}
+    expected = {name: importlib.metadata.version(name) for name in ("numpy", "jinja2")}
+    assert environment.packages(project.root) == expected
     (project.root / "pyproject.toml").unlink()
     assert environment.packages(project.root) == {}
 

@@ -348,7 +348,6 @@ def test_a_log_that_cannot_be_written_is_named(project, capfd):
 def script(project):
     """Start a real script in a project of its own: Popen of what ``main`` does at its end."""
     shutil.copytree(SOURCE, project.root / "src/flatminima")
-    shutil.copytree(SOURCE.parents[1] / "workflow/schemas", project.root / "workflow/schemas")
     project.write("workflow/scripts/only.py", SCRIPT)
     plan = project.begin()
     recipe = plan.recipe("only", {}, {}, "workflow/scripts/only.py")

@@ -183,7 +183,7 @@ def sizes(run, folder):
 
 def test_the_cure_for_a_run_that_is_too_large_works(run, monkeypatch, capsys):
     run.write("Snakefile", "")
-    monkeypatch.setattr("flatminima.cli.resolver", lambda root: None)
+    monkeypatch.setattr("flatminima.configuration.resolver", lambda root: None)
     assert main(["publish", "results/tiny", "--limit", "0.001"]) == 1
     assert "the limit is 0.0 MB; allow more by --limit (make publish LIMIT=…)" in (
         capsys.readouterr().err
@@ -226,7 +226,7 @@ def test_publishing_again_replaces_all_and_keeps_the_note(run):
 
 def test_the_command_says_what_is_in_and_what_is_not(of_photographs, capsys, monkeypatch):
     of_photographs.write("Snakefile", "")
-    monkeypatch.setattr("flatminima.cli.resolver", lambda root: None)
+    monkeypatch.setattr("flatminima.configuration.resolver", lambda root: None)
     assert main(["publish", "results/tiny", "--note", "Known."]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{RUN}: 8 files, 0.0 MB")

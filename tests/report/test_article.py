@@ -954,6 +954,6 @@ def test_records_of_speed_are_read_if_they_have_their_form(tmp_path):
 
 
 def test_the_schema_of_speed_knows_the_cases_of_the_page():
-    schema = json.loads((ROOT / "workflow/schemas/bench.schema.json").read_text())
+    schema = json.loads((ROOT / "src/flatminima/provenance/schemas/bench.schema.json").read_text())
     of_record = schema["properties"]["records"]["items"]["properties"]
     assert of_record["case"]["enum"] == [*speed.CASES]

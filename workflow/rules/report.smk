@@ -42,6 +42,12 @@ job(
     outputs={"inventory": "inventory.json"},
     gpu=False,
     # What no other job is made from, and yet decides what a run makes.
-    source_files=["Snakefile", "workflow/rules", "workflow/schemas", "profiles"],
+    source_files=[
+        "Snakefile",
+        "workflow/rules",
+        "workflow/schemas",
+        "src/flatminima/provenance/schemas",
+        "profiles",
+    ],
     page=[path for path in rules.report.output if not path.endswith(".manifest.json")],
 )

@@ -131,6 +131,10 @@ class Problem:
         self.name, self.seed, self.memory = type(inside).__name__, seed, memory
         self.batch_norm, self.batch, self._output = batch_norm, batch, output
         self.loss = loss_of(loss)
+        self._again = partial(
+            Problem, data=data, loss=loss, output=output, zero=zero, batch_norm=batch_norm,
+            batch=batch, memory=memory, dtype=dtype, seed=seed,
+        )  # fmt: skip
         inside, notes = _in_one_precision(copied(inside), dtype)
         device = next(inside.parameters(), torch.zeros(0)).device
 
@@ -169,6 +173,19 @@ class Problem:
         if isinstance(self.loss, OwnLoss):
             self._check_own(self.loss, by_the_points)
         self.notes = (*notes, *self._precision(inputs, by_the_points))
+
+    @property
+    def module(self) -> nn.Module:
+        """A copy of the module."""
+        return copied(self.network.module.get_submodule("module"))
+
+    def at(self, module: nn.Module) -> "Problem":
+        """The same of another module, such as one with the values of another checkpoint.
+
+        Raises:
+            ValueError: as of a problem of that module.
+        """
+        return self._again(module)
 
     @cached_property
     def minimum_loss(self) -> float:

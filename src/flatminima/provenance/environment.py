@@ -51,11 +51,12 @@ def git(root: Path) -> Git:
 
 
 def packages(root: Path) -> dict[str, str]:
-    """Installed versions of the project's direct dependencies."""
+    """Installed versions of the project's direct dependencies, those of its workflow too."""
     project = root / "pyproject.toml"
     settings = tomllib.loads(project.read_text("utf-8"))["project"] if project.is_file() else {}
+    workflow = settings.get("optional-dependencies", {}).get("workflow", [])
     versions = {}
-    for requirement in settings.get("dependencies", []):
+    for requirement in (*settings.get("dependencies", []), *workflow):
         name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)

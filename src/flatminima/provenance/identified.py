@@ -19,7 +19,7 @@ from flatminima.storage import canonical_json, parse_json, read_bytes, write_byt
 SCHEMA = 1
 """Version of the forms of all records."""
 
-_SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
+_SCHEMAS = Path(__file__).parent / "schemas"
 
 
 def identify(record: Mapping[str, Any]) -> str:
@@ -118,8 +118,8 @@ def _validator(form: str) -> Any:
         schema = json.loads(read_bytes(file))
     except (UserError, ValueError) as error:
         raise UserError(
-            f"{file}: the schema of records is missing or damaged; restore it, and install the "
-            "package from its checkout (pip install --editable .)"
+            f"{file}: the schema of records is missing or damaged; restore it, or install the "
+            "package again"
         ) from error
     make_strict(schema)
     return jsonschema.Draft202012Validator(schema)

@@ -149,8 +149,8 @@ def curvature(
             ``(seed, "probe", i)`` and ``(seed, "quadrature", i)``.
         memory: bytes that this may take, see ``geometry.footprint``. What does not fit is found in
             a cheaper way, of which ``Curvature.notes`` tell.
-        dtype: of products, see ``curvature.hessian``; float32 takes a quarter of the time of
-            float64 or less where convolutions are large.
+        dtype: of products, see ``curvature.hessian``; float32 takes less than half of the time of
+            float64 where convolutions are large.
         report: told how many products are done.
 
     Raises:

@@ -22,6 +22,7 @@ from torch import Tensor
 from flatminima.geometry.checked import check_points
 from flatminima.models.layout import Layout
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs
 from flatminima.models.units import Group, Member, exchangeable, given
 from flatminima.progress import Report, silent
 from flatminima.seeding import generator
@@ -58,7 +59,7 @@ def align(
     network: Network,
     reference: Float[Tensor, " parameters"],
     other: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
     *,
     groups: Mapping[str, Sequence[str | None]] | None = None,
     tries: int = 5,
@@ -223,7 +224,7 @@ def _refuse_changed(
     network: Network,
     before: Float[Tensor, " parameters"],
     after: Float[Tensor, " parameters"],
-    inputs: Float[Tensor, "points ..."],
+    inputs: Inputs,
 ) -> None:
     points = inputs[:_POINTS].to(before.dtype)
     old, new = network.logits(torch.stack([before, after]), points)

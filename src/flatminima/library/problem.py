@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, ParamSpec, TypeVar
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flatminima.errors import one_of
+from flatminima.geometry.alignment import Alignment, align
 from flatminima.geometry.directions import filters, held
 from flatminima.geometry.estimators import basin_volume
 from flatminima.geometry.footprint import room
@@ -22,9 +23,17 @@ from flatminima.geometry.measures import measures
 from flatminima.geometry.mode_connectivity import along, connect
 from flatminima.geometry.spectrum import curvature
 from flatminima.geometry.surface import Landscape
+from flatminima.geometry.trajectory import trajectory
 from flatminima.library.about import About
 from flatminima.library.data import gathered, pairs_of
-from flatminima.library.results import Curvature, Measures, PathProfile, Surface, Volume
+from flatminima.library.results import (
+    Curvature,
+    Measures,
+    PathProfile,
+    Surface,
+    Trajectory,
+    Volume,
+)
 from flatminima.models.adapted import Adapted, unwrapped
 from flatminima.models.evaluation import Evaluator, with_statistics
 from flatminima.models.layout import Zero
@@ -39,8 +48,8 @@ from flatminima.training.losses import Loss, OwnLoss, arranged, loss_of
 _HALVES = (torch.bfloat16, torch.float16)
 # Of memory, what data may take.
 _OF_DATA = 4
-# Points on which it is looked what a loss is.
-_LOOKED_AT = 8
+# Points on which it is looked what a loss is, and that units in another order compute the same.
+_LOOKED_AT, _TRACED = 8, 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -258,6 +267,7 @@ class Problem:
         *,
         test: "Problem | None" = None,
         places: int = 61,
+        aligned: bool = False,
         **options: Any,
     ) -> PathProfile:
         """A curve of low loss to another minimum, see ``geometry.mode_connectivity``.
@@ -266,13 +276,21 @@ class Problem:
             other: the other minimum, of the same architecture: a problem, a module or a vector.
             test: a problem of the same module with points that are not for training.
             places: on the path, at which the loss is taken.
+            aligned: whether the units of the other are first put in the order of these, see
+                ``align``. A barrier between minima whose units only stand in another order says
+                nothing of either.
             options: of ``connect_all``.
 
         Raises:
             ValueError: if the other is of another architecture, or holds other values in what does
                 not move.
         """
-        end = self.vector(other)
+        end, notes = self.vector(other), self.notes
+        if aligned:
+            found = self.align(end)
+            end = found.vector
+            before, after = found.similarity_before, found.similarity_after
+            notes += (f"units were put in order: a cosine of {after:.2f} for {before:.2f}",)
         train = partial(connect, self.network, self.minimum, end)
         path = self._told(train, "path", options, {}, ends=False)
         t = np.linspace(0, 1, places)
@@ -281,9 +299,49 @@ class Problem:
         profile, straight = (
             along(self.network, of, t, ours, others) for of in (path, path.straight)
         )
+        about = replace(self.about, notes=notes)
         return PathProfile.of(
-            path, self.about, profile=profile, straight=straight, tested=test is not None
+            path, about, profile=profile, straight=straight, tested=test is not None
         )
+
+    @_differentiating
+    def align(
+        self, other: "Problem | nn.Module | Float[Tensor, ' parameters']", **options: Any
+    ) -> Alignment:
+        """Another minimum with its units in the order of this one's, see ``geometry.alignment``.
+
+        Args:
+            other: the other minimum, as of ``path_to``.
+            options: of ``geometry.alignment.align``.
+
+        Raises:
+            ValueError: as of ``path_to``, or if it cannot be found out which units there are.
+        """
+        given = {"seed": self.seed, "report": Progress("alignment", stream=sys.stderr), **options}
+        end, points = self.vector(other), self.inputs.spread(_TRACED)
+        return align(self.network, self.minimum, end, points, **given)
+
+    @_differentiating
+    def trajectory(
+        self,
+        checkpoints: "Sequence[nn.Module | Float[Tensor, ' parameters']]",
+        **options: Any,
+    ) -> Trajectory:
+        """Checkpoints of a training in the plane that shows most of it, with the loss there.
+
+        Args:
+            checkpoints: modules or vectors of one architecture, in the order of training; three or
+                more. The last need not be this problem's own minimum.
+            options: of ``geometry.trajectory.trajectory``.
+
+        Raises:
+            ValueError: if one of them is of another architecture, or they lie on a line.
+        """
+        vectors = [self.vector(each) for each in checkpoints]
+        defaults = {"batch_norm": self.batch_norm, "batch": self.batch, "memory": self.memory}
+        laid = partial(trajectory, self.network, vectors)
+        found = self._told(laid, "trajectory", options, defaults, ends=False)
+        return Trajectory.of(found, self._about(found))
 
     def vector(
         self, other: "Problem | nn.Module | Float[Tensor, ' parameters']"

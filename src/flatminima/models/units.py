@@ -33,6 +33,7 @@ from flatminima.models.layout import Layout
 from flatminima.models.mlp import MLP
 from flatminima.models.module import ModuleNetwork
 from flatminima.models.network import Network
+from flatminima.models.points import Inputs, Points
 
 # Points that are traced: more than one, so that no axis of points is taken for one that spreads.
 _POINTS = 2
@@ -67,7 +68,7 @@ class Group:
 
 
 def exchangeable(
-    network: Network, vector: Float[Tensor, " parameters"], inputs: Float[Tensor, "points ..."]
+    network: Network, vector: Float[Tensor, " parameters"], inputs: Inputs
 ) -> tuple[Group, ...]:
     """Find the groups of exchangeable units, each named by the first tensor in which it lies.
 
@@ -264,32 +265,35 @@ def _groups(
     return tuple(groups)
 
 
-def _graph(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor) -> torch.fx.GraphModule:
+def _graph(network: Network, tensors: Mapping[str, Tensor], inputs: Inputs) -> torch.fx.GraphModule:
     """The forward pass of a network as a function of its tensors, in order, and of points."""
     # It takes a second to load, and most jobs spare it.
     from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415
 
-    forward = _forward(network, inputs)
+    forward = _forward(network, next(iter(tensors.values())))
+    columns = inputs.tensors if isinstance(inputs, Points) else [inputs]
 
-    def traced(values: list[Tensor], points: Tensor) -> Tensor:
+    def traced(values: list[Tensor], columns: list[Tensor]) -> Tensor:
+        each = iter(columns)
+        points = inputs.map(lambda _: next(each)) if isinstance(inputs, Points) else next(each)
         return forward(dict(zip(tensors, values, strict=True)), points)
 
     try:
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            graph: torch.fx.GraphModule = make_fx(traced)([*tensors.values()], inputs)
+            graph: torch.fx.GraphModule = make_fx(traced)([*tensors.values()], columns)
     except RuntimeError as error:
         why = str(error).splitlines()[0]
         raise ValueError(f"the module's forward cannot be traced ({why}); {_CURE}") from error
     return graph
 
 
-def _forward(network: Network, like: Tensor) -> Callable[[dict[str, Tensor], Tensor], Tensor]:
+def _forward(network: Network, like: Tensor) -> Callable[[dict[str, Tensor], Any], Tensor]:
     while isinstance(network, Evaluator):
         network = network.network
     if isinstance(network, ModuleNetwork):
         module = network.evaluated(like)
 
-        def by_module(tensors: dict[str, Tensor], points: Tensor) -> Tensor:
+        def by_module(tensors: dict[str, Tensor], points: Inputs) -> Tensor:
             output: Tensor = functional_call(module, tensors, (points,))
             return output
 

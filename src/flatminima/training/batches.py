@@ -48,6 +48,11 @@ class Batches:
         """The first batch."""
         return next(iter(self.source))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the first batch is."""
+        return self.first[0].device
+
     @cached_property
     def whole(self) -> Batch | None:
         """The one batch in memory that holds all points; None if there are several."""

@@ -31,8 +31,8 @@ class Pictures(nn.Module):
         return self.head(torch.relu(self.norm(self.convolution(pictures))).flatten(1))
 
 
-def trained(seed):
-    """A fitted module, and the points that it was trained on."""
+def trained(seed, kept=None):
+    """A fitted module, and the points that it was trained on; its first steps go to ``kept``."""
     torch.manual_seed(0)
     inputs, labels = torch.randn(60, 1, 6, 6), torch.arange(60) % 3
     torch.manual_seed(seed)
@@ -42,15 +42,19 @@ def trained(seed):
         adam.zero_grad()
         nn.functional.cross_entropy(module(inputs), labels).backward()
         adam.step()
+        if kept is not None and len(kept) < 5:
+            kept.append(copy.deepcopy(module).eval())
     return module.eval(), inputs, labels
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """Run the examples one after the other; returns their names."""
-    module, inputs, labels = trained(1)
+    checkpoints = []
+    module, inputs, labels = trained(1, checkpoints)
     another = trained(2)[0]
     names = {"module": module, "inputs": inputs, "labels": labels, "another": another}
+    names["checkpoints"] = [*checkpoints, module]
     with contextlib.chdir(tmp_path_factory.mktemp("pictures")):
         for example in EXAMPLES:
             exec(example, names)  # noqa: S102 (the text is the project's own)
@@ -70,8 +74,9 @@ def test_a_few_lines_give_the_volume_of_a_basin(said, capsys):
     assert all(np.isfinite(float(value.replace(",", ""))) for _, value in found)
 
 
-def test_the_surface_is_drawn(said):
-    assert said["pictures"] == ["surface.png"]
+def test_the_pictures_are_drawn(said):
+    names = ("comparison", "path", "surface", "trajectory")
+    assert sorted(said["pictures"]) == [f"{name}.png" for name in names]
 
 
 def test_the_minimum_is_that_of_the_module(said):

@@ -32,6 +32,8 @@ from flatminima.training.losses import CROSS_ENTROPY, Loss
 
 # Of eigenvectors; eigenvalues are then right to about its square, which is to rounding.
 _TOLERANCE = 1e-9
+# By what share entries of an eigenvector may differ that are taken for equally large.
+_TIE = 1e-6
 # Of eigenvectors where anything is in float32; eigenvalues are right to about its square.
 _SINGLE_TOLERANCE = 1e-4
 # Bytes that one batch of networks may take, approximately.
@@ -143,7 +145,7 @@ def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarr
     eigenvector is the direction in weight space.
 
     The iteration starts at the address ``(seed, "lanczos")``. The eigenvector is float64, of unit
-    length, and its entry of largest magnitude is positive.
+    length, and the first of its entries of largest magnitude is positive.
 
     Raises:
         ValueError: if products are not finite, or the loss is so flat that its Hessian is zero in
@@ -153,7 +155,10 @@ def top_eigenpair(matrix: Operator, *, seed: int) -> tuple[float, Float[np.ndarr
     if not vectors.any():
         raise ValueError("the Hessian of the loss is zero here, so it has no top eigenvector")
     vector = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
-    return float(values[0]), vector * np.sign(vector[np.abs(vector).argmax()])
+    # Of weights of two logits, which move against each other, rounding would say which is larger.
+    sizes = np.abs(vector)
+    first = int(np.argmax(sizes > (1 - _TIE) * sizes.max()))
+    return float(values[0]), vector * np.sign(vector[first])
 
 
 def top_eigenvalue(matrix: Operator, *, seed: int) -> float:

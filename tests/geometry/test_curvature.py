@@ -42,7 +42,7 @@ def test_the_top_eigenpair_is_that_of_the_dense_hessian(outputs, scaled):
     values, vectors = np.linalg.eigh(hessian)
     assert value == pytest.approx(values[-1], rel=1e-10)
     assert np.linalg.norm(vector) == pytest.approx(1, rel=1e-12)
-    assert vector[np.abs(vector).argmax()] > 0
+    assert vector[np.abs(vector) > (1 - 1e-6) * np.abs(vector).max()][0] > 0
     np.testing.assert_allclose(np.abs(vector @ vectors[:, -1]), 1, rtol=1e-10)
     np.testing.assert_allclose(hessian @ vector, value * vector, atol=1e-7 * value)
 

@@ -73,7 +73,7 @@ def test_what_changes_no_meaning_reruns_nothing(project):
     for path in (project.root / "src").rglob("*.py"):
         path.write_text(f"# a comment\n\n{path.read_text()}\n\n# another\n")
     project.edit(
-        "src/flatminima/training/losses.py", '"""Cross-entropy, its', '"""The cross-entropy, its'
+        "src/flatminima/training/losses.py", "What a loss is: cross", "What losses are: cross"
     )
     losses = project.root / "src/flatminima/training/losses.py"
     losses.write_text(re.sub(r"\bothers\b", "remaining", losses.read_text()))

@@ -76,8 +76,11 @@ def test_what_changes_no_meaning_reruns_nothing(project):
         "src/flatminima/training/losses.py", "What a loss is: cross", "What losses are: cross"
     )
     losses = project.root / "src/flatminima/training/losses.py"
-    losses.write_text(re.sub(r"\bothers\b", "remaining", losses.read_text()))
-    torch, typing = "from torch import Tensor\n", "from jaxtyping import Bool, Float, Int\n"
+    losses.write_text(re.sub(r"\bclean\b", "unpoisoned", losses.read_text()))
+    torch, typing = (
+        "from torch import Tensor, nn\n",
+        "from jaxtyping import Bool, Float, Int, Int64\n",
+    )
     project.edit("src/flatminima/training/losses.py", typing + torch, torch + typing)
     project.edit("workflow/scripts/train.py", "def main(job", "# why\n\n\ndef main(  job")
     project.edit("config.yaml", "scale: laptop", "# a comment\nscale:   'laptop'")

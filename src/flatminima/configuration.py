@@ -24,6 +24,7 @@ from flatminima.experiments.experiment import (
     Experiment,
     KeyPath,
     WrongSettingError,
+    data_alone,
     require,
 )
 from flatminima.models import architectures
@@ -222,8 +223,15 @@ def _check(config: Config) -> None:
 
 
 def experiments(config: Config) -> list[str]:
-    """The experiments of a run, in the order of the article: those that are not left out."""
-    return [name for name in EXPERIMENTS if config["experiments"][name] is not None]
+    """The experiments of a run, in the order of the article: those that are not left out.
+
+    Nor are those among them that only give others their data set.
+    """
+    return [
+        name
+        for name in EXPERIMENTS
+        if config["experiments"][name] is not None and not data_alone(config, name)
+    ]
 
 
 def records(config: Config) -> list[Experiment]:
@@ -300,7 +308,11 @@ def block(config: Config, rule: str, wildcards: Mapping[str, str]) -> Config:
             "reported": reported(config),
             "experiments": measured_with,
         }
-    owners = [record for record in records(config) if rule in record.jobs]
+    owners = [
+        record
+        for name, record in EXPERIMENTS.items()
+        if rule in record.jobs and config["experiments"][name] is not None
+    ]
     if len(owners) > 1:
         owners = [record for record in owners if record.name == wildcards.get("dataset")]
     if not owners:

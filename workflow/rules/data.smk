@@ -30,6 +30,6 @@ job(
     "Drawing and splitting {wildcards.dataset}",
     outputs={"dataset": "datasets/{dataset}.safetensors"},
     gpu=False,
-    constraints={"dataset": one_of([*DATASETS, "minefield"])},
+    constraints={"dataset": one_of([*DATASETS, IMAGES, "minefield"])},
     files=image_files,
 )

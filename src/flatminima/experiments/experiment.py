@@ -146,6 +146,12 @@ def settings_of(config: Config, name: str) -> Config:
     return dict(settings)
 
 
+def data_alone(config: Config, name: str) -> bool:
+    """Whether an experiment only gives others its data set: it is kept, and trains nothing."""
+    settings = config["experiments"][name] or {}
+    return "training" in settings and settings["training"] is None
+
+
 def without(settings: Config, *keys: str) -> Config:
     """The settings but for some of them."""
     return {key: value for key, value in settings.items() if key not in keys}

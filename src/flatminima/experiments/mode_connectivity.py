@@ -6,6 +6,7 @@ from flatminima.experiments.experiment import (
     Files,
     Section,
     Wildcards,
+    data_alone,
     only,
     require,
     settings_of,
@@ -38,7 +39,7 @@ def _check(config: Config) -> None:
         experiment = config["experiments"][dataset]
         batch = settings_of(config, NAME)[dataset]["batch"]
         cure = f"{NAME}.{dataset} connects its minima; leave that out too (null)"
-        require(experiment is not None, cure, dataset)
+        require(experiment is not None and not data_alone(config, dataset), cure, dataset)
         seeds, points = experiment["training"]["seeds"], experiment["data"]["train_points"]
         cure = f"a curve connects two networks; train more, or leave {NAME} out (null)"
         require(seeds >= 2, cure, dataset, "training", "seeds")

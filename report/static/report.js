@@ -32,7 +32,7 @@ function addThemeButton() {
   });
   system.addEventListener("change", show);
   show();
-  document.querySelector(".masthead").append(button);
+  document.querySelector(".site").append(button);
 }
 
 // A click on a figure shows it by itself; without scripts it is a link to the picture.
@@ -91,6 +91,101 @@ function addCopyButtons() {
   }
 }
 
+// A number opens what it is: its interval, what stands behind it, its job and its file. Without
+// scripts it is a link to its row among the measurements.
+function addPopovers() {
+  const about = document.createElement("div");
+  if (typeof about.showPopover !== "function") return;
+  about.className = "about";
+  about.id = "about-number";
+  about.popover = "auto";
+  about.tabIndex = -1;
+  about.setAttribute("role", "dialog");
+  let opener = null;
+
+  function line(text, kind) {
+    const p = document.createElement("p");
+    p.className = kind;
+    p.textContent = text;
+    return p;
+  }
+
+  function fill(number) {
+    const { name, about: more, job, file } = number.dataset;
+    const link = document.createElement("a");
+    link.href = number.href;
+    link.textContent = name ? "Its row among the measurements" : "The source";
+    const last = document.createElement("p");
+    last.append(link);
+    about.replaceChildren(line(number.textContent, "value"));
+    for (const text of (more || "").split("; ")) if (text) about.append(line(text, ""));
+    if (job) about.append(line(`Job: ${job}`, "from"));
+    if (file) about.append(line(`File: ${file}, ${name}`, "from"));
+    about.append(last);
+    about.setAttribute("aria-label", `What ${number.textContent} is`);
+  }
+
+  // Below the number, or above it where there is no room, and never beyond the screen.
+  function place(number) {
+    const at = number.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = about;
+    const below = at.bottom + 8 + height <= window.innerHeight || at.top < height + 8;
+    const left = Math.min(at.left, window.innerWidth - width - 12);
+    about.style.left = `${Math.max(12, left)}px`;
+    about.style.top = `${below ? at.bottom + 8 : at.top - height - 8}px`;
+  }
+
+  function close() {
+    if (about.matches(":popover-open")) about.hidePopover();
+  }
+
+  about.addEventListener("toggle", (event) => {
+    if (event.newState === "closed" && opener) {
+      opener.setAttribute("aria-expanded", "false");
+      if (about.contains(document.activeElement) || document.activeElement === document.body) {
+        opener.focus({ preventScroll: true });
+      }
+      opener = null;
+    }
+  });
+  window.addEventListener("scroll", close, { passive: true });
+  window.addEventListener("resize", close);
+
+  for (const number of document.querySelectorAll("a.number")) {
+    number.setAttribute("aria-haspopup", "dialog");
+    let wasOpen = false;
+    // A press beside a popover closes it before the click arrives.
+    number.addEventListener("pointerdown", () => { wasOpen = opener === number; });
+    number.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      if (wasOpen) {
+        wasOpen = false;
+        close();
+        return;
+      }
+      close();
+      fill(number);
+      number.after(about);
+      about.showPopover();
+      place(number);
+      opener = number;
+      number.setAttribute("aria-expanded", "true");
+      about.focus({ preventScroll: true });
+    });
+  }
+}
+
+// What is linked to may lie in a part that is folded.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
+  if (!target) return;
+  let folded = target.closest("details:not([open])");
+  if (!folded) return;
+  for (; folded; folded = target.closest("details:not([open])")) folded.open = true;
+  target.scrollIntoView();
+}
+
 // The contents mark the section being read.
 function followReading() {
   const links = new Map(
@@ -109,4 +204,7 @@ function followReading() {
 addThemeButton();
 addLightbox();
 addCopyButtons();
+addPopovers();
 followReading();
+unfold();
+window.addEventListener("hashchange", unfold);

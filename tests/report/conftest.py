@@ -1260,6 +1260,7 @@ def made_up_page(measurements, claims, pictures, *, scale="laptop", experiments=
         "manifests": manifests,
         "checks": made_up_checks(manifests, claims, scale),
         "experiments": experiments,
+        "sources": read_yaml("sources.yaml")["sources"],
     }
 
 
@@ -1276,8 +1277,18 @@ def made_up_checks(manifests, claims, scale):
 
 
 @pytest.fixture(scope="session")
-def compose(measurements, claims, pictures):
-    """Render the page from the made-up run, with parts replaced."""
+def compose(compose_pages):
+    """Render all pages of the made-up run, with parts replaced, as one text."""
+
+    def render(*given, **changes):
+        return "\n".join(compose_pages(*given, **changes).values())
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def compose_pages(measurements, claims, pictures):
+    """Render the pages of the made-up run by their files, with parts replaced."""
 
     def render(scale="laptop", experiments=EXPERIMENTS, **changes):
         numbers = changes.pop("measurements", measurements)
@@ -1290,10 +1301,11 @@ def compose(measurements, claims, pictures):
 
 
 @pytest.fixture(scope="session")
-def site(compose, measurements, claims, pictures):
-    """The page with everything beside it, as a folder."""
+def site(compose_pages, measurements, claims, pictures):
+    """The pages with everything beside them, as a folder."""
     folder = pictures.parent
-    (folder / "index.html").write_text(compose())
+    for name, html in compose_pages().items():
+        (folder / name).write_text(html)
     for name in article.ASSETS:
         (folder / name).write_bytes((ROOT / "report" / "static" / name).read_bytes())
     write_json(folder / "measurements.json", as_records(measurements))

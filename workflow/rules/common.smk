@@ -21,6 +21,7 @@ from flatminima.provenance.plan import Begun, Plan, ensure_writable
 from flatminima.provenance.job import PARTS
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.recipe import FIGURE
+from flatminima.report.pages import pages_of
 from flatminima.report.published_runs import shown_runs
 
 # As the manifests record them: relative to the project. Snakemake's own reader would say of a file

@@ -16,7 +16,11 @@ job(
     "report",
     "Writing the report",
     outputs={
-        "page": "report/index.html",
+        # The first page is called ``page``: it stands for all of them.
+        **{
+            page.key: f"report/{page.file}"
+            for page in pages_of(REPORTED, bool(PUBLISHED))
+        },
         "style": "report/report.css",
         "script": "report/report.js",
         "network": "report/network.js",

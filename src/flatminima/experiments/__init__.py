@@ -1,7 +1,5 @@
 """The experiments, in the order in which the article tells of them."""
 
-from collections.abc import Iterable
-
 from flatminima.experiments import (
     architectures,
     decisive,
@@ -16,7 +14,7 @@ from flatminima.experiments import (
     swiss_roll,
     volumes,
 )
-from flatminima.experiments.experiment import Experiment, Section
+from flatminima.experiments.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -41,20 +39,3 @@ RESTS_ON: dict[str, str] = {
     name: experiment.needs[0] for name, experiment in EXPERIMENTS.items() if experiment.needs
 }
 """Whose data and networks those of an experiment are, where they are not its own."""
-
-
-def sections_of(reported: Iterable[str]) -> tuple[Section, ...]:
-    """The sections of the article of a run, in order and each once.
-
-    Args:
-        reported: the experiments of the run, or parts of them.
-    """
-    names = [name.partition(".")[0] for name in reported]
-    return tuple(
-        dict.fromkeys(
-            section
-            for name, experiment in EXPERIMENTS.items()
-            if name in names
-            for section in experiment.sections
-        )
-    )

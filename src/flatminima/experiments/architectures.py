@@ -4,6 +4,7 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Section,
     Wildcards,
     settings_of,
     source_of,
@@ -43,4 +44,5 @@ EXPERIMENT = Experiment(
     jobs={"architectures_train": _train},
     measured_with=_measured_with,
     measure=_measure,
+    sections=(Section("architectures", "A network beside a linear model"),),
 )

@@ -71,7 +71,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the article: ``report/templates/sections/<name>.html.j2``.
+    """A section of the report: ``report/templates/sections/<name>.html.j2``.
 
     Attributes:
         name: of the file, and the anchor.
@@ -113,7 +113,8 @@ class Experiment:
         measured_with: what :attr:`measure` is told of the settings.
         needs: the experiments on whose data or networks it rests.
         check: raises ``WrongSettingError`` for what a schema cannot see.
-        sections: its sections of the article, in order.
+        sections: its sections, in order, which make a page behind the article.
+        title: of that page; empty for that of the first section.
         parts: of the settings of a run, the parts that claims and sections tell apart, such as one
             for each data set; None where the experiment is one.
     """
@@ -125,6 +126,7 @@ class Experiment:
     needs: tuple[str, ...] = ()
     check: Callable[[Config], None] = lambda _config: None
     sections: tuple[Section, ...] = ()
+    title: str = ""
     parts: Callable[[Config], tuple[str, ...]] | None = None
 
     def reported(self, config: Config) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from flatminima.experiments.experiment import (
     Config,
     Experiment,
     Files,
+    Section,
     Wildcards,
     settings_of,
     source_of,
@@ -47,4 +48,5 @@ EXPERIMENT = Experiment(
     jobs={"optimizers_train": _train},
     measured_with=_measured_with,
     measure=_measure,
+    sections=(Section("optimizers", "Does the optimizer matter?"),),
 )

@@ -79,4 +79,5 @@ EXPERIMENT = Experiment(
         poisoned.BAD_MINIMA,
         Section("basins"),
     ),
+    title="The swiss roll",
 )

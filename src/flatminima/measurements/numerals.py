@@ -15,7 +15,7 @@ _WORDS = (
 _OF_UNIT = {
     "fraction": "percent",
     "count": "whole",
-    "decades": "whole",
+    "decades": "decades",
     "correlation": "correlation",
     "ratio": "times",
 }
@@ -57,12 +57,12 @@ def spanned(low: float | None, high: float | None, form: str) -> str:
     return f"{a.removesuffix('%')}–{b}" if b.endswith("%") else f"{a}–{b}"
 
 
-def described(measurement: Measurement, name: str) -> str:
-    """What a number is, for the title of its link."""
+def described(measurement: Measurement) -> str:
+    """What a number is: its interval, the networks behind it, and what must be known of it."""
     span = spanned(measurement.low, measurement.high, format_of(measurement.unit))
     interval = f"{measurement.interval}: {span}" if span else ""
     networks = f"{measurement.runs} network{'s' if measurement.runs > 1 else ''}"
-    parts = (name, interval, networks if measurement.runs else "", measurement.note)
+    parts = (interval, networks if measurement.runs else "", measurement.note)
     return "; ".join(filter(None, parts))
 
 
@@ -112,8 +112,16 @@ def _word(value: float) -> str:
 
 
 def _correlation(value: float) -> str:
-    """Two decimals; rounding must not turn an imperfect order into a perfect one."""
-    return f"{value if abs(value) == 1 else math.trunc(value * 100) / 100:.2f}"
+    """Two decimals, and more where they would turn an imperfect order into a perfect one."""
+    digits = 2
+    while abs(value) < 1 <= abs(round(value, digits)) and digits < 9:
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def _decades(value: float) -> str:
+    """Whole from ten on, and two significant digits below, so that a small one is not lost."""
+    return _whole(value) if abs(value) >= 10 else _significant(value, 2)
 
 
 _WRITERS: Mapping[str, Callable[[float], str]] = {
@@ -124,4 +132,5 @@ _WRITERS: Mapping[str, Callable[[float], str]] = {
     "plain": lambda value: _significant(value, 3),
     "correlation": _correlation,
     "times": _ratio,
+    "decades": _decades,
 }

@@ -1,6 +1,7 @@
-"""The article: one page of HTML in which every number comes from a result file."""
+"""The report: pages of HTML in which every number comes from a result file."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSynta
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
-from flatminima.experiments import sections_of
 from flatminima.figure_record import VARIANTS, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
 from flatminima.measurements.measurement import Measurement
@@ -25,7 +25,8 @@ from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
 from flatminima.report.foreign import POLICY
 from flatminima.report.lineage import Lineage
-from flatminima.report.vocabulary import Vocabulary
+from flatminima.report.pages import Page, pages_of
+from flatminima.report.vocabulary import MARKS, Vocabulary
 from flatminima.training.optimizers import OPTIMIZERS
 
 State = Literal["fresh", "stale", "missing"]
@@ -169,6 +170,10 @@ def figure(
     return Figure(stem, folder.name, suffixes, *shown, main)
 
 
+_ID = re.compile(r'\sid="([^"]+)"')
+_ANCHOR = re.compile(r'(<a [^>]*href=")#([^"]+)"')
+
+
 def build(
     templates: Path,
     *,
@@ -181,12 +186,13 @@ def build(
     manifests: Mapping[str, Manifest],
     checks: Sequence[Check],
     experiments: Sequence[str],
+    sources: Sequence[Mapping[str, Any]] = (),
     sameness: Mapping[str, Any] | None = None,
     bench: Mapping[str, Any] | None = None,
     elsewhere: Sequence[Elsewhere] = (),
     notice: Notice | None = None,
-) -> str:
-    """Render the page.
+) -> dict[str, str]:
+    """Render all pages.
 
     Args:
         templates: folder of ``index.html.j2``.
@@ -200,11 +206,15 @@ def build(
         checks: reproducibility checks to show.
         experiments: what the run is made of; the page has no section, and ``claims``,
             ``verdicts`` and ``figures`` have no entry, of any other.
+        sources: every item of the sources with its place here, ``report/sources.yaml``.
         sameness: what was measured of what repeats where, ``report/sameness.json``; None to say
             nothing of it.
         bench: what was measured of how fast the library is, ``report/bench.json``; likewise.
         elsewhere: published runs to show beside it.
         notice: what to say above everything else, if there is anything to say.
+
+    Returns:
+        Every page by the name of its file, the first one first.
 
     Raises:
         KeyError: if the text refers to a measurement, claim, figure or source that is unknown.
@@ -213,23 +223,41 @@ def build(
     """
     environment = environment_of(templates)
     vocabulary = Vocabulary(
-        environment, measurements, verdicts, claims, references, {f.stem: f for f in figures}
+        environment,
+        measurements,
+        verdicts,
+        claims,
+        references,
+        {f.stem: f for f in figures},
+        origins=origins(manifests),
     )
     lineage = Lineage(manifests)
+    pages = pages_of(experiments, bool(elsewhere))
     environment.globals.update(
         run=run,
         policy=POLICY,
         verdicts=verdicts,
         checks=checks,
         experiments=experiments,
+        sources=sources,
         sameness=sameness,
         bench=bench and speed.shown(bench["records"]),
-        sections=sections_of(experiments),
+        pages=pages,
+        marks=MARKS,
         here=vocabulary,
         elsewhere=[
-            (run, Vocabulary(environment, run.measurements, run.claims, base=f"{folder}/"))
+            (
+                run,
+                Vocabulary(
+                    environment,
+                    run.measurements,
+                    run.claims,
+                    claims.judged({record["id"] for record in run.claims}),
+                    base=f"{run.page.rpartition('/')[0]}/",
+                    run=run.name,
+                ),
+            )
             for run in elsewhere
-            for folder in [run.page.rpartition("/")[0]]
         ],
         notice=notice or Notice(),
         figures=figures,
@@ -241,6 +269,7 @@ def build(
         bibtex=partial(bibtex, references),
         own_bibtex=own_bibtex(run),
         made=lineage.made,
+        jobs=lineage.jobs,
         raw_data=lineage.raw_data(),
         environment=lineage.environment(),
         manifests=manifests,
@@ -249,12 +278,49 @@ def build(
         **vocabulary.functions(),
     )
     try:
-        return environment.get_template("index.html.j2").render()
+        return _linked({page.file: _rendered(environment, page) for page in pages})
     except TemplateSyntaxError as error:
         raise UserError(
             f"{error.filename or templates}:{error.lineno}: not a whole template "
             f"({error.message}); restore or correct it and run snakemake again"
         ) from error
+
+
+def _rendered(environment: Environment, page: Page) -> str:
+    article = page.kind == "first" and page.sections[0].name != "mystery"
+    name = "index.html.j2" if article else "sections.html.j2"
+    return environment.get_template(name).render(page=page)
+
+
+def _linked(pages: Mapping[str, str]) -> dict[str, str]:
+    """The pages, with links to anchors of other pages leading there.
+
+    Templates name an anchor and no page: what stands where is known once all are rendered.
+    """
+    own = {file: {*_ID.findall(html)} for file, html in pages.items()}
+    homes: dict[str, str] = {}
+    for file in reversed(pages):
+        homes |= dict.fromkeys(own[file], file)
+
+    def led(file: str, match: re.Match[str]) -> str:
+        anchor = match[2]
+        away = anchor in homes and anchor not in own[file]
+        return f'{match[1]}{homes[anchor] if away else ""}#{anchor}"'
+
+    return {file: _ANCHOR.sub(partial(led, file), html) for file, html in pages.items()}
+
+
+def origins(manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """The jobs on whose files the numbers of each experiment were measured, in words."""
+    jobs: dict[str, dict[str, None]] = {}
+    for path, manifest in manifests.items():
+        if path.endswith("/measurements.json"):
+            for entry in manifest["inputs"]:
+                experiment, _, name = entry["name"].partition("__")
+                if name and entry["path"] in manifests:
+                    rule = manifests[entry["path"]]["rule"]
+                    jobs.setdefault(experiment, {})[rule] = None
+    return {name: f"claims, from {', '.join(rules)}" for name, rules in jobs.items()}
 
 
 def environment_of(templates: Path) -> Environment:

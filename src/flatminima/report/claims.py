@@ -1,7 +1,7 @@
 """Claims of the sources as data, set beside what was measured."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -33,6 +33,8 @@ _PLAIN: dict[Outcome, Verdict] = {
 @dataclass(frozen=True)
 class Original:
     """On what the source measured: data, training points, networks per poison factor, rays, steps.
+
+    Search steps are those by which bad minima are searched from iterates of training.
 
     Counts that the claim does not rest on are None.
     """
@@ -157,14 +159,18 @@ class Claims:
         """What these experiments speak to, in their order; summaries are of the claims left."""
         place = {name: index for index, name in enumerate(experiments)}
         kept = [claim for claim in self.claims if claim.experiment in place]
-        ids = {claim.id for claim in kept}
+        kept.sort(key=lambda claim: place[claim.experiment])
+        return replace(self, claims=tuple(kept)).judged({claim.id for claim in kept})
+
+    def judged(self, ids: Collection[str]) -> "Claims":
+        """Those of some ids; summaries are of the claims left."""
         parts = [
             replace(it, claims=tuple(part for part in it.claims if part in ids))
             for it in self.summaries
         ]
         return replace(
             self,
-            claims=tuple(sorted(kept, key=lambda claim: place[claim.experiment])),
+            claims=tuple(claim for claim in self.claims if claim.id in ids),
             summaries=tuple(it for it in parts if it.claims),
         )
 

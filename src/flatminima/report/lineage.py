@@ -29,6 +29,29 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A job of the run.
+
+    Attributes:
+        anchor: where it is described.
+        rule: what was done.
+        wildcards: to what, such as a data set and a poison factor.
+        manifest: of one of its outputs; what it says of the job is the same for all.
+        outputs: paths of all of its outputs that are known, sorted.
+        needs: the anchors of the jobs that made its inputs.
+        place: among the jobs that were asked for.
+    """
+
+    anchor: str
+    rule: str
+    wildcards: Mapping[str, str]
+    manifest: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    needs: tuple[str, ...]
+    place: int
+
+
+@dataclass(frozen=True)
 class Made:
     """How one file was made: its manifest, and its inputs back to the source."""
 
@@ -65,6 +88,36 @@ class Lineage:
                 roots[path] = self._node(output, set())
         return tuple(roots.values())
 
+    def jobs(self, tail: str = "") -> tuple[Job, ...]:
+        """The jobs of the run, each after those that it rests on.
+
+        Args:
+            tail: end of the path of a file; then only the jobs of the line back from it.
+        """
+        paths = [path for path in self.manifests if not tail or f"/{path}".endswith(f"/{tail}")]
+        depths: dict[str, int] = {}
+        for path in paths[:1] if tail else paths:
+            self._depth(path, depths)
+        made: dict[str, list[str]] = {}
+        for path in sorted(depths, key=lambda path: (depths[path], path)):
+            made.setdefault(_anchor(self.manifests[path]), []).append(path)
+        return tuple(self._job(place, *one) for place, one in enumerate(made.items()))
+
+    def _depth(self, path: str, depths: dict[str, int]) -> int:
+        """How many jobs stand between a file and the data, at most; notes it for all inputs too."""
+        if path not in depths:
+            given = [it["path"] for it in self._given(self.manifests[path])]
+            below = [self._depth(it, depths) for it in given if it in self.manifests]
+            depths[path] = 1 + max(below, default=0)
+        return depths[path]
+
+    def _job(self, place: int, anchor: str, outputs: list[str]) -> Job:
+        manifest = self.manifests[outputs[0]]
+        given = [it["path"] for it in self._given(manifest)]
+        needs = dict.fromkeys(_anchor(self.manifests[it]) for it in given if it in self.manifests)
+        rule, wildcards = manifest["rule"], manifest["wildcards"]
+        return Job(anchor, rule, wildcards, manifest, tuple(outputs), tuple(needs), place)
+
     def environment(self) -> dict[str, list[str]]:
         """What the jobs ran on: each distinct value, sorted."""
         found: dict[str, set[str]] = {}
@@ -98,3 +151,8 @@ class Lineage:
         """Inputs, without the recipe: its settings and code are shown by themselves."""
         recipe = manifest["recipe"]["path"]
         return [entry for entry in manifest["inputs"] if entry["path"] != recipe]
+
+
+def _anchor(manifest: Mapping[str, Any]) -> str:
+    """Where the job is described that a manifest tells of."""
+    return "-".join(("job", manifest["rule"], *map(str, manifest["wildcards"].values())))

@@ -148,7 +148,7 @@ class _Page:
             small_scales=claims.small_scales,
         )
         runs = self._elsewhere()
-        html = article.build(
+        pages = article.build(
             self.source / "templates",
             run=run,
             measurements=measured,
@@ -159,6 +159,7 @@ class _Page:
             manifests=manifests,
             checks=checks,
             experiments=self.experiments,
+            sources=read_mapping(self.source / "sources.yaml")["sources"],
             sameness=read_json(self.source / "sameness.json"),
             bench=speed.read(self.source / speed.FILE),
             elsewhere=runs,
@@ -166,7 +167,7 @@ class _Page:
         )
         if self.partial:
             # At once before the files change: no manifest may stand beside what it is not about.
-            for name in (PAGE, *article.ASSETS, *RECORDS, PROVENANCE):
+            for name in (*pages, *article.ASSETS, *RECORDS, PROVENANCE):
                 manifest_path(folder / name).unlink(missing_ok=True)
         for name in article.ASSETS:
             write_bytes(folder / name, read_bytes(self.source / "static" / name))
@@ -174,7 +175,9 @@ class _Page:
         write_json(folder / RECORDS[1], records)
         write_json(folder / PROVENANCE, article.provenance(run, checks, manifests))
         published_runs.copy(self.root, [Path(it.folder) for it in runs], folder)
-        write_bytes(folder / PAGE, html.encode())
+        # The first page last: it stands for all of them.
+        for name, html in reversed(pages.items()):
+            write_bytes(folder / name, html.encode())
         return folder / PAGE
 
     def _elsewhere(self) -> list[article.Elsewhere]:

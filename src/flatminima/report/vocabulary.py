@@ -1,5 +1,6 @@
 """What the templates of the article may say: functions that turn results into words."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,14 @@ from flatminima.report.claims import Claims, Outcome, Why
 if TYPE_CHECKING:
     from flatminima.report.article import Figure
 
+MARKS: Mapping[Outcome | None, tuple[str, str, str]] = {
+    "holds": ("✓", "holds", "good"),
+    "partly": ("◐", "holds in part", "warn"),
+    "fails": ("✗", "does not hold", "bad"),
+    None: ("–", "not measured", "none"),
+}
+"""A mark, a word and a colour for each outcome."""
+
 _MACROS = '{% from "parts.html.j2" import rho, with_span %}'
 
 
@@ -30,7 +39,13 @@ class Vocabulary:
     references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, "Figure"] = field(default_factory=dict)
     base: str = ""
-    """Where the files that numbers link to lie, relative to the page."""
+    """Where the files of the run lie, relative to the page."""
+    run: str = ""
+    """Name of the run, where it is not that of the page."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """The jobs whose files the numbers of an experiment were measured on, in words, by its name."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The numbers of figures, by the names under which they were asked for, from one on."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Every public method by its name."""
@@ -41,6 +56,25 @@ class Vocabulary:
             and name != "functions"
             and name not in self.__dataclass_fields__
         }
+
+    def badge(self, name: str) -> Markup:
+        """The verdict on a claim, or on several that are summed up, as a mark with its word.
+
+        Raises:
+            KeyError: if there is no such claim or summary.
+        """
+        parts = next((it.claims for it in self.claims.summaries if it.id == name), (name,))
+        records = [self._verdict(part) for part in parts]
+        found = {record["outcome"] for record in records}
+        outcome = found.pop() if len(found) == 1 else None if None in found else "partly"
+        mark, word, colour = MARKS[outcome]
+        return Markup(
+            '<a class="state {}" href="#claim-{}{}"><span aria-hidden="true">{}</span> {}</a>'
+        ).format(colour, f"{self.run}." if self.run else "", parts[0], mark, word)
+
+    def judged(self, *names: str) -> bool:
+        """Whether there are verdicts on all of these claims."""
+        return {*names} <= {record["id"] for record in self.verdicts}
 
     def say(self, name: str) -> Markup:
         """The sentence of a claim, or of a summary of claims, for what came of it in this run.
@@ -79,7 +113,7 @@ class Vocabulary:
         return Measurement(None, "", experiment, note=FAILED)
 
     def number(self, name: str, form: str = "", part: str = "value") -> Markup:
-        """A measured number, linked to the file it comes from. ``part`` is value, low or high."""
+        """A measured number, linked to its row. ``part`` is value, low or high."""
         measurement = self.measurement(name)
         text = written(getattr(measurement, part), form or format_of(measurement.unit))
         return self._linked(text, name, measurement)
@@ -91,9 +125,38 @@ class Vocabulary:
         return self._linked(text or written(None, "plain"), name, measurement)
 
     def _linked(self, text: str, name: str, measurement: Measurement) -> Markup:
-        return Markup('<a class="number" href="{}measurements.json" title="{}">{}</a>').format(
-            self.base, described(measurement, name), text
+        if name not in self.measurements:  # its experiment was not measured, so it has no row
+            return Markup('<span class="number">{}</span>').format(text)
+        return Markup(
+            '<a class="number" href="#{}" data-name="{}" data-about="{}" data-job="{}" '
+            'data-file="{}">{}</a>'
+        ).format(
+            self.anchor(name),
+            name,
+            described(measurement),
+            self.origin(name),
+            f"{self.base}measurements.json",
+            text,
         )
+
+    def anchor(self, name: str) -> str:
+        """Where the row of a measurement stands."""
+        return f"m-{self.run}{'.' if self.run else ''}{name}"
+
+    def origin(self, name: str) -> str:
+        """The jobs on whose files a number was measured, in words; empty where that is unknown."""
+        return self.origins.get(name.partition(".")[0], "")
+
+    def by_experiment(self) -> dict[str, list[str]]:
+        """The names of all measurements, by the experiment that they are of."""
+        parts: dict[str, list[str]] = {}
+        for name in self.measurements:
+            parts.setdefault(name.partition(".")[0], []).append(name)
+        return parts
+
+    def numbered(self, name: str) -> int:
+        """The number of a figure: the next one, when it is asked for first."""
+        return self.numbers.setdefault(name, len(self.numbers) + 1)
 
     def value(self, name: str) -> float | None:
         """The bare number."""
@@ -116,6 +179,13 @@ class Vocabulary:
         """Whether the whole interval lies at or below ``limit``; without one it does not."""
         high = self.measurement(name).high
         return high is not None and high <= limit
+
+    def power(self, base: float, exponent: float) -> Markup:
+        """A power of a number above one, in words of a reader: plain while it is small."""
+        decades = exponent * math.log10(base)
+        if decades < 6:
+            return Markup("{}").format(written(base**exponent, "plain"))
+        return Markup("10<sup>{}</sup>").format(round(decades))
 
     def plural(self, name: str, one: str, many: str) -> str:
         """The word that agrees with a count."""
@@ -152,8 +222,9 @@ class Vocabulary:
         """
         quoted = self.claims.quoted[name]
         title = f"{self.references[quoted.cite]['short']}, {quoted.where}"
-        return Markup('<a class="number quoted" href="#ref-{}" title="{}">{}</a>').format(
-            quoted.cite, title, written(quoted.value, form or format_of(quoted.unit))
+        text = written(quoted.value, form or format_of(quoted.unit))
+        return Markup('<a class="number quoted" href="#ref-{}" data-about="{}">{}</a>').format(
+            quoted.cite, title, text
         )
 
     def of_source(self, name: str) -> float:
@@ -177,13 +248,13 @@ class Vocabulary:
                 return record
         raise KeyError(f"the text refers to the unknown claim {claim}")
 
-    def tally(self, key: str, *values: str | None) -> Markup:
-        """How many claims have one of these values under ``key``, linked to the claims' file."""
-        counts = Counter(record[key] for record in self.verdicts)
-        number = sum(counts[value] for value in values) if values else len(self.verdicts)
-        return Markup('<a class="number" href="{}claims.json" title="claims.json">{}</a>').format(
-            self.base, number
-        )
+    def tally(self, key: str, *values: str | None, **having: str) -> Markup:
+        """How many claims have one of these values under ``key``, linked to the claims."""
+        kept = [it for it in self.verdicts if all(it[k] == v for k, v in having.items())]
+        counts = Counter(record[key] for record in kept)
+        number = sum(counts[value] for value in values) if values else len(kept)
+        link = f"{self.base}claims.json" if self.base else "#verdict"
+        return Markup('<a class="count" href="{}">{}</a>').format(link, number)
 
     def shown(self, measured: float | None, unit: str) -> str:
         """A claim's number as text."""
@@ -197,6 +268,10 @@ class Vocabulary:
         """What would have counted as reproduced, as text."""
         limit = written(claim["thresholds"]["reproduced"], format_of(claim["unit"]))
         return f"{claim['comparison'].replace('_', ' ')} {limit}"
+
+    def figure_name(self, name: str) -> str:
+        """What a figure is called where another place speaks of it."""
+        return f"Figure {self.numbered(name)}"
 
     def picture(self, stem: str) -> "Figure":
         """A figure by its name.

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.browsing import CHROMIUM, FIREFOX, FLAGS
+
 # Set before torch and NumPy are imported. Workers share the cores already, and with tensors as
 # small as these a second thread costs more than it gives.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -29,3 +31,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: ORDER.get(item.path.name, 0) if item.path.parent.name == "workflow" else 0
     )
+
+
+@pytest.fixture(scope="session")
+def driver():
+    """What drives browsers; one for all of them."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(driver):
+    """Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium found; apt-get install chromium to run browser tests")
+    opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(driver):
+    """Firefox as it is shipped, driven by WebDriver BiDi."""
+    if FIREFOX is None:
+        pytest.skip("no Firefox found; apt-get install firefox-esr to run its tests")
+    opened = driver.firefox.launch(channel="moz-firefox", executable_path=FIREFOX)
+    yield opened
+    opened.close()

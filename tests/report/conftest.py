@@ -55,14 +55,17 @@ from flatminima.models.mlp import MLP
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.identified import identify
 from flatminima.provenance.published import RECORD
-from flatminima.report import article
+from flatminima.provenance.published import published_runs as published_in
+from flatminima.report import article, published_runs
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
 from flatminima.report.foreign import POLICY
+from flatminima.report.pages import pages_of
 from flatminima.report.publication import LIVING
 from flatminima.seeding import generator
 from flatminima.storage import write_json
 from flatminima.surveys.rays import rays as follow
+from tests.browsing import Visitor
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = (
@@ -1301,17 +1304,47 @@ def compose_pages(measurements, claims, pictures):
 
 
 @pytest.fixture(scope="session")
-def site(compose_pages, measurements, claims, pictures):
-    """The pages with everything beside them, as a folder."""
+def published(tmp_path_factory, measurements, claims, pictures):
+    """A project with two made-up published runs, and their folders in it."""
+    root = tmp_path_factory.mktemp("publishing")
+    note = "From copies. " + HOSTILE
+    for name in ("cifar10", "svhn"):
+        publish_made_up(root, pictures, measurements, claims, name=name, note=note)
+    return root, published_in(root)
+
+
+@pytest.fixture(scope="session")
+def site(compose_pages, measurements, claims, pictures, published):
+    """The pages with everything beside them, as a folder; tests write nothing there."""
+    root, runs = published
     folder = pictures.parent
-    for name, html in compose_pages().items():
-        (folder / name).write_text(html)
-    for name in article.ASSETS:
-        (folder / name).write_bytes((ROOT / "report" / "static" / name).read_bytes())
+    elsewhere = [published_runs.load(root, run) for run in runs]
+    write_site(folder, compose_pages(elsewhere=elsewhere))
+    published_runs.copy(root, runs, folder)
     write_json(folder / "measurements.json", as_records(measurements))
     write_json(folder / "claims.json", judge(claims, measurements, scale="laptop"))
     write_json(folder / "provenance.json", {})
     return folder
+
+
+PAGES = tuple(page.file for page in pages_of(EXPERIMENTS, elsewhere=True))
+"""The files of the pages in that folder."""
+
+
+def write_site(folder, pages):
+    """Write pages with their scripts and style."""
+    for name, html in pages.items():
+        (folder / name).write_text(html)
+    for name in article.ASSETS:
+        (folder / name).write_bytes((ROOT / "report" / "static" / name).read_bytes())
+
+
+def write_beside(site, folder, pages):
+    """Write other pages into a folder of their own, with the figures and files of the site."""
+    for entry in site.iterdir():
+        if entry.name not in (*PAGES, *article.ASSETS):
+            (folder / entry.name).symlink_to(entry)
+    write_site(folder, pages)
 
 
 def visible_text(html):
@@ -1319,60 +1352,9 @@ def visible_text(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 900}
-
-
-@dataclasses.dataclass
-class Log:
-    """What a browser complained of, and all it asked for."""
-
-    complaints: list[str]
-    requests: list[str]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium found; apt-get install chromium to run browser tests")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def visit(browser, site):
-    """Open the page; returns it with the log of everything that happened."""
-    contexts = []
-
-    def go(address=None, *, viewport=DESKTOP, scheme="light", motion="reduce", **options):
-        context = browser.new_context(
-            viewport=viewport, color_scheme=scheme, reduced_motion=motion, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        log = Log([], [])
-        page.on("console", lambda message: log.complaints.append(message.text))
-        page.on("pageerror", lambda error: log.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: log.complaints.append(request.url))
-        page.on("request", lambda request: log.requests.append(request.url))
-        page.goto(address or (site / "index.html").as_uri())
-        page.wait_for_load_state("load")
-        return page, log
-
-    yield go
-    for context in contexts:
-        context.close()
+    """Open a page; returns it with the log of everything that happened."""
+    visitor = Visitor(browser, site)
+    yield visitor
+    visitor.close()

@@ -1,61 +1,227 @@
-"""The page in a real browser, opened from disk as a reader would."""
+"""Every page in a real browser, opened from disk as a reader would."""
 
+import dataclasses
 import functools
-import http.server
-import importlib.util
-import shutil
-import threading
-from pathlib import Path
+import re
+import urllib.parse
+from html.parser import HTMLParser
 
 import pytest
 
-from flatminima.provenance import published as publications
-from flatminima.report import article, published_runs
+from flatminima.report import article
+from flatminima.report.checks import Check
+from tests.browsing import DESKTOP, PAPER, PHONE, Visitor, served, violations
 
-from .conftest import DESKTOP, HOSTILE, LIVING, PHONE, STEMS, publish_made_up
+from .conftest import HOSTILE, LIVING, PAGES, ROOT, STEMS, made_up_manifests, write_beside
+
+FIRST = PAGES[0]
+LOOKS = {"phone": (PHONE, "dark"), "desktop": (DESKTOP, "light")}
+WIDTHS = {"phone": (320, 360, 600), "desktop": (800, 1100, 1280, 1440, 1900)}
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_nothing_fails_and_nothing_is_asked_of_others(visit, site, viewport, scheme):
-    page, log = visit(viewport=viewport, scheme=scheme)
-    assert log.complaints == []
-    assert all(url.startswith(site.as_uri()) for url in log.requests)
-    assert {"report.css", "report.js", "living.js"} <= {Path(url).name for url in log.requests}
-    loaded = page.eval_on_selector_all(
-        "figure img", "images => images.map(i => [i.complete && i.naturalWidth > 0, i.currentSrc])"
+@pytest.fixture(
+    scope="module",
+    params=[(file, look) for file in PAGES for look in LOOKS],
+    ids=lambda param: "-".join(param),
+)
+def opened(request, browser, site):
+    """A page in one look, open for all tests that ask for it; they leave it as it was."""
+    file, look = request.param
+    visitor = Visitor(browser, site)
+    viewport, scheme = LOOKS[look]
+    yield *visitor(file, viewport=viewport, scheme=scheme), look
+    visitor.close()
+
+
+def test_nothing_fails_and_nothing_is_asked_of_others(opened, site):
+    page, log, look = opened
+    images = page.locator("main img")
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        image.evaluate("image => image.decode()")
+    sources = images.evaluate_all("all => all.map(image => image.currentSrc)")
+    ending = ".narrow.dark.svg" if look == "phone" else ".svg"
+    assert [name for name in sources if not name.endswith(ending)] == []
+    assert [name for name in sources if "narrow" in name or "dark" in name] == (
+        sources if look == "phone" else []
     )
-    assert len(loaded) == len(STEMS)
-    ending = {PHONE["width"]: ".narrow", DESKTOP["width"]: ""}[viewport["width"]]
-    ending += ".dark.svg" if scheme == "dark" else ".svg"
-    assert {source.rpartition("/")[2] for _, source in loaded} == {f"{s}{ending}" for s in STEMS}
-    assert all(done for done, _ in loaded)
+    assert log.complaints == []
+    assert [url for url in log.requests if not url.startswith(site.as_uri())] == []
+    assert {"report.css", "report.js"} <= {url.rpartition("/")[2] for url in log.requests}
 
 
-def test_nothing_is_wider_than_the_screen(visit):
-    page, _ = visit()
-    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
-    for width in (320, 360, 600, 800, 1100, 1280, 1900):
+def test_axe_finds_no_violations(opened):
+    page, _, _ = opened
+    page.locator("html").evaluate(
+        "() => document.querySelectorAll('details:not(.folded)').forEach(d => { d.open = true; })"
+    )
+    assert violations(page) == []
+
+
+def test_nothing_is_wider_than_the_screen(opened):
+    """With all that is folded open, not only its own content: sideways nothing scrolls."""
+    page, _, look = opened
+    page.evaluate(OPEN_ALL)
+    for width in WIDTHS[look]:
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{wide} px at {width}: {beyond(page, width)}"
 
 
-def test_the_page_works_from_a_server_too(visit, site):
-    handler = functools.partial(_Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        page, log = visit(f"http://127.0.0.1:{server.server_port}/index.html")
+def beyond(page, width):
+    """What reaches beyond the screen, for a message: the elements whose parents do not."""
+    return page.evaluate(
+        """width => [...document.querySelectorAll('body *')]
+          .filter(e => e.getBoundingClientRect().right > width + 0.5
+            && e.parentElement.getBoundingClientRect().right <= width + 0.5)
+          .slice(0, 5).map(e => e.cloneNode(false).outerHTML)""",
+        width,
+    )
+
+
+TABBABLE = """() => [...document.querySelectorAll('a[href], button, summary, input, [tabindex="0"]')]
+  .filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled)"""
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_the_keyboard_reaches_everything_and_the_text_in_two_presses(visit, file):
+    page, log = visit(file)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").startswith("Skip to the ")
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+    page.keyboard.press("Enter")
+    first = page.locator("main > section").first
+    assert page.evaluate("document.activeElement.id") == first.get_attribute("id")
+    place = first.locator("p").first.bounding_box()
+    assert 0 <= place["y"] < DESKTOP["height"]
+
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+    page.reload()
+    count = page.evaluate(f"window.stops = ({TABBABLE})(); window.stops.length")
+    reached, unseen = [], []
+    for _ in range(count):
+        page.keyboard.press("Tab")
+        place, seen, words = page.evaluate(
+            """() => { const e = document.activeElement, box = e.getBoundingClientRect();
+              const seen = box.bottom > 0 && box.top < window.innerHeight && box.width > 0
+                && getComputedStyle(e).outlineStyle !== 'none';
+              return [window.stops.indexOf(e), seen, e.outerHTML.slice(0, 120)]; }"""
+        )
+        reached.append(place)
+        if not seen:
+            unseen.append(words)
+    assert unseen == []
+    assert reached == list(range(count))
+    assert log.complaints == []
+
+
+class Links(HTMLParser):
+    """What a page is to be found by, and what it leads to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.ids, self.leads = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        self.leads += [given[name] for name in ("href", "src", "srcset") if name in given]
+
+
+@functools.cache
+def links_of(path):
+    return Links(path.read_text())
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_every_link_and_download_leads_somewhere(site, file):
+    page = links_of(site / file)
+    assert sorted(page.ids) == sorted(set(page.ids))
+    assert "index.html" in page.leads
+    lost = []
+    for lead in set(page.leads):
+        target = urllib.parse.urlsplit(lead)
+        if target.scheme:
+            assert target.scheme == "https", lead
+            continue
+        path = site / urllib.parse.unquote(target.path or file)
+        if not path.is_file():
+            lost.append(lead)
+        elif target.fragment and path.suffix == ".html":
+            anchor = urllib.parse.unquote(target.fragment)
+            lost += [] if anchor in links_of(path).ids else [lead]
+    assert lost == []
+
+
+def test_every_figure_and_record_can_be_downloaded(site):
+    offered = {lead for file in PAGES for lead in links_of(site / file).leads}
+    assert {"measurements.json", "claims.json", "provenance.json"} <= offered
+    assert {"published/cifar10/report/index.html", "published/svhn/report/index.html"} <= offered
+    for stem in STEMS:
+        suffixes = {"svg", "png", "pdf", "npz", "svg.manifest.json"}
+        if stem.startswith("perturbation"):
+            suffixes |= {"webp", "gif", "webp.manifest.json"}
+        assert suffixes <= article.DOWNLOADS.keys()
+        assert {f"figures/{stem}.{suffix}" for suffix in suffixes} <= offered
+    assert {f"figures/{LIVING}.{suffix}" for suffix in article.LIVING_DOWNLOADS} <= offered
+
+
+def test_every_page_can_be_walked_to_from_the_first(site):
+    found, ahead = set(), [FIRST]
+    while ahead:
+        file = ahead.pop()
+        found.add(file)
+        leads = {lead.partition("#")[0] for lead in links_of(site / file).leads}
+        ahead += leads & {*PAGES} - found
+    assert found == {*PAGES}
+
+
+def test_the_pages_work_from_a_server_too(visit, site):
+    with served(site) as server:
+        page, log = visit(f"{server.address}/index.html")
         # Browsers ask a server, and only a server, for an icon.
         assert [
             text for text in log.complaints if "favicon" not in text and "404" not in text
         ] == []
-        assert page.locator("button.theme").count() == 1
-        server.shutdown()
+        assert page.get_by_role("button", name="Dark colours").is_visible()
+        for file in PAGES[1:]:
+            page.goto(f"{server.address}/{file}")
+            assert page.locator("main p").first.is_visible()
+        assert [text for text in log.complaints if "404" not in text] == []
+        panel = page.goto(f"{server.address}/{FIRST}") and page.locator("#fig-margins details")
+        panel.first.locator("summary").first.click()
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name=re.compile("^SVG of The figure margins")).click()
+        assert waiting.value.path().read_bytes() == (site / "figures/margins.svg").read_bytes()
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+STRICT = "sandbox; default-src 'none'"
+WORDS = "document.querySelector('main').innerText.split(/\\s+/).filter(word => word)"
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_a_page_reads_under_the_strictest_policy(visit, site, file):
+    """Without style, scripts and pictures: the same words in the same order, under headings."""
+    plain, _ = visit(file, java_script_enabled=False)
+    with served(site, Content_Security_Policy=STRICT) as server:
+        page, log = visit(f"{server.address}/{file}")
+        assert page.locator("button").count() == 0
+        assert page.evaluate("document.styleSheets.length") == 0
+        assert page.evaluate(WORDS) == plain.evaluate(WORDS)
+        levels = page.locator("h1, main h2, main h3").evaluate_all(
+            "all => all.map(heading => Number(heading.tagName[1]))"
+        )
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+        # A drawing without its style is as large as its markup says, and stays on the screen.
+        assert page.evaluate("document.querySelectorAll('svg:not([width])').length") == 0
+        page.locator("nav a").first.click()
+        assert page.url == f"{server.address}/{FIRST}"
+        asked = {url.rpartition("/")[2] for url in log.requests}
+        assert asked <= {file, FIRST, "favicon.ico"}
 
 
 def test_the_page_reads_without_scripts(visit):
@@ -64,18 +230,6 @@ def test_the_page_reads_without_scripts(visit):
     assert page.locator("h1").inner_text().startswith("Why training finds")
     link = page.locator("#fig-margins a.zoom")
     assert link.get_attribute("href") == "figures/margins.svg"
-
-
-def test_links_to_files_lead_somewhere(visit, site):
-    page, _ = visit()
-    links = page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))")
-    local = {link for link in links if not link.startswith(("#", "http"))}
-    assert {"measurements.json", "claims.json", "provenance.json"} <= local
-    moving = 3 * sum(stem.startswith("perturbation") for stem in STEMS)
-    downloads = len(STEMS) * (len(article.DOWNLOADS) - 3) + moving
-    assert len(local) == 3 + downloads + len(article.LIVING_DOWNLOADS)
-    for link in local:
-        assert (site / link).is_file(), link
 
 
 def test_a_panel_opens_by_keyboard(visit):
@@ -90,23 +244,14 @@ def test_a_panel_opens_by_keyboard(visit):
         assert part in text
 
 
-def test_the_skip_link_comes_first_and_works(visit):
-    page, _ = visit()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the article"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "mystery"
-
-
 def test_a_figure_opens_by_itself_and_closes(visit):
     page, log = visit()
-    link = page.locator("#fig-boundaries a.zoom")
+    link = page.locator("#fig-margins a.zoom")
     link.focus()
     page.keyboard.press("Enter")
-    dialog = page.locator("dialog.lightbox")
+    dialog = page.get_by_role("dialog", name="The figure margins.")
     assert dialog.is_visible()
-    assert dialog.get_attribute("aria-label") == "The figure boundaries."
-    assert dialog.locator("img").evaluate("image => image.naturalWidth") > 0
+    assert dialog.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
     assert link.evaluate("link => document.activeElement === link")
@@ -121,6 +266,8 @@ def test_the_colours_can_be_switched_with_their_pictures(visit):
     image = page.locator("#fig-margins img")
 
     def state():
+        image.scroll_into_view_if_needed()
+        image.evaluate("image => image.decode()")
         return (
             page.evaluate("getComputedStyle(document.body).backgroundColor"),
             image.evaluate("image => image.currentSrc").rpartition("/")[2],
@@ -139,7 +286,7 @@ def test_the_colours_can_be_switched_with_their_pictures(visit):
 
 
 def test_a_citation_is_copied(visit):
-    page, _ = visit(permissions=["clipboard-read", "clipboard-write"])
+    page, _ = visit("sources.html", permissions=["clipboard-read", "clipboard-write"])
     page.locator("#cite .copy").first.click()
     page.wait_for_function("document.querySelector('#cite .copy').textContent !== 'Copy'")
     assert page.locator("#cite .copy").first.inner_text() in ("Copied", "Selected")
@@ -147,95 +294,136 @@ def test_a_citation_is_copied(visit):
     assert copied.startswith("@software{flatminima,")
 
 
-def test_hostile_settings_do_nothing(visit, site, compose):
-    hostile = site / "hostile.html"
-    run = article.Run(HOSTILE, HOSTILE, None, "2026-01-01", version=HOSTILE, note=HOSTILE)
-    hostile.write_text(compose(run=run))
-    page, log = visit(hostile.as_uri())
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, compose_pages, measurements, site):
+    """A folder of pages of a run in which every text that comes from outside is hostile."""
+    records = {
+        name: dataclasses.replace(it, note=HOSTILE, interval=HOSTILE, dataset=HOSTILE)
+        for name, it in measurements.items()
+    }
+    manifests = {}
+    for path, made in made_up_manifests().items():
+        made["command"] = made["git"]["commit"] = HOSTILE
+        made["wildcards"] = {HOSTILE: HOSTILE}
+        made["seeds"] = {HOSTILE: 1}
+        made["recipe"]["config"] = {HOSTILE: HOSTILE}
+        made["environment"] |= {"cpu": HOSTILE, "packages": {HOSTILE: HOSTILE}}
+        manifests[path] = made
+    figures = [article.figure(site / "figures", stem) for stem in STEMS]
+    figures = [
+        dataclasses.replace(it, state="stale", why=(HOSTILE,), title=HOSTILE, alt=HOSTILE)
+        for it in figures
+    ]
+    figures.append(article.Figure(LIVING, why=(HOSTILE,), title=HOSTILE))
+    pages = compose_pages(
+        run=article.Run(HOSTILE, HOSTILE, None, "2026-01-01", HOSTILE, HOSTILE, HOSTILE),
+        measurements=records,
+        manifests=manifests,
+        figures=figures,
+        checks=[Check(HOSTILE, "failed", HOSTILE)],
+        notice=article.Notice(failed=True, numbers="stale", why=(HOSTILE,)),
+    )
+    folder = tmp_path_factory.mktemp("hostile")
+    write_beside(site, folder, pages)
+    return folder
+
+
+@pytest.mark.parametrize("file", [file for file in PAGES if file != "elsewhere.html"])
+def test_hostile_words_stay_words(visit, hostile, file):
+    page, log = visit((hostile / file).as_uri())
     assert log.complaints == []
-    assert page.title() == "Why training finds the minima that generalize"
-    assert page.locator("script").count() == page.locator("script[src][defer]").count() == 4
-    assert HOSTILE in page.locator(".byline").inner_text()
+    assert "Why training finds the minima that generalize" in page.title()
+    assert page.locator("script").count() == page.locator("script[src^=report][defer]").count() == 1
+    assert page.locator("img[src=x], [onerror]").count() == 0
+    assert page.locator(".notice").inner_text().count(HOSTILE) == 2
+    assert HOSTILE in page.locator(".colophon").inner_text()
+    assert page.locator("main").evaluate("main => main.textContent").count(HOSTILE) > 0
+    number = page.locator("main a.number:visible").first
+    if number.count():
+        number.click()
+        assert HOSTILE in page.get_by_role("dialog").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP["width"]
 
 
-def test_scripts_in_the_page_would_be_blocked(visit, site, compose):
-    holed = site / "holed.html"
-    holed.write_text(compose().replace("<main>", "<main><script>document.title='owned'</script>"))
-    page, log = visit(holed.as_uri())
+def test_hostile_notes_of_published_runs_stay_words(visit):
+    page, log = visit("elsewhere.html", viewport=PHONE)
+    assert page.locator("#published-runs").inner_text().count(HOSTILE) == 2
+    assert log.complaints == []
+
+
+def test_scripts_in_the_page_would_be_blocked(visit, site, tmp_path):
+    html = (site / FIRST).read_text()
+    holed = html.replace("<main>", "<main><script>document.title='owned'</script>")
+    write_beside(site, tmp_path, {FIRST: holed})
+    page, log = visit((tmp_path / FIRST).as_uri())
     assert page.title() != "owned"
     assert any("Content Security Policy" in text for text in log.complaints)
 
 
-def violations(page):
-    """What axe-core finds wrong on a page, as text."""
-    package = importlib.util.find_spec("axe_playwright_python")
-    if package is None:
-        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
-    page.evaluate(Path(package.origin).with_name("axe.min.js").read_text())
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    return [
-        f"{rule['id']}: {rule['help']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"
-        for rule in found
-    ]
-
-
-@pytest.mark.parametrize(
-    ("viewport", "scheme"), [(PHONE, "light"), (DESKTOP, "dark")], ids=["phone", "desktop"]
-)
-def test_axe_finds_no_violations(visit, viewport, scheme):
-    page, _ = visit(viewport=viewport, scheme=scheme)
-    page.eval_on_selector_all("#fig-margins details", "all => all.forEach(d => d.open = true)")
-    assert violations(page) == []
-
-
-def test_a_page_of_gaps_passes_too(visit, site, compose):
-    bare = site / "bare.html"
+def test_pages_of_gaps_pass_too(visit, site, tmp_path, compose_pages):
     figures = [article.Figure(stem, why=("its job failed",)) for stem in (*STEMS, LIVING)]
-    bare.write_text(compose(scale="smoke", measurements={}, manifests={}, figures=figures))
-    page, log = visit(bare.as_uri())
-    assert log.complaints == []
-    assert violations(page) == []
+    bare = compose_pages(scale="smoke", measurements={}, manifests={}, figures=figures)
+    write_beside(site, tmp_path, bare)
+    for file in bare:
+        page, log = visit((tmp_path / file).as_uri())
+        assert log.complaints == []
+        assert violations(page) == []
+        page.close()
 
 
-@pytest.fixture
-def published(tmp_path, measurements, claims, pictures):
-    """Two made-up published runs in a project; their folders."""
-    note = "From copies. " + HOSTILE
-    for name in ("cifar10", "svhn"):
-        publish_made_up(tmp_path, pictures, measurements, claims, name=name, note=note)
-    return publications.published_runs(tmp_path)
-
-
-def test_published_runs_are_shown_with_links_that_lead_somewhere(
-    visit, compose, published, pictures, tmp_path
-):
-    stems = [stem for stem in STEMS if stem.endswith("-images")]
-    shown = [published_runs.load(tmp_path, run) for run in published]
-    assert [[figure.stem for figure in run.figures] for run in shown] == [stems, stems]
-    report = tmp_path / "report"
-    shutil.copytree(pictures.parent, report)
-    published_runs.copy(tmp_path, published, report)
-    (report / "index.html").write_text(compose(elsewhere=shown))
-    page, log = visit((report / "index.html").as_uri(), viewport=PHONE)
-    assert log.complaints == []
+def test_published_runs_are_shown(visit):
+    page, _ = visit("elsewhere.html")
     section = page.locator("#published-runs")
-    assert section.locator("figure img").count() == 2 * len(stems)
-    assert section.inner_text().count(HOSTILE) == 2
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    links = section.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-    local = {link for link in links if not link.startswith("#")}
-    for link in local:
-        assert (report / link).is_file(), link
-    pages = {f"published/{name}/report/" for name in ("svhn", "cifar10")}
-    assert {f"{place}index.html" for place in pages} <= local
+    assert section.locator("figure img").count() == 2 * sum(it.endswith("-images") for it in STEMS)
     numbers = section.locator("tbody tr:nth-child(2) a.number")
-    assert numbers.first.get_attribute("href").startswith("published/cifar10/report/")
-    assert violations(page) == []
+    assert numbers.first.get_attribute("href").startswith("measurements.html#m-cifar10.")
 
 
-def test_print_is_light_and_without_controls(visit):
-    page, _ = visit(scheme="dark")
+@pytest.mark.parametrize("file", PAGES)
+def test_print_is_light_whole_and_without_controls(visit, file):
+    page, _ = visit(file, scheme="dark", viewport=PAPER)
+    number = page.locator("main a.number:visible").first
+    if number.count():
+        number.click()
     page.emulate_media(media="print", color_scheme="light")
-    assert not page.locator("button.theme").is_visible()
-    assert not page.locator(".contents").is_visible()
-    assert page.locator("#fig-margins img").is_visible()
+    for role in ("button", "navigation", "dialog"):
+        assert [it for it in page.get_by_role(role).all() if it.is_visible()] == [], role
+    # What can be cut in two by a new sheet is no figure, and each fits on one.
+    figures = page.locator("main figure").evaluate_all(
+        """all => all.map(figure => [figure.id, getComputedStyle(figure).breakInside,
+          Math.ceil(figure.getBoundingClientRect().height)])"""
+    )
+    assert [it for it in figures if it[1] != "avoid" or it[2] > PAPER["height"]] == []
+    # What was folded is read on paper too, but for the panels, which are for the screen.
+    folded = page.locator("main details:not(.panel, .panel *)").evaluate_all(
+        "all => all.filter(d => ![...d.children].every(c => c.checkVisibility())).length"
+    )
+    assert folded == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+FULL_SIZE = sorted((ROOT / "results").glob("*/report/index.html"))
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("page", [None, *FULL_SIZE], ids=lambda page: page and page.parts[-3])
+def test_the_first_view_is_light_and_figures_below_it_wait(visit, real_size, page, viewport):
+    folder = page.parent if page else real_size
+    with served(folder) as server:
+        page, _ = visit(f"{server.address}/{FIRST}", viewport=viewport)
+        page.wait_for_load_state("networkidle")
+        weights = dict(server.sent)
+        assert sum(weights.values()) < 600_000, weights
+        figures = {path for path in weights if path.endswith(".svg")}
+        for image in page.locator("main img").all():
+            image.scroll_into_view_if_needed()
+            image.evaluate("image => image.decode()")
+        later = {path for path in server.sent if path.endswith(".svg")}
+        assert len(later) > len(figures)
+        assert len(later) == page.locator("main img").count()
+
+
+@pytest.fixture(scope="session")
+def real_size(site):
+    return site

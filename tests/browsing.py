@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -30,6 +29,8 @@ FLAGS = [
 ]
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
+PATIENCE = 10_000
+"""Milliseconds after which a page that does not answer has failed."""
 PAPER = {"width": 673, "height": 986}
 """What the style sheet's margins leave of a sheet of A4, in CSS pixels."""
 
@@ -67,6 +68,7 @@ class Visitor:
         context = self.browser.new_context(
             viewport=viewport, color_scheme=scheme, reduced_motion=motion, **options
         )
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         page, log = context.new_page(), Log()
         page.on("console", lambda message: log.complaints.append(message.text))

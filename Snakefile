@@ -15,6 +15,11 @@ for experiment in EXPERIMENTS:
     include: f"workflow/rules/{experiment}.smk"
 
 
+if PLANAR in EXPERIMENTS:
+
+    include: "workflow/rules/living.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

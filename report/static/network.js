@@ -1,4 +1,4 @@
-// The arithmetic of the living figure: trained networks at perturbed parameters. Nothing here
+// The arithmetic of the living figure: trained networks wherever they are moved to. Nothing here
 // touches the page, so tests can set it beside the numbers that Python finds.
 //
 // Parameters lie as Python stores them: layer after layer the weights, output units first, then the
@@ -164,35 +164,48 @@ const network = (() => {
       apply = plain(floats);
     }
 
-    // The parameters + distance * direction, in groups of units: their biases, then per input
-    // their weights; a last group is filled up with units of weight zero.
-    function move(parameters, direction, distance) {
-      const at = (index) => parameters[index] + distance * direction[index];
-      for (const { inputs, units, groups, weights, biases, packed } of layers) {
-        for (let unit = 0; unit < groups * UNITS; unit += 1) {
-          let place = packed + Math.floor(unit / UNITS) * UNITS * (1 + inputs) + (unit % UNITS);
-          floats[place] = unit < units ? at(biases + unit) : 0;
-          for (let input = 0; input < inputs; input += 1) {
-            place += UNITS;
-            floats[place] = unit < units ? at(weights + unit * inputs + input) : 0;
-          }
+    // Where in the packed weights each parameter lies: units in groups, of each group the biases,
+    // then per input the weights. A last group is filled up with units of weight zero.
+    const last = layers.at(-1);
+    const size = last.biases + last.units;
+    const places = new Int32Array(size);
+    for (const { inputs, units, weights, biases, packed } of layers) {
+      for (let unit = 0; unit < units; unit += 1) {
+        const first = packed + Math.floor(unit / UNITS) * UNITS * (1 + inputs) + (unit % UNITS);
+        places[biases + unit] = first;
+        for (let input = 0; input < inputs; input += 1) {
+          places[weights + unit * inputs + input] = first + (1 + input) * UNITS;
         }
       }
     }
+    const sums = new Float64Array(size);
 
-    // The logits at the points (x, y), put into `out`.
+    // Takes the sum of some vectors of parameters, each times its share, as the parameters.
+    function move(vectors, shares) {
+      sums.fill(0);
+      for (let k = 0; k < vectors.length; k += 1) {
+        const vector = vectors[k];
+        const share = shares[k];
+        for (let i = 0; i < size; i += 1) sums[i] += share * vector[i];
+      }
+      for (let i = 0; i < size; i += 1) floats[places[i]] = sums[i];
+    }
+
+    // The logits at the points (x, y), put into `out`. Nothing is allocated.
     function logits(x, y, out) {
       for (let begin = 0; begin < x.length; begin += BLOCK) {
         const count = Math.min(BLOCK, x.length - begin);
-        floats.set(x.subarray(begin, begin + count), buffers[0]);
-        floats.set(y.subarray(begin, begin + count), buffers[0] + BLOCK);
-        layers.forEach(({ inputs, groups, packed }, layer) => {
-          const least = layer + 1 < layers.length ? 0 : -Infinity;
-          const [from, to] = [buffers[layer % 2], buffers[(layer + 1) % 2]];
-          apply(4 * packed, 4 * from, 4 * to, inputs, groups, least);
-        });
-        const last = buffers[layers.length % 2];
-        out.set(floats.subarray(last, last + count), begin);
+        for (let i = 0; i < count; i += 1) {
+          floats[buffers[0] + i] = x[begin + i];
+          floats[buffers[0] + BLOCK + i] = y[begin + i];
+        }
+        for (let k = 0; k < layers.length; k += 1) {
+          const { inputs, groups, packed } = layers[k];
+          const least = k + 1 < layers.length ? 0 : -Infinity;
+          apply(4 * packed, 4 * buffers[k % 2], 4 * buffers[(k + 1) % 2], inputs, groups, least);
+        }
+        const found = buffers[layers.length % 2];
+        for (let i = 0; i < count; i += 1) out[begin + i] = floats[found + i];
       }
       return out;
     }
@@ -200,75 +213,97 @@ const network = (() => {
     return { fast, move, logits };
   }
 
-  // Training loss (mean, in nats), accuracy, and curvature: the second derivative of the loss
-  // along the direction, per squared unit of distance. Exact and in float64: every unit carries
-  // its value h and the first two derivatives by the distance a,
-  //   z = (W + aV)h + b,  z' = (W + aV)h' + Vh + b',  z'' = (W + aV)h'' + 2Vh',
-  // and is linear or off, as it is at this distance. The logits are given too.
-  function measured(widths, parameters, direction, distance, x, y, labels) {
-    const layers = layersOf(widths);
-    const places = new Float64Array(parameters);
-    for (let i = 0; i < places.length; i += 1) places[i] += distance * direction[i];
-    const widest = Math.max(...widths);
-    const pair = () => [new Float64Array(widest), new Float64Array(widest)];
-    const [values, slopes, bends, actives] = [pair(), pair(), pair(), pair()];
-    const logits = new Float64Array(labels.length);
-    let [loss, right, curvature] = [0, 0, 0];
-    for (let point = 0; point < labels.length; point += 1) {
-      values[0][0] = x[point];
-      values[0][1] = y[point];
-      slopes[0].fill(0, 0, 2);
-      bends[0].fill(0, 0, 2);
-      actives[0][0] = 0;
-      actives[0][1] = 1;
-      let on = 2;
-      for (let layer = 0; layer < layers.length; layer += 1) {
-        const [from, to] = [layer % 2, (layer + 1) % 2];
-        const last = layer + 1 === layers.length;
-        on = descend(layers[layer], on, last, places, direction,
-          values[from], slopes[from], bends[from], actives[from],
-          values[to], slopes[to], bends[to], actives[to]);
-      }
-      const end = layers.length % 2;
-      const [z, slope, bend] = [values[end][0], slopes[end][0], bends[end][0]];
-      logits[point] = z;
-      const away = labels[point] === 1 ? -z : z;
-      const p = 1 / (1 + Math.exp(-z));
-      loss += Math.max(away, 0) + Math.log1p(Math.exp(-Math.abs(away)));
-      right += (z > 0) === (labels[point] === 1) ? 1 : 0;
-      curvature += p * (1 - p) * slope * slope + (p - labels[point]) * bend;
-    }
-    const count = labels.length;
-    return { logits, loss: loss / count, accuracy: right / count, curvature: curvature / count };
-  }
-
-  // One layer for one point. Units that are off pass nothing on, so only the `on` listed ones
-  // are read; returns how many units are on.
-  function descend(layer, on, last, places, direction, h, dh, ddh, active, z, dz, ddz, next) {
+  // How many points lie on the wrong side: class 1 is where the logit is above 0.
+  function wrong(logits, labels) {
     let count = 0;
-    for (let unit = 0; unit < layer.units; unit += 1) {
-      const row = layer.weights + unit * layer.inputs;
-      let value = places[layer.biases + unit];
-      let slope = direction[layer.biases + unit];
-      let bend = 0;
-      for (let k = 0; k < on; k += 1) {
-        const input = active[k];
-        const w = places[row + input];
-        const v = direction[row + input];
-        value += w * h[input];
-        slope += w * dh[input] + v * h[input];
-        bend += w * ddh[input] + 2 * v * dh[input];
-      }
-      if (value > 0 || last) {
-        z[unit] = value;
-        dz[unit] = slope;
-        ddz[unit] = bend;
-        next[count] = unit;
-        count += 1;
-      }
-    }
+    for (let i = 0; i < labels.length; i += 1) count += (logits[i] > 0) === (labels[i] === 1) ? 0 : 1;
     return count;
   }
 
-  return { decoded, evaluator, measured };
+  // Uniform numbers in [0, 1), the same for the same number: Tommy Ettinger's mulberry32.
+  function uniform(number) {
+    let state = number | 0;
+    return () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), state | 1);
+      t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+
+  // Calls `visit` with the begin and the end of each filter: the weights that lead to one unit.
+  function eachFilter(widths, visit) {
+    for (const { inputs, units, weights } of layersOf(widths)) {
+      for (let unit = 0; unit < units; unit += 1) {
+        visit(weights + unit * inputs, weights + (unit + 1) * inputs);
+      }
+    }
+  }
+
+  function norm(vector, begin = 0, end = vector.length) {
+    let sum = 0;
+    for (let i = begin; i < end; i += 1) sum += vector[i] * vector[i];
+    return Math.sqrt(sum);
+  }
+
+  // A random direction before it is scaled to a network: normal numbers (Box and Muller 1958), at
+  // the biases zero, of length one: as a whole if `exact`, and else in every filter.
+  function drawn(widths, number, exact) {
+    const next = uniform(number);
+    const { biases, units } = layersOf(widths).at(-1);
+    const vector = new Float64Array(biases + units);
+    let spare = null;
+    eachFilter(widths, (begin, end) => {
+      for (let i = begin; i < end; i += 1) {
+        if (spare === null) {
+          const radius = Math.sqrt(-2 * Math.log(1 - next()));
+          const angle = 2 * Math.PI * next();
+          vector[i] = radius * Math.cos(angle);
+          spare = radius * Math.sin(angle);
+        } else {
+          vector[i] = spare;
+          spare = null;
+        }
+      }
+    });
+    const shorten = (begin, end) => {
+      const length = norm(vector, begin, end);
+      for (let i = begin; i < end; i += 1) vector[i] /= length;
+    };
+    if (exact) shorten(0, vector.length);
+    else eachFilter(widths, shorten);
+    return vector;
+  }
+
+  // Such a direction, scaled to a network: in every filter times the length of that filter. One
+  // that is not `exact` is of length one in the end.
+  function scaled(widths, parameters, direction, exact) {
+    const vector = new Float32Array(direction.length);
+    let squares = 0;
+    eachFilter(widths, (begin, end) => { squares += norm(parameters, begin, end) ** 2; });
+    const whole = exact ? 1 : Math.sqrt(squares);
+    eachFilter(widths, (begin, end) => {
+      const length = norm(parameters, begin, end) / whole;
+      for (let i = begin; i < end; i += 1) vector[i] = length * direction[i];
+    });
+    return vector;
+  }
+
+  // What each point of a path counts for at t, put into `out`: of a Bezier curve the Bernstein
+  // polynomials, of a polychain the pieces of equal share in t. Two points make a straight line.
+  function shares(polychain, t, out) {
+    const pieces = out.length - 1;
+    if (polychain) {
+      for (let i = 0; i <= pieces; i += 1) out[i] = Math.max(0, 1 - Math.abs(t * pieces - i));
+      return out;
+    }
+    let binomial = 1;
+    for (let i = 0; i <= pieces; i += 1) {
+      out[i] = binomial * t ** i * (1 - t) ** (pieces - i);
+      binomial = (binomial * (pieces - i)) / (i + 1);
+    }
+    return out;
+  }
+
+  return { decoded, drawn, evaluator, scaled, shares, wrong };
 })();

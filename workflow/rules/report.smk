@@ -25,6 +25,7 @@ job(
         "script": "report/report.js",
         "network": "report/network.js",
         "living": "report/living.js",
+        "dimensions": "report/dimensions.js",
         "measurements": "report/measurements.json",
         "claims": "report/claims.json",
         "provenance": "report/provenance.json",

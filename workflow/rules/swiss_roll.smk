@@ -66,9 +66,3 @@ for way, title in {
     )
 figure("margin-widths", margins=of_dataset(rules.margins.output.margins, PLANAR))
 figure("boundaries", boundaries=BOUNDARIES)
-figure(
-    "living",
-    suffixes=("data.js",),
-    rays=of_dataset(rules.rays.output.rays, PLANAR),
-    dataset=of_dataset(rules.dataset.output.dataset, PLANAR),
-)

@@ -42,7 +42,7 @@ DOWNLOADS = {
     "webp.manifest.json": "Manifest of the animations",
 }
 LIVING_DOWNLOADS = {"data.js": "Data (JavaScript)", "data.js.manifest.json": "Manifest"}
-ASSETS = ("report.css", "report.js", "network.js", "living.js")
+ASSETS = ("report.css", "report.js", "network.js", "living.js", "dimensions.js")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@
   }
 
   function grouped(value) {
-    return value.toLocaleString("en");
+    return value.toLocaleString("en", { maximumFractionDigits: 6 });
   }
 
   function write(name, text) {

@@ -18,10 +18,11 @@
   const MOST_DIRECTIONS = 9999;
 
   // Milliseconds: of a frame at 30 a second, of that what computing may take, until the figure
-  // counts as resting, of a journey out and back to rest, and of a walk.
+  // counts as resting, in view before it plays, of a journey out and back to rest, and of a walk.
   const FRAME = 1000 / 30;
   const BUDGET = 0.45 * FRAME;
   const REST = 200;
+  const ENTRANCE = 700;
   const OUT = 4200;
   const BACK = 1800;
   const WALK = 6500;
@@ -87,6 +88,7 @@
   let before = 0;
   let counted = COUNTED + 1;
   let counting = 0;
+  let entering = 0;
 
   function points({ x, y, labels }) {
     return {
@@ -512,7 +514,7 @@
     const box = (name) => {
       const made = document.createElement("i");
       made.className = name;
-      svg.after(made);
+      svg.parentElement.append(made);
       return made;
     };
     const rod = box("rod");
@@ -639,6 +641,7 @@
   function touched() {
     halt();
     elapsed = 0;
+    window.clearTimeout(entering);
     entrance.disconnect();
   }
 
@@ -663,15 +666,20 @@
     settleSoon();
   }
 
-  // Once, when both pictures have come into view, and to nobody who would rather have it still.
+  // Plays once, when both pictures have been in view for a moment, and to nobody who would rather
+  // have them still. A page that is opened at one of its parts passes them by.
   const entrance = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    entrance.disconnect();
-    if (!calm.matches) start();
+    window.clearTimeout(entering);
+    if (!entries.at(-1).isIntersecting) return;
+    entering = window.setTimeout(() => {
+      entrance.disconnect();
+      if (!calm.matches) start();
+    }, ENTRANCE);
   }, { threshold: 0.7 });
 
   slider.addEventListener("input", slid);
   play.addEventListener("click", () => {
+    window.clearTimeout(entering);
     entrance.disconnect();
     start();
   });

@@ -112,6 +112,8 @@ STEMS = (
     "flatness",
     "reparametrisation",
 )
+STILL = "living-still"
+"""What stands for the living figure where nothing moves."""
 
 
 class Compiled(BytecodeCache):
@@ -1031,7 +1033,7 @@ def draw_pictures(folder):
     folder.mkdir(parents=True, exist_ok=True)
     # Drawn once for all figures: no test looks at what is in a picture.
     pictures = {suffix: drawn(suffix) for suffix in (*article.VARIANTS, "png", "pdf")}
-    for stem in STEMS:
+    for stem in (*STEMS, STILL):
         for suffix, content in pictures.items():
             (folder / f"{stem}.{suffix}").write_bytes(content)
         np.savez(folder / f"{stem}.npz", x=np.arange(3))
@@ -1056,17 +1058,20 @@ def packed_living():
 
 
 def made_up_living():
-    """What the living figure is made of, from untrained networks: rays and data set."""
+    """What the living figure is made of, from untrained networks: rays, data set, paths, minima.
+
+    The second path begins at the good minimum that is shown.
+    """
     drawn = swiss_roll(
         seed=1, train_points=40, test_points=60, poison_points=2, poison_sets=1, noise=0.5
     )
     network = MLP.between(2, [9, 6, 11], 1)
     # Larger than a network begins with, for logits of either sign on these points.
-    parameters = 2.5 * network.initialise(3, range(4))
+    parameters = 2.5 * network.initialise(3, range(8))
     factors, accuracies = (0.0, 0.0, 0.02, 0.35), {"train_accuracy": 1.0, "test_accuracy": 0.5}
     followed = follow(
         network,
-        torch.from_numpy(parameters),
+        torch.from_numpy(parameters[:4]),
         [{"poison": factor, **accuracies} for factor in factors],
         torch.from_numpy(drawn.train_inputs),
         torch.from_numpy(drawn.train_labels),
@@ -1075,7 +1080,16 @@ def made_up_living():
         points=21,
         seed=5,
     )
-    return followed.arrays(), drawn.arrays()
+    rays = followed.arrays()
+    # As if the first were right about all points on the first half of the slider.
+    rays["loss"][0] = np.where(rays["distance"] <= rays["distance"][10], 0.0, 1.0)
+    paths = {
+        "pair": np.array([[[0, 1], [1, 0]], [[1, 1], [0, 2]], [[0, 1], [1, 2]]]),
+        "bends": np.broadcast_to(parameters[4:6, None], (3, 2, 1, network.layout.size)),
+        "polychain": np.array([False]),
+    }
+    minima = {"0": {"parameters": parameters[:2]}, "0.35": {"parameters": parameters[5:8]}}
+    return rays, drawn.arrays(), paths, minima
 
 
 def measure_poisoned(
@@ -1257,7 +1271,7 @@ def made_up_page(measurements, claims, pictures, *, scale="laptop", experiments=
         "verdicts": judge(claims.of(experiments), measurements, scale=scale),
         "references": read_yaml("references.yaml"),
         "figures": [
-            *(article.figure(pictures, stem) for stem in STEMS),
+            *(article.figure(pictures, stem) for stem in (*STEMS, STILL)),
             article.figure(pictures, LIVING, main="data.js"),
         ],
         "manifests": manifests,

@@ -81,7 +81,7 @@ def test_a_mended_run_goes_on_to_its_end(steps):
 
 def test_figures_drawn_again_have_the_same_bytes(steps):
     stems = [name.removesuffix(".json") for name in steps.before if name.endswith(".json")]
-    assert len(stems) == 27
+    assert len(stems) == 28
     pictures = {f"{stem}.{suffix}" for stem in stems for suffix in SUFFIXES}
     moving = {f"perturbation-{name}.{suffix}" for name in DIRECTIONS for suffix in ("webp", "gif")}
     assert steps.before.keys() == {*pictures, *moving, "living.data.js"}

@@ -30,6 +30,7 @@ AFTER_TRAINING = {
     "Drawing the figure margin-widths",
     "Following one direction away from minima of swiss_roll",
     "Drawing the figure living.data.js",
+    "Drawing the figure living-still",
     "Drawing the figure gap-swiss_roll",
     "Drawing the figure basins-swiss_roll",
     "Measuring volumes of swiss_roll by every estimator",

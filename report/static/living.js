@@ -333,13 +333,13 @@
       + `${percent(unseen)} of unseen points right.`;
   }
 
-  function draw(n, whole) {
+  function draw(n) {
     parity = 1 - parity;
     for (let i = 0; i < sides.length; i += 1) {
       const side = sides[i];
-      evaluate(side, n, whole ? test : i === parity ? some : null);
+      evaluate(side, n, i === parity ? some : null);
       paint(side);
-      show(side, whole);
+      show(side, false);
     }
     chart.mark(state.share, sides[0].wrong, sides[1].wrong);
   }
@@ -366,7 +366,7 @@
       tellPlace();
     }
     const begun = performance.now();
-    draw(LEVELS[level], false);
+    draw(LEVELS[level]);
     pace += 0.25 * (performance.now() - begun - pace);
     if (pace > BUDGET && level > 0) {
       level -= 1;
@@ -387,17 +387,21 @@
 
   function settleSoon() {
     window.clearTimeout(resting);
-    resting = window.setTimeout(settle, REST);
+    resting = window.setTimeout(settle, REST, 0);
   }
 
-  // Once all is at rest: finer, and in words for those who listen.
-  function settle() {
+  // Once all is at rest: as fine as the screen shows, one side at a time so that whoever goes on is
+  // not kept waiting, and in words for those who listen.
+  function settle(number = 0) {
     if (waiting || playing || !layers) return;
-    draw(RESTING, true);
-    for (const side of sides) {
-      side.canvas.setAttribute("aria-label", `Decision regions at ${where()}. ${sentence(side)}`);
-    }
-    if (figure.contains(document.activeElement)) {
+    const side = sides[number];
+    evaluate(side, Math.min(RESTING, Math.ceil(side.canvas.width / 2) + 1), test);
+    paint(side);
+    show(side, true);
+    side.canvas.setAttribute("aria-label", `Decision regions at ${where()}. ${sentence(side)}`);
+    if (number + 1 < sides.length) {
+      resting = window.setTimeout(settle, 0, number + 1);
+    } else if (figure.contains(document.activeElement)) {
       news.textContent = `${where().replace(/^\w/, (c) => c.toUpperCase())}. ${sides.map(sentence).join(" ")}`;
     }
   }
@@ -662,7 +666,7 @@
     }
     layers = drawLayers(size);
     chart.resize();
-    draw(LEVELS[level], true);
+    draw(LEVELS[level]);
     settleSoon();
   }
 

@@ -17,6 +17,10 @@ VARIANTS = tuple(suffix for suffix in PICTURES if suffix.endswith("svg"))
 """The renderings among which a page chooses by its width and its colours."""
 
 
+Box = tuple[float, float, float, float]
+"""A part of a picture: left edge, upper edge, width and height as shares of the whole."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What a figure redraws: a figure, in words, and the key of its paper in the references."""
@@ -34,12 +38,15 @@ class FigureRecord:
         alt: what is seen, in words.
         sizes: width and height in CSS pixels of each of ``VARIANTS``.
         source: what it redraws, None if it is of this project's own design.
+        panels: where each panel lies in the wide renderings, with its labels: left edge, upper
+            edge, width and height as shares of the whole.
     """
 
     title: str
     alt: str
     sizes: Mapping[str, tuple[int, int]]
     source: Source | None = None
+    panels: tuple[Box, ...] = ()
 
     def content(self) -> bytes:
         """The bytes of the file."""
@@ -60,7 +67,11 @@ class FigureRecord:
             sizes = {
                 name: (int(width), int(height)) for name, (width, height) in held["sizes"].items()
             }
-            record = cls(**(held | {"sizes": sizes, "source": source}))
+            panels = tuple(
+                (float(left), float(top), float(width), float(height))
+                for left, top, width, height in held["panels"]
+            )
+            record = cls(**(held | {"sizes": sizes, "source": source, "panels": panels}))
             texts = [record.title, record.alt, *(vars(source).values() if source else ())]
             whole = (
                 record.content() == content

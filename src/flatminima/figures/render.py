@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from flatminima.figure_record import PICTURES, VARIANTS, FigureRecord
+from flatminima.figure_record import PICTURES, VARIANTS, Box, FigureRecord
 from flatminima.figures.figure import Drawn, Packed
 from flatminima.figures.style import Data, Draw, Look, context
 
@@ -34,9 +34,12 @@ def contents(module: Drawn | Packed, data: Any, title: str | None) -> Mapping[st
     """
     if isinstance(module, Packed):
         return module.files(data)
-    files = pictures(module.draw, data)
+    boxes: list[Box] = []
+    files = pictures(module.draw, data, boxes=boxes)
     sizes = {suffix: picture_size(files[suffix]) for suffix in VARIANTS}
-    record = FigureRecord(title or module.TITLE, module.alt(data), sizes, module.SOURCE)
+    record = FigureRecord(
+        title or module.TITLE, module.alt(data), sizes, module.SOURCE, tuple(boxes)
+    )
     return {**files, "npz": archive(data), "json": record.content()}
 
 
@@ -52,8 +55,10 @@ def picture_size(svg: bytes) -> tuple[int, int]:
     return round(float(box[1])), round(float(box[2]))
 
 
-def pictures(draw: Draw, data: Data, suffixes: Iterable[str] = PICTURES) -> dict[str, bytes]:
-    """Draw some renderings, each look once.
+def pictures(
+    draw: Draw, data: Data, suffixes: Iterable[str] = PICTURES, boxes: list[Box] | None = None
+) -> dict[str, bytes]:
+    """Draw some renderings, each look once, and add to ``boxes`` where panels of the first lie.
 
     SVGs are transparent, PNG (200 dots per inch) and PDF white. What a figure asks to be drawn
     as pixels has 200 dots per inch in an SVG and 300 in a PDF.
@@ -66,7 +71,28 @@ def pictures(draw: Draw, data: Data, suffixes: Iterable[str] = PICTURES) -> dict
                 files[suffix] = saved(figure, suffix.rpartition(".")[2])
                 # Everything has its place now.
                 figure.set_layout_engine("none")
+            if boxes is not None:
+                boxes += panels(figure)
+                boxes = None
     return {suffix: files[suffix] for suffix in suffixes}
+
+
+def panels(figure: Figure) -> list[Box]:
+    """Where each panel of a figure that is drawn lies, with its ticks, labels and heading."""
+    across, down = figure.bbox.size
+
+    def share(part: float, whole: float) -> float:
+        return round(min(max(float(part / whole), 0.0), 1.0), 4)
+
+    boxes = []
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        if box is None:  # nothing of it is seen
+            continue
+        left, right = share(box.x0, across), share(box.x1, across)
+        top, bottom = share(down - box.y1, down), share(down - box.y0, down)
+        boxes.append((left, top, round(right - left, 4), round(bottom - top, 4)))
+    return boxes
 
 
 def saved(figure: Figure, form: str, *, page: str | None = None, dots: int | None = None) -> bytes:

@@ -56,7 +56,7 @@ from flatminima.provenance.closure import file_digest
 from flatminima.provenance.identified import identify
 from flatminima.provenance.published import RECORD
 from flatminima.provenance.published import published_runs as published_in
-from flatminima.report import article, published_runs
+from flatminima.report import article, published_runs, slides
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
 from flatminima.report.foreign import POLICY
@@ -1278,6 +1278,7 @@ def made_up_page(measurements, claims, pictures, *, scale="laptop", experiments=
         "checks": made_up_checks(manifests, claims, scale),
         "experiments": experiments,
         "sources": read_yaml("sources.yaml")["sources"],
+        "declared": slides.read(ROOT / "report" / slides.FILE),
     }
 
 
@@ -1298,7 +1299,8 @@ def compose(compose_pages):
     """Render all pages of the made-up run, with parts replaced, as one text."""
 
     def render(*given, **changes):
-        return "\n".join(compose_pages(*given, **changes).values())
+        pages = compose_pages(*given, **changes)
+        return "\n".join(text for name, text in pages.items() if name.endswith(".html"))
 
     return render
 

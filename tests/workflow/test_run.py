@@ -20,6 +20,8 @@ from .conftest import RESULTS, checkout, said, without_network
 
 RECORDED = [
     "report/index.html",
+    "report/slides.html",
+    "report/slides.pdf",
     "report/figures/margins.svg",
     "report/figures/gap-images.npz",
     "report/figures/perturbation-random.webp",

@@ -23,6 +23,9 @@ job(
         },
         "style": "report/report.css",
         "script": "report/report.js",
+        "slides_style": "report/slides.css",
+        "slides_script": "report/slides.js",
+        "slides_record": "report/slides.json",
         "network": "report/network.js",
         "living": "report/living.js",
         "dimensions": "report/dimensions.js",
@@ -42,6 +45,15 @@ job(
 )
 
 job(
+    "slides",
+    "Drawing the slides",
+    outputs={"slides": "report/slides.pdf"},
+    gpu=False,
+    deck=rules.report.output.slides_record,
+    figures=[declared.files["pdf"] for declared in FIGURES if "pdf" in declared.files],
+)
+
+job(
     "inventory",
     "Listing every file of the run",
     outputs={"inventory": "inventory.json"},
@@ -55,4 +67,5 @@ job(
         "profiles",
     ],
     page=[path for path in rules.report.output if not path.endswith(".manifest.json")],
+    slides=rules.slides.output.slides,
 )

@@ -6,7 +6,8 @@ from flatminima.storage import write_json
 
 
 def main(job: Job) -> None:
-    inventory = take_inventory(job.inputs["page"], Path(job.outputs["inventory"]).parent)
+    outputs = [*job.inputs["page"], job.inputs["slides"]]
+    inventory = take_inventory(outputs, Path(job.outputs["inventory"]).parent)
     print(f"the run {inventory['id']}: {len(inventory['files'])} files")
     write_json(job.outputs["inventory"], inventory)
 

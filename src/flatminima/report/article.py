@@ -13,20 +13,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSynta
 from flatminima.data.names import name_of
 from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.errors import UserError
-from flatminima.figure_record import VARIANTS, FigureRecord, Source
+from flatminima.figure_record import VARIANTS, Box, FigureRecord, Source
 from flatminima.flatness_measures import set_against_the_gap
 from flatminima.measurements.measurement import Measurement
 from flatminima.models.architectures import title_of
 from flatminima.provenance.inventory import entries
 from flatminima.provenance.manifest import Manifest
 from flatminima.provenance.recipe import record_digest
-from flatminima.report import speed
+from flatminima.report import slides, speed
 from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
 from flatminima.report.foreign import POLICY
 from flatminima.report.lineage import Lineage
 from flatminima.report.pages import Page, pages_of
 from flatminima.report.vocabulary import MARKS, Vocabulary
+from flatminima.storage import canonical_json
 from flatminima.training.optimizers import OPTIMIZERS
 
 State = Literal["fresh", "stale", "missing"]
@@ -42,7 +43,15 @@ DOWNLOADS = {
     "webp.manifest.json": "Manifest of the animations",
 }
 LIVING_DOWNLOADS = {"data.js": "Data (JavaScript)", "data.js.manifest.json": "Manifest"}
-ASSETS = ("report.css", "report.js", "network.js", "living.js", "dimensions.js")
+ASSETS = (
+    "report.css",
+    "report.js",
+    "slides.css",
+    "slides.js",
+    "network.js",
+    "living.js",
+    "dimensions.js",
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Figure:
         alt: what is seen, in words.
         source: what it redraws, if anything.
         main: the suffix of the file that it is shown from.
+        panels: where its panels lie, see :class:`flatminima.figure_record.FigureRecord`.
     """
 
     stem: str
@@ -72,6 +82,7 @@ class Figure:
     alt: str = ""
     source: Source | None = None
     main: str = "svg"
+    panels: tuple[Box, ...] = ()
 
     def file(self, suffix: str) -> str:
         """Path of one of its files, relative to the page."""
@@ -167,7 +178,7 @@ def figure(
         state, why = "missing", why or ("its job failed or did not run",)
     title = record.title or stem
     shown = (record.sizes, state, tuple(why), title, record.alt, record.source)
-    return Figure(stem, folder.name, suffixes, *shown, main)
+    return Figure(stem, folder.name, suffixes, *shown, main, record.panels)
 
 
 _ID = re.compile(r'\sid="([^"]+)"')
@@ -187,6 +198,7 @@ def build(
     checks: Sequence[Check],
     experiments: Sequence[str],
     sources: Sequence[Mapping[str, Any]] = (),
+    declared: Sequence[slides.Declared] = (),
     sameness: Mapping[str, Any] | None = None,
     bench: Mapping[str, Any] | None = None,
     elsewhere: Sequence[Elsewhere] = (),
@@ -207,6 +219,7 @@ def build(
         experiments: what the run is made of; the page has no section, and ``claims``,
             ``verdicts`` and ``figures`` have no entry, of any other.
         sources: every item of the sources with its place here, ``report/sources.yaml``.
+        declared: the slides, see :mod:`flatminima.report.slides`.
         sameness: what was measured of what repeats where, ``report/sameness.json``; None to say
             nothing of it.
         bench: what was measured of how fast the library is, ``report/bench.json``; likewise.
@@ -214,7 +227,7 @@ def build(
         notice: what to say above everything else, if there is anything to say.
 
     Returns:
-        Every page by the name of its file, the first one first.
+        Every page by the name of its file, the first one first, and last the record of the slides.
 
     Raises:
         KeyError: if the text refers to a measurement, claim, figure or source that is unknown.
@@ -233,6 +246,20 @@ def build(
     )
     lineage = Lineage(manifests)
     pages = pages_of(experiments, bool(elsewhere))
+    shown = [
+        (
+            run,
+            Vocabulary(
+                environment,
+                run.measurements,
+                run.claims,
+                claims.judged({record["id"] for record in run.claims}),
+                base=f"{run.page.rpartition('/')[0]}/",
+                run=run.name,
+            ),
+        )
+        for run in elsewhere
+    ]
     environment.globals.update(
         run=run,
         policy=POLICY,
@@ -245,20 +272,7 @@ def build(
         pages=pages,
         marks=MARKS,
         here=vocabulary,
-        elsewhere=[
-            (
-                run,
-                Vocabulary(
-                    environment,
-                    run.measurements,
-                    run.claims,
-                    claims.judged({record["id"] for record in run.claims}),
-                    base=f"{run.page.rpartition('/')[0]}/",
-                    run=run.name,
-                ),
-            )
-            for run in elsewhere
-        ],
+        elsewhere=shown,
         notice=notice or Notice(),
         figures=figures,
         references=references,
@@ -277,8 +291,11 @@ def build(
         pretty=_pretty,
         **vocabulary.functions(),
     )
+    deck = slides.deck(declared, vocabulary, [v for _, v in shown], experiments)
+    environment.globals.update(deck=deck)
     try:
-        return _linked({page.file: _rendered(environment, page) for page in pages})
+        html = {page.file: _rendered(environment, page) for page in pages}
+        return _linked(html) | {slides.DECK: canonical_json(slides.record(deck)).decode()}
     except TemplateSyntaxError as error:
         raise UserError(
             f"{error.filename or templates}:{error.lineno}: not a whole template "
@@ -289,6 +306,8 @@ def build(
 def _rendered(environment: Environment, page: Page) -> str:
     article = page.kind == "first" and page.sections[0].name != "mystery"
     name = "index.html.j2" if article else "sections.html.j2"
+    if page.kind == "slides":
+        name = "slides/slides.html.j2"
     return environment.get_template(name).render(page=page)
 
 

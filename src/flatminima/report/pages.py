@@ -46,7 +46,7 @@ class Page:
         title: what it is called; empty for the first page, and where it hangs on an outcome: then
             it is that of its first section.
         sections: what it consists of, in order.
-        kind: ``first``, a page of an ``experiment``, or one of ``records``.
+        kind: ``first``, a page of an ``experiment``, one of ``records``, or ``slides``.
     """
 
     name: str
@@ -63,6 +63,10 @@ class Page:
     def key(self) -> str:
         """What the rule that makes it calls it; the first page stands for all."""
         return "page" if self.kind == "first" else f"page_{self.name.replace('-', '_')}"
+
+
+SLIDES = Page("slides", "Slides", (), "slides")
+"""The page that is shown and not read."""
 
 
 def pages_of(reported: Sequence[str], elsewhere: bool = False) -> tuple[Page, ...]:
@@ -82,7 +86,7 @@ def pages_of(reported: Sequence[str], elsewhere: bool = False) -> tuple[Page, ..
         told = (section for page in behind for section in page.sections)
         opening = Section("mystery", "The mystery")
         pages = (Page("index", "", (opening, *told, *others), "first"),)
-    return (*pages, *(Page(*record, "records") for record in RECORDS))
+    return (*pages, *(Page(*record, "records") for record in RECORDS), SLIDES)
 
 
 def _of_experiments(reported: Iterable[str]) -> Iterable[Page]:

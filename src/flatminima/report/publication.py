@@ -19,7 +19,7 @@ from flatminima.provenance.environment import git
 from flatminima.provenance.freshness import Status, status
 from flatminima.provenance.manifest import ancestry, manifest_path
 from flatminima.provenance.plan import begun
-from flatminima.report import article, published_runs, speed
+from flatminima.report import article, published_runs, slides, speed
 from flatminima.report.checks import run_checks
 from flatminima.report.claims import judge, read
 from flatminima.settings_file import read_mapping
@@ -160,6 +160,7 @@ class _Page:
             checks=checks,
             experiments=self.experiments,
             sources=read_mapping(self.source / "sources.yaml")["sources"],
+            declared=slides.read(self.source / slides.FILE),
             sameness=read_json(self.source / "sameness.json"),
             bench=speed.read(self.source / speed.FILE),
             elsewhere=runs,

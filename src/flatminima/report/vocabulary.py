@@ -63,14 +63,27 @@ class Vocabulary:
         Raises:
             KeyError: if there is no such claim or summary.
         """
-        parts = next((it.claims for it in self.claims.summaries if it.id == name), (name,))
-        records = [self._verdict(part) for part in parts]
-        found = {record["outcome"] for record in records}
-        outcome = found.pop() if len(found) == 1 else None if None in found else "partly"
+        parts, outcome = self._parts(name), self.outcome(name)
         mark, word, colour = MARKS[outcome]
         return Markup(
             '<a class="state {}" href="#claim-{}{}"><span aria-hidden="true">{}</span> {}</a>'
         ).format(colour, f"{self.run}." if self.run else "", parts[0], mark, word)
+
+    def outcome(self, name: str) -> Outcome | None:
+        """What came of a claim, or of several that are summed up.
+
+        Raises:
+            KeyError: if there is no such claim or summary.
+        """
+        found = {self._verdict(part)["outcome"] for part in self._parts(name)}
+        return found.pop() if len(found) == 1 else None if None in found else "partly"
+
+    def asked(self, name: str) -> bool:
+        """Whether there are verdicts on a claim, or on all that are summed up."""
+        return self.judged(*self._parts(name))
+
+    def _parts(self, name: str) -> tuple[str, ...]:
+        return next((it.claims for it in self.claims.summaries if it.id == name), (name,))
 
     def judged(self, *names: str) -> bool:
         """Whether there are verdicts on all of these claims."""
@@ -87,14 +100,14 @@ class Vocabulary:
                 outcome = summary.outcome(
                     [_outcome(self._verdict(part)) for part in summary.claims]
                 )
-                return self._rendered(summary.sentences.of(*outcome))
+                return self.rendered(summary.sentences.of(*outcome))
         for claim in self.claims.claims:
             if claim.id == name and claim.sentences:
-                return self._rendered(claim.sentences.of(*_outcome(self._verdict(name))))
+                return self.rendered(claim.sentences.of(*_outcome(self._verdict(name))))
         raise KeyError(f"the text says the sentence of the unknown claim {name}")
 
-    def _rendered(self, sentence: str) -> Markup:
-        # Sentences are templates like those around them, with the macros that print intervals.
+    def rendered(self, sentence: str) -> Markup:
+        """A sentence that is a template like those around it, with what prints intervals."""
         return self.environment.from_string(_MACROS + sentence).module.__html__()
 
     def measurement(self, name: str) -> Measurement:

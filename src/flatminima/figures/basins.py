@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from flatminima.figure_record import Source
-from flatminima.figures import planes, style
+from flatminima.figures import panels, planes, style
 from flatminima.figures.style import Data, Look
 from flatminima.training.selection import ROLES
 
@@ -59,13 +59,13 @@ def draw(data: Data, look: Look) -> Figure:
     if look.narrow:
         rows = [["good"], ["bad"], ["radii"]]
     ratios = [1, 1, 0.75] if look.narrow else [1, 0.55]
-    panels = figure.subplot_mosaic(rows, height_ratios=ratios)
+    places = figure.subplot_mosaic(rows, height_ratios=ratios)
     # A little more than the wider basin's ninth decile.
     deciles = [float(np.quantile(radii, 0.9)) for radii in _finite(data) if radii.size]
     reach = min(float(data["distance"][-1]), 1.3 * max(deciles, default=np.inf))
     same = len({style.nats(float(cutoff)) for cutoff in data["cutoff"]}) == 1
     for index, kind in enumerate(ROLES):
-        axes = panels[kind]
+        axes = places[kind]
         axes.set(xlim=(-reach, reach), ylim=(0, HEIGHT * float(data["cutoff"].max())))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -78,7 +78,7 @@ def draw(data: Data, look: Look) -> Figure:
             axes.tick_params(labelleft=False)
         if kind == "bad" or look.narrow or not same:
             _name_cutoff(axes, float(data["cutoff"][index]))
-    _distribution(panels["radii"], data, look)
+    _distribution(places["radii"], data, look)
     style.name_source(figure, data, look)
     return figure
 
@@ -148,9 +148,19 @@ def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
         zorder=4,
         label="_crossings",
     )
+    rays = np.concatenate([data["loss_1d"][index][:, [_middle(data)]], data["ray_loss"][index]], 1)
+    out = np.concatenate([[0.0], data["ray_distance"]])
+    inset = panels.enlarged(axes, out, rays, colour, look)
+    if inset is not None:
+        inset.axhline(cutoff, color=look.palette.ink, linewidth=0.9)
     train, test = style.accuracies(data, index)
     poison = f"{float(data['poison_factor'][index]):g}"
     style.heading(axes, kind, f"train {train}, test {test}, poison {poison}", look)
+
+
+def _middle(data: Data) -> int:
+    """The place of the minimum among the distances of the slices."""
+    return int(np.argmin(np.abs(data["distance"])))
 
 
 def _name_cutoff(axes: Axes, cutoff: float) -> None:

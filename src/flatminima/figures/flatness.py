@@ -24,8 +24,8 @@ from flatminima.ranks import Bootstrap
 TITLE = "Measures of flatness and the generalization gap"
 SOURCE = None
 
-COLUMNS = 4
-"""Panels in a row, half of them on a narrow page."""
+COLUMNS = 3, 2
+"""Panels in a row, and on a narrow page."""
 
 
 def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str, np.ndarray]:
@@ -52,17 +52,19 @@ def collect(measures: Data, summary: Data, dataset: str, seed: int) -> dict[str,
 def draw(data: Data, look: Look) -> Figure:
     """A panel for each measure: one mark per network, hollow if it misses training points."""
     measures = set_against_the_gap()
-    columns = COLUMNS // 2 if look.narrow else COLUMNS
+    columns = COLUMNS[look.narrow]
     rows = math.ceil(len(measures) / columns)
-    figure = style.figure(look, rows * (10.4 / 6 if look.narrow else 2.2))
+    figure = style.figure(look, 0.8 + rows * (1.75 if look.narrow else 2.1))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, measure in zip(panels, measures, strict=False):
         _panel(axes, data, measure, look)
     for axes in panels[len(measures) :]:
         axes.remove()
     for axes in panels[len(measures) - columns : len(measures)]:
-        axes.set_xlabel(style.GAP.replace(" (", "\n("), size=7 if look.narrow else 8)
-    figure.legend(handles=_handles(data, look), loc="outside lower center", ncols=3)
+        axes.set_xlabel(style.GAP.replace(" (", "\n("))
+    figure.legend(
+        handles=_handles(data, look), loc="outside lower center", ncols=2 if look.narrow else 4
+    )
     return figure
 
 
@@ -89,10 +91,13 @@ def _panel(axes: Axes, data: Data, measure: Measure, look: Look) -> None:
         style.marks(axes, *row)
     axes.margins(x=0.08)
     _ticks(axes, finite, measure.falls, logarithmic)
-    axes.set_title(_title(measure, data), size=8)
-    axes.set_ylabel(measure.unit, size=7)
+    # Where the page is narrow, from above the numbers of the axis on.
+    axes.set_title(_title(measure, data), size=look.size, x=-0.3 if look.narrow else 0)
+    axes.set_ylabel(measure.unit)
     height, va = (0.99, "top") if measure.falls else (0.01, "bottom")
-    words = axes.text(0.99, height, _rho(data, measure), ha="right", va=va, size=7)
+    rho = _rho(data, measure)
+    rho = rho.replace(" to ", "…") if look.narrow else rho
+    words = axes.text(0.99, height, rho, ha="right", va=va)
     words.set(transform=axes.transAxes, color=look.palette.muted)
 
 
@@ -104,7 +109,7 @@ def _ticks(
         return
     ends = np.log(finite) if logarithmic else finite
     span = float(np.ptp(ends)) or 0.1
-    more = (0.1, 0.4) if falls else (0.4, 0.1)
+    more = (0.1, 0.5) if falls else (0.5, 0.1)
     low, high = float(ends.min()) - more[0] * span, float(ends.max()) + more[1] * span
     if logarithmic:
         low, high = float(np.exp(low)), float(np.exp(high))
@@ -141,6 +146,9 @@ def _digits(rho: float) -> str:
 def _handles(data: Data, look: Look) -> list[Line2D]:
     poison = data["poison_factor"]
     return [
-        style.mark_handle(f"poison {float(factor):g}", colour)
-        for factor, colour in zip(poison, style.ranked_colours(look, poison), strict=True)
+        *(
+            style.mark_handle(f"poison {float(factor):g}", colour)
+            for factor, colour in zip(poison, style.ranked_colours(look, poison), strict=True)
+        ),
+        *([] if data["converged"].all() else [style.hollow_handle(look)]),
     ]

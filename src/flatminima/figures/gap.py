@@ -53,10 +53,12 @@ def collect(summary: Data, source: str) -> dict[str, np.ndarray]:
 def draw(data: Data, look: Look) -> Figure:
     """Four panels: gap against poison factor; radius and both volume estimates against the gap.
 
-    Lines are means over seeds, placed at the mean gap of their poison factor; bands reach from the
-    least to the greatest seed. Marks are single networks at their own gap: filled with all training
-    points right, hollow with fewer. A network above the cutoff has no basin and is marked in a lane
-    below the axis' numbers; one whose basin has no end within the search, in a lane above them.
+    Marks are single networks at their own gap: filled with all training points right, hollow with
+    fewer. Lines are means over the networks of a poison factor, at the mean of their gaps; the band
+    of the first panel reaches from the least to the greatest. The others have none, since the
+    networks of one factor do not share a place on their axes, so that marks would lie outside it. A
+    network above the cutoff has no basin and is marked in a lane below the axis' numbers; one whose
+    basin has no end within the search, in a lane above them.
     """
     figure, panels = style.grid(look, (2, 2), (5.75, 10.6))
     for axes in panels:
@@ -66,13 +68,17 @@ def draw(data: Data, look: Look) -> Figure:
     _against_gap(panels[2], data, QUANTITIES[1:], look)
     _against_gap(panels[3], data, QUANTITIES[:0:-1], look)
     size = style.finite(data["effective_sample_size"])
-    words = f" (ESS {style.number(float(np.median(size)))})" if size.size else ""
+    rays = style.number(float(np.median(size))) if size.size else ""
+    rests = f"{rays} effective ray{'s' * (rays != '1')}" if rays else ""
     radius = f"median radius\n({style.distance(data)})"
     panels[1].set(title="b  Basin radius", ylabel=radius)
-    panels[2].set_title(f"c  Volume, log-mean-exp{words}")
     # By Jensen's inequality, which needs directions whose mean of r^n is the volume.
-    bound = " (lower bound)" if style.exact(data) else ""
-    panels[3].set_title(f"d  Volume, mean-log{bound}")
+    bound = "a lower bound" if style.exact(data) else ""
+    for axes, letter, name, below in zip(
+        panels[2:], "cd", ("log-mean-exp", "mean-log"), (rests, bound), strict=True
+    ):
+        joint = ",\n" if look.narrow else ", "
+        axes.set_title(joint.join(filter(None, (f"{letter}  Volume by {name}", below))))
     for axes in panels[2:]:
         axes.set_ylabel("log₁₀ volume (decades)")
     figure.align_ylabels(panels)
@@ -111,8 +117,9 @@ def _gap(axes: Axes, data: Data, look: Look) -> None:
     colours = style.poison_colours(look, poison)
     for factor, row, filled, colour in zip(poison, gap, data["converged"], colours, strict=True):
         style.marks(axes, np.full(len(row), factor), row, filled, colour)
-    axes.set(title="a  Generalization gap", xlabel="poison factor")
+    axes.set_title("a  Generalization gap")
     axes.set_ylabel("generalization gap\n(percentage points)")
+    style.poison_axis(axes, poison)
     axes.margins(x=0.06, y=0.08)
 
 
@@ -127,7 +134,7 @@ def _against_gap(axes: Axes, data: Data, quantities: tuple[str, ...], look: Look
     # The last one first: where a network's own loss is nearly zero, it hides behind a fixed cutoff.
     for column, one in reversed(tuple(enumerate(series))):
         values = data[drawn][:, :, column].astype(np.float64)
-        style.band(
+        style.means(
             axes, style.spread(gap)[0], values, one.colour, linestyle=one.line, label="_mean"
         )
         # Each cutoff has its own row of the lane, so that no mark hides another.

@@ -25,8 +25,7 @@ def collect(slices: Data, boundaries: Data, selection: Any) -> dict[str, np.ndar
         boundaries: arrays of ``boundaries/<dataset>``.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
     """
-    names = ("distance", "loss_1d", "plane_distance", "loss_2d", "exact")
-    data = {name: slices[name] for name in names}
+    data = {name: slices[name] for name in planes.DRAWN}
     for name in ("axis_x", "axis_y", "train_inputs", "train_labels"):
         data[name] = boundaries[name]
     data["probability"] = np.stack([boundaries[f"{kind}_probability"] for kind in ROLES])

@@ -1,12 +1,13 @@
 """Ordinary training among bad minima, embedded in the plane (Huang et al. 2020, figure 1)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,6 +21,9 @@ TITLE = "The way of training among bad minima"
 SOURCE = Source("Fig. 1", "huang2020")
 STAR = 3.4
 """How much larger than a point the star is that marks the last iterate."""
+
+JUMP = 8.0
+"""A step is drawn as a jump that is so many times as long as the median one in the picture."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def scatter(
     turned = _turned(places, places[count - 1] - places[0])
     path, rest = turned[:count], turned[count:]
     rim = "white" if look.theme == "light" else "black"
-    axes.plot(*path.T, color=palette.good, linewidth=0.5, alpha=0.55, zorder=1, label="_path")
+    _way(axes, path, look)
     for at, values, scale, marker, height in (
         (rest, _accuracy(data), scales.accuracy, "s", 2),
         (path[:-1], data["epoch"][:-1], scales.epoch, "o", 3),
@@ -130,11 +134,8 @@ def scatter(
         drawn.set(cmap=scale.cmap, norm=scale.norm, edgecolor=rim)
     axes.plot(
         *path[-1],
-        marker="*",
         markersize=STAR * size,
-        color=palette.good,
-        markeredgecolor=palette.ink,
-        markeredgewidth=0.8,
+        **_star(look),
         zorder=4,
         label="_last",
     )
@@ -165,12 +166,35 @@ def bars(
 
 def handles(look: Look) -> list[Line2D]:
     """Legend entries of the three kinds of points."""
-    good, bad, rim = look.palette.good, look.palette.bad, look.palette.ink
+    good, bad = look.palette.good, look.palette.bad
     return [
         style.mark_handle("iterate of ordinary training", good, size=4.5, markeredgecolor="none"),
         style.mark_handle("bad minimum searched from one", bad, "s", 4.5, markeredgecolor="none"),
-        style.mark_handle("last iterate", good, "*", 10.0, markeredgecolor=rim),
+        style.line_handle("last iterate", good, linestyle="none", markersize=10.0, **_star(look)),
     ]
+
+
+def _star(look: Look) -> dict[str, Any]:
+    """How the last iterate looks: light with a dark rim, it stands apart from all other points."""
+    return {
+        "marker": "*",
+        "markerfacecolor": look.palette.star,
+        "markeredgecolor": "black",
+        "markeredgewidth": 0.9,
+    }
+
+
+def _way(axes: Axes, path: Float[np.ndarray, "iterates 2"], look: Look) -> None:
+    """Join the iterates in order; where t-SNE tears the way apart, by a faint dotted line."""
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    jumps = steps > JUMP * np.median(steps)
+    good, muted = look.palette.good, look.palette.muted
+    for chosen, line in (
+        (~jumps, {"color": good, "linewidth": 0.6, "alpha": 0.7, "label": "_path"}),
+        (jumps, {"color": muted, "linewidth": 0.6, "linestyle": (0, (1, 2.5)), "label": "_jump"}),
+    ):
+        pieces = np.stack([path[:-1], path[1:]], axis=1)[chosen]
+        axes.add_collection(LineCollection(list(pieces), zorder=1, **line), autolim=False)
 
 
 def _turned(

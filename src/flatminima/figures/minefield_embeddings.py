@@ -49,7 +49,7 @@ def draw(data: Data, look: Look) -> Figure:
             axes.set_rasterization_zorder(3.5)  # thousands of vector points weigh a megabyte
             trust = float(data["trustworthiness"][index, place])
             words = "trust" if look.narrow else "trustworthiness"
-            axes.set_title(f"{words} {trust:.3f}", pad=3, fontsize=8)
+            axes.set_title(f"{words} {trust:.3f}", pad=3, fontsize=look.size)
             if place % columns == 0:
                 axes.set_ylabel(f"perplexity {data['perplexity'][index]:g}")
     bars(figure, list(panels.ravel()), scales, "bottom")

@@ -72,6 +72,8 @@ def draw(data: Data, look: Look) -> Figure:
             axes = page.panel(figure, column, len(QUANTITIES))
             filled = _plane(axes, data, column, look)
             page.label_left(axes, column, "distance across\n(weight space)")
+            # Each plane has a scale of its own.
+            axes.tick_params(labelleft=column == 0 or not look.narrow)
             # Narrow panels share one label, below the middle one.
             if not look.narrow or column == 1:
                 axes.set_xlabel("distance along (weight space)")
@@ -120,10 +122,10 @@ class _Page:
 
     def __init__(self, narrow: bool, planes: bool) -> None:
         self.narrow = narrow
-        self.left, self.label = (0.66, 0.36) if narrow else (0.72, 0.42)
-        self.between = 0.16 if narrow else 0.22
+        self.left, self.label = (0.76, 0.44) if narrow else (0.74, 0.44)
+        self.between = 0.16 if narrow else 0.32
         # Without planes there is no colour bar at the right.
-        self.width = 0.77 if narrow else 1.72 if planes else 1.98
+        self.width = 0.74 if narrow else 1.65 if planes else 1.9
         self.rows = [0.95 if narrow else 1.1] * len(QUANTITIES)
         self.space = 0.14
         self.top = 0.76 if narrow else 0.52

@@ -101,14 +101,14 @@ def _gaps(axes: Axes, data: Data, look: Look) -> None:
     axes.axvline(100 * GAP_LIMIT, color=look.palette.muted, label="_limit", **LIMIT)
     axes.axvline(0, color=look.palette.faint, linewidth=0.7, zorder=0)
     axes.set_xlim(min(0.0, 1.15 * float(gap.min())), 1.08 * max(100 * GAP_LIMIT, float(gap.max())))
-    axes.set(xlabel=style.GAP, title="b  Gap between the two")
+    axes.set(xlabel=style.gap_label(look), title="b  Gap between the two")
 
 
 def _handles(look: Look) -> list[Line2D]:
     colour = look.palette.cutoffs[1]
     return [
-        style.mark_handle("mean (a: training)", look.palette.ink, "|", 8),
-        style.mark_handle("test", colour, size=4.5),
+        style.mark_handle("a: training, b: mean", look.palette.ink, "|", 8),
+        style.mark_handle("a: test, b: a network", colour, size=4.5),
         style.line_handle(f"{100 * GAP_LIMIT:g} points", look.palette.muted, **LIMIT),
         style.mark_handle("below 100% train", colour, markerfacecolor="none"),
     ]

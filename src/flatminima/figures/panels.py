@@ -16,6 +16,9 @@ from flatminima.figures.style import Look
 FLOOR, CEILING = -3.0, 2.0
 """Where the levels of planes and the axes of profiles end, as log10 nats."""
 
+HAIR = 0.1
+"""The part of its axis that a valley takes at most where it is drawn again, enlarged."""
+
 LOWEST = 0.7
 """The least count of eigenvalues that is drawn."""
 
@@ -79,7 +82,7 @@ def relief(
     axes.set_box_aspect((1, 1, 0.75), zoom=0.98 if look.narrow else 1.12)
     axes.set(xticks=[], yticks=[])
     axes.zaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.tick_params(axis="z", pad=-2, labelsize=7 if look.narrow else 8)
+    axes.tick_params(axis="z", pad=-2)
     for each in (axes.xaxis, axes.yaxis, axes.zaxis):
         each.set_pane_color((0, 0, 0, 0))
         each.line.set_color(palette.faint)
@@ -95,6 +98,40 @@ def slices(
 ) -> None:
     """The loss along directions through a minimum."""
     axes.plot(distance, loss.T, color=colour, linewidth=1.0, alpha=0.8)
+
+
+def enlarged(
+    axes: Axes,
+    distance: Float[np.ndarray, " distances"],
+    loss: Float[np.ndarray, "directions distances"],
+    colour: str,
+    look: Look,
+) -> Axes | None:
+    """Draw a valley again in a corner of its panel, from the minimum outwards, if it is a hair.
+
+    Args:
+        axes: of the loss along lines through the minimum, which is at 0, with their limits set.
+        distance: from the minimum, rising from 0.
+        loss: at each distance.
+
+    Returns:
+        The inset; None where the valley is wide enough to be seen, or has no wall.
+    """
+    top, reach = axes.get_ylim()[1], axes.get_xlim()[1]
+    beyond = loss > top
+    if not beyond.any(axis=1).all():
+        return None
+    wall = float(np.median(distance[beyond.argmax(axis=1)]))
+    if wall > HAIR * reach:
+        return None
+    inset = axes.inset_axes((0.67, 0.24, 0.31, 0.58))
+    inset.plot(distance, loss.T, color=colour, linewidth=0.8, alpha=0.8)
+    end = 2 * wall
+    inset.set(xlim=(0, end), ylim=(0, top), facecolor="none")
+    inset.set_xticks([0, far := float(f"{0.75 * end:.0e}")], ["0", f"{far:g}"])
+    inset.set_yticks([0, top], ["0", f"{top:g}"])
+    inset.set_title("enlarged", loc="right", pad=3, size=look.size)
+    return inset
 
 
 def counts(

@@ -191,7 +191,7 @@ def _narrow(data: Data, look: Look) -> tuple[Figure, list[Axes]]:
             if column == 0:
                 axes.set_ylabel(_distance(data, place))
     return figure, [
-        style.place(figure, 0.62, below + i * (height + between), look.width - 0.62 - 0.12, height)
+        style.place(figure, 0.76, below + i * (height + between), look.width - 0.76 - 0.12, height)
         for i in range(3)
     ]
 

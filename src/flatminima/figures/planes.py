@@ -28,6 +28,9 @@ FINE = 8.0
 _CLEAR = 0.85
 _LOCATOR = MaxNLocator(4, steps=[1, 2, 4, 5, 10])
 
+DRAWN = ("distance", "loss_1d", "ray_distance", "ray_loss", "plane_distance", "loss_2d", "exact")
+"""What is drawn of slices."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -50,8 +53,8 @@ class Page:
     def narrow(cls, rows: tuple[float, ...], title: float) -> "Page":
         """A narrow page."""
         return cls(
-            rows, title, width=3.4, left=0.5, panel=1.36, between=0.1, label=0.62, foot=0.5,
-            margin=0.32,
+            rows, title, width=3.4, left=0.58, panel=1.33, between=0.1, label=0.64, foot=0.5,
+            margin=0.4,
         )  # fmt: skip
 
     @property
@@ -112,11 +115,19 @@ def heading(axes: Axes, data: Data, column: int, look: Look) -> None:
 
 
 def lines(axes: Axes, data: Data, column: int, look: Look) -> None:
-    """The loss along random directions, up to ``CEILING``."""
+    """The loss along random directions, up to ``CEILING``; a valley like a hair once more."""
     distance, colour = data["distance"], getattr(look.palette, ROLES[column])
     panels.slices(axes, distance, data["loss_1d"][column], colour)
     top = min(CEILING, 1.05 * float(np.nanmax(data["loss_1d"])))
     axes.set(xlim=(distance[0], distance[-1]), ylim=(0, top))
+    middle = data["loss_1d"][column][:, [int(np.argmin(np.abs(distance)))]]
+    panels.enlarged(
+        axes,
+        np.concatenate([[0.0], data["ray_distance"]]),
+        np.concatenate([middle, data["ray_loss"][column]], axis=1),
+        colour,
+        look,
+    )
     axes.set_xlabel(style.distance(data, lines=look.narrow))
     if column == 0:
         axes.set_ylabel(style.LOSS)
@@ -140,6 +151,8 @@ def plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
     axes.spines[["top", "right"]].set_visible(True)
     along = "along direction" if look.narrow else "distance along direction"
     axes.set_xlabel(f"{along} 1")
+    far = _CLEAR * float(distance[-1])
+    axes.set_yticks([tick for tick in _LOCATOR.tick_values(-far, far) if abs(tick) <= far])
     if column == 0:
         axes.set_ylabel(f"{along} 2")
     return filled

@@ -41,7 +41,7 @@ def draw(data: Data, look: Look) -> Figure:
     factor = style.number(float(data["factor"][0]))
     titles = (
         f"a  One layer times {factor},\nthe next divided by it",
-        f"b  Every unit by a factor of its own,\n1/{factor} to {factor}",
+        f"b  Every unit by its own factor,\n1/{factor} to {factor}",
     )
     measures = set_against_rescaling()
     heights = _heights()
@@ -71,12 +71,9 @@ def draw(data: Data, look: Look) -> Figure:
                 xytext=(3, 0),
                 textcoords="offset points",
                 va="bottom",
-                size=7.5,
                 weight="bold",
                 color=look.palette.muted,
             )
-        for label in axes.get_xticklabels():
-            label.set_fontsize(7.5)
     figure.legend(handles=_handles(look), loc="outside lower center", ncols=2)
     return figure
 

@@ -68,10 +68,8 @@ class Page:
         """Left, top and width of each panel of the last rows."""
         top = self.unrolled(1)[1] + self.low + self.label
         if self.stacked:
-            half = (self.wide - self.left) / 2
-            below = top + self.last + self.label + 0.15
-            second = self.left + half + self.left
-            return (self.left, top, self.wide), (self.left, below, half), (second, below, half)
+            step = self.last + self.label + 0.05
+            return tuple((self.left, top + n * step, self.wide) for n in range(3))
         third = (2 * self.wide + self.between - 2 * self.left) / 3
         return tuple((self.left + n * (third + self.left), top, third) for n in range(3))
 
@@ -86,8 +84,8 @@ WIDE = Page(
     under=0.34, label=0.58, foot=0.85, stacked=False,
 )  # fmt: skip
 NARROW = Page(
-    left=0.68, edge=0.08, plane=1.56, between=0.12, wide=2.62, low=1.35, last=1.3, title=0.66,
-    under=0.4, label=0.62, foot=1.05, stacked=True,
+    left=0.82, edge=0.08, plane=1.56, between=0.12, wide=2.48, low=1.35, last=1.3, title=0.66,
+    under=0.4, label=0.62, foot=1.5, stacked=True,
 )  # fmt: skip
 
 DRAWN = (
@@ -143,8 +141,8 @@ def draw(data: Data, look: Look) -> Figure:
     drawn = (_lines, _radii, _curvatures)
     for (left, top, width), draw_panel in zip(page.sharpness, drawn, strict=True):
         draw_panel(style.place(figure, left, top, width, page.last), data, look)
-    handles, ncols = [*style.class_handles(look), *_handles(look)], 2 if look.narrow else 5
-    style.legend(figure, handles, (page.left, 0.04), ncols=ncols, handlelength=1.2, borderaxespad=0)
+    handles, ncols = [*style.class_handles(look), *_handles(look)], 1 if look.narrow else 5
+    style.legend(figure, handles, (page.left, 0.06), ncols=ncols, handlelength=1.2, borderaxespad=0)
     return figure
 
 
@@ -239,6 +237,7 @@ def _lines(axes: Axes, data: Data, look: Look) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(style.distance(data, lines=not look.narrow))
     axes.set(ylabel=style.LOSS, title="loss along random lines")
+    style.numbers(axes.yaxis, 4)
 
 
 def _radii(axes: Axes, data: Data, look: Look) -> None:
@@ -263,9 +262,10 @@ def _curvatures(axes: Axes, data: Data, look: Look) -> None:
         curvature, mark = data[f"{kind}_curvature"], _marks(look, kind)
         axes.plot(data["train_loss"], curvature, linestyle="none", label=f"_{kind}", **mark)
     axes.set(xscale="log", yscale="log")
-    style.decades(axes.xaxis, *axes.get_xlim(), most=2 if look.narrow else 4)
+    style.decades(axes.xaxis, *axes.get_xlim(), most=4)
     style.decades(axes.yaxis, *axes.get_ylim(), most=4)
-    axes.set(xlabel="training loss (nats)", ylabel="nats per distance²", title="largest curvature")
+    axes.set(xlabel="training loss (nats)", title="largest curvature")
+    axes.set_ylabel("nats per distance²")
 
 
 def _handles(look: Look) -> list[Line2D]:

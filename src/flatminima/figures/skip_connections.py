@@ -30,6 +30,9 @@ MEASURED = (
     *("shown", "loss", "falling_share", "concave_share", "dips", "highest_loss", "coarse_loss"),
 )
 
+FITTED, NOT_FITTED = "fitted: no image missed", "not fitted: no minimum"
+"""What is said of a network around which the loss is drawn, and of one that misses images."""
+
 LOWEST, HIGHEST = -3.0, 2.0
 """Where the levels of the loss end, as log10 nats; beyond, all looks the same."""
 
@@ -49,8 +52,8 @@ class _Page:
     height: float
 
 
-_WIDE = _Page(0.75, 2.55, 0.3, 0.72, 2.2, (3.2, 6.1), 9.45, 1.6, 11.4)
-_NARROW = _Page(0.6, 1.24, 0.16, 0.98, 1.25, (2.5, 5.12), 8.05, 1.15, 9.7)
+_WIDE = _Page(0.75, 2.55, 0.3, 0.98, 2.2, (3.46, 6.36), 9.71, 1.6, 11.66)
+_NARROW = _Page(0.66, 1.2, 0.16, 1.5, 1.25, (3.02, 5.64), 8.57, 1.15, 10.22)
 
 _REFRESHED, _FROZEN = (SURFACES_BY.index(name) for name in ("refreshed", "frozen"))
 
@@ -95,8 +98,7 @@ def draw(data: Data, look: Look) -> Figure:
         panels.relief(relief, (data["axis"],) * 2, refreshed[column], levels[0], look)
         if column == 0 or not look.narrow:
             relief.zaxis.set_rotate_label(False)
-            size = 7 if look.narrow else 8
-            relief.set_zlabel(style.LOSS, rotation=90, labelpad=-6, size=size)
+            relief.set_zlabel(style.LOSS, rotation=90, labelpad=-6)
         for row, (axis, loss) in enumerate(
             ((data["axis"], refreshed), (data["coarse_axis"], _logarithm(frozen, levels[1])))
         ):
@@ -149,6 +151,9 @@ def alt(data: Data) -> str:
                 f"accuracy, and {refreshed} of the surface falls on the way outwards by "
                 f"refreshed, {frozen} by frozen statistics"
             )
+    for column, kind in enumerate(SKIPS):
+        if not data["converged"][column, -1, int(data["shown"][column, 0])]:
+            parts.append(f"the network drawn {kind} them does not fit: the point is no minimum")
     heights = [
         " and ".join(
             f"{style.nats(_highest(loss[column]))} {kind}" for column, kind in enumerate(SKIPS)
@@ -210,20 +215,23 @@ def _heading(
     depth = f"depth {int(data['depth'][-1])}"
     if look.narrow:
         title = f"{kind.capitalize()} skips"
-        below = f"train {train}, test {test}\nfalls outwards: {share}"
+        below = f"train {train}\ntest {test}\nfalls outwards: {share}"
     else:
         title = f"{kind.capitalize()} skip connections, {depth}"
-        below = f"train {train}, test {test}, falls outwards on {share}"
+        below = f"train {train}, test {test}\nfalls outwards on {share}"
+    fitted = bool(data["converged"][column, -1, number])
+    said = FITTED if fitted else NOT_FITTED
+    below += "\n" + (said.replace(": ", ":\n") if look.narrow else said)
     across, down = figure.get_size_inches()
     left, foot = place
     figure.text(
         left / across, 1 - foot / down, below,
-        va="bottom", size=7 if look.narrow else 8, linespacing=1.25,
+        va="bottom", linespacing=1.25,
     )  # fmt: skip
-    lines = 0.3 if look.narrow else 0.17
+    lines = 0.08 + 0.13 * (1 + below.count("\n"))
     figure.text(
         left / across, 1 - (foot - lines) / down, title,
-        color=colour(look, kind), weight="bold", size=8 if look.narrow else 9, va="bottom",
+        color=colour(look, kind), weight="bold", size=9, va="bottom",
     )  # fmt: skip
 
 
@@ -260,7 +268,7 @@ def _bar(
     else:
         drawn.set_ticks(MaxNLocator(5).tick_values(*levels[[0, -1]])[:-1])
     drawn.minorticks_off()
-    drawn.set_label(style.LOSS, labelpad=1)
+    drawn.set_label(style.LOSS, labelpad=3)
 
 
 def _shares(axes: Axes, data: Data, by: int, look: Look) -> None:

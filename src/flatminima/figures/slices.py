@@ -24,8 +24,7 @@ def collect(slices: Data, selection: Any, source: str) -> dict[str, np.ndarray]:
         slices: arrays of ``slices/<dataset>``; index 0 is the good minimum, 1 the bad one.
         selection: record of ``selection/<dataset>``; accuracies are shares of one.
     """
-    names = ("distance", "loss_1d", "plane_distance", "loss_2d", "exact")
-    return style.of_source(source, slices, names) | planes.of_pair(selection)
+    return style.of_source(source, slices, planes.DRAWN) | planes.of_pair(selection)
 
 
 @style.styled

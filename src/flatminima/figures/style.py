@@ -39,6 +39,9 @@ BATCH_NORM = {
 LOSS = "loss (nats)"
 GAP = "generalization gap (percentage points)"
 
+APART = 20.0
+"""By what factor positive poison factors differ, at least, where their axis is logarithmic."""
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -59,6 +62,7 @@ class Palette:
     loss: tuple[str, ...]
     cutoffs: tuple[str, ...]
     models: tuple[str, str, str]
+    star: str
 
 
 PALETTES = {
@@ -74,6 +78,7 @@ PALETTES = {
         loss=("#f3f5f7", "#c3cbd4", "#828e9c", "#475361", "#1c242e"),
         cutoffs=("#57ab9b", "#1f7f70", "#073c35"),
         models=("#1b1f24", "#1f7f70", "#b0306a"),
+        star="#ffd84d",
     ),
     "dark": Palette(
         ink="#e6e9ed",
@@ -87,6 +92,7 @@ PALETTES = {
         loss=("#14181d", "#323c48", "#5f6d7c", "#9aa6b3", "#dfe5eb"),
         cutoffs=("#2f8174", "#45b7a2", "#8fe0cf"),
         models=("#e6e9ed", "#45b7a2", "#ef7fb0"),
+        star="#ffe480",
     ),
 }
 
@@ -113,6 +119,11 @@ class Look:
         """Width of the whole figure in inches."""
         return 3.4 if self.narrow else 7.2
 
+    @property
+    def size(self) -> float:
+        """Size of all type but headings, in points: 8 on paper, 11 pixels on a phone."""
+        return 8.5 if self.narrow else 8.0
+
 
 Draw = Callable[[Data, Look], Figure]
 
@@ -120,25 +131,25 @@ Draw = Callable[[Data, Look], Figure]
 @contextmanager
 def context(look: Look) -> Iterator[None]:
     """Settings under which a figure is drawn and saved; the former ones come back afterwards."""
-    palette = look.palette
+    palette, size = look.palette, look.size
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
                 "font.family": "DejaVu Sans",
-                "font.size": 8.0,
-                "axes.titlesize": 8.5,
+                "font.size": size,
+                "axes.titlesize": size + 0.5,
                 "axes.titlelocation": "left",
                 "axes.titlepad": 6.0,
-                "axes.labelsize": 8.0,
+                "axes.labelsize": size,
                 "axes.labelcolor": palette.ink,
                 "axes.edgecolor": palette.muted,
                 "axes.facecolor": "none",
                 "axes.linewidth": 0.7,
                 "axes.spines.top": False,
                 "axes.spines.right": False,
-                "xtick.labelsize": 8.0,
-                "ytick.labelsize": 8.0,
+                "xtick.labelsize": size,
+                "ytick.labelsize": size,
                 "xtick.color": palette.muted,
                 "ytick.color": palette.muted,
                 "xtick.labelcolor": palette.ink,
@@ -146,7 +157,7 @@ def context(look: Look) -> Iterator[None]:
                 "xtick.major.width": 0.7,
                 "ytick.major.width": 0.7,
                 "text.color": palette.ink,
-                "legend.fontsize": 8.0,
+                "legend.fontsize": size,
                 "legend.frameon": False,
                 "legend.handlelength": 1.6,
                 "legend.columnspacing": 1.4,
@@ -253,6 +264,11 @@ def mean(values: Float[np.ndarray, "..."]) -> float:
     return float(known.mean()) if known.size else math.nan
 
 
+def gap_label(look: Look) -> str:
+    """The label of an axis of the gap; over two lines where the figure is narrow."""
+    return GAP.replace(" (", "\n(") if look.narrow else GAP
+
+
 def gap(data: Data) -> Float[np.ndarray, "..."]:
     """The generalization gap of every network, a share of one."""
     return np.asarray(data["train_accuracy"] - data["test_accuracy"], dtype=np.float64)
@@ -269,6 +285,23 @@ def spread(values: Float[np.ndarray, "groups seeds"]) -> tuple[Float[np.ndarray,
     return mean, low, high
 
 
+def means(
+    axes: Axes,
+    x: Float[np.ndarray, " groups"],
+    values: Float[np.ndarray, "groups seeds"],
+    colour: str,
+    **line: Any,
+) -> Line2D:
+    """Draw the mean over seeds as a line that joins groups in the order of ``x``.
+
+    Values that are not finite do not enter; ``marks`` shows them at the edge of the axes.
+    """
+    centre, order = spread(values)[0], _known(x, values)
+    x = np.asarray(x, dtype=np.float64)[order]
+    (drawn,) = axes.plot(x, centre[order], color=colour, zorder=2, **line)
+    return drawn
+
+
 def band(
     axes: Axes,
     x: Float[np.ndarray, " groups"],
@@ -276,18 +309,25 @@ def band(
     colour: str,
     **line: Any,
 ) -> Line2D:
-    """Draw the mean over seeds as a line and the least to greatest value as a band behind it.
+    """Draw ``means``, and behind them the least to the greatest value of each group as a band.
 
-    Groups are joined in the order of ``x``. Values that are not finite enter neither; ``marks``
-    shows them at the edge of the axes.
+    Only where all seeds of a group stand at its ``x``: a mark beside it may lie outside the band.
     """
-    centre, low, high = spread(values)
+    _, low, high = spread(values)
+    order = _known(x, values)
+    known = np.asarray(x, dtype=np.float64)[order]
+    axes.fill_between(
+        known, low[order], high[order], color=colour, alpha=0.16, linewidth=0, zorder=1
+    )
+    return means(axes, x, values, colour, **line)
+
+
+def _known(
+    x: Float[np.ndarray, " groups"], values: Float[np.ndarray, "groups seeds"]
+) -> Int[np.ndarray, " known"]:
+    """The places of groups with a finite value, in the order of ``x``."""
     order = np.argsort(x, kind="stable")
-    order = order[~np.isnan(centre[order])]
-    x = np.asarray(x, dtype=np.float64)[order]
-    axes.fill_between(x, low[order], high[order], color=colour, alpha=0.16, linewidth=0, zorder=1)
-    (drawn,) = axes.plot(x, centre[order], color=colour, zorder=2, **line)
-    return drawn
+    return np.asarray(order[np.isfinite(values).any(axis=1)[order]])
 
 
 def marks(
@@ -492,8 +532,22 @@ def decades(axis: Axis, low: float, high: float, most: int = 6, *, plain: bool =
 def numbers(axis: Axis, intervals: int | None = None) -> None:
     """Number a linear axis as a sentence would, with ticks at no more intervals than are given."""
     if intervals is not None:
-        axis.set_major_locator(MaxNLocator(intervals))
+        axis.set_major_locator(MaxNLocator(intervals, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def poison_axis(axes: Axes, poison: Float[np.ndarray, " factors"]) -> None:
+    """Put the poison factors on the horizontal axis, each with a tick of its own.
+
+    Where the positive ones are far apart, the axis is logarithmic from the least of them on and
+    linear below, so that none is crammed and zero has a place.
+    """
+    positive = poison[poison > 0]
+    if positive.size and positive.max() > APART * positive.min():
+        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.6)
+    axes.set_xticks(poison, [f"{float(factor):g}" for factor in poison])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("poison factor")
 
 
 def decade(value: float) -> str:
@@ -575,7 +629,9 @@ def name_source(figure: Figure, data: Data, look: Look) -> None:
     """
     parts = filter(None, (f"Data: {source(data)}", batch_norm(data)))
     words = ("\n" if look.narrow else "; ").join(parts)
-    figure.suptitle(words, x=0.01, ha="left", size=8, color=look.palette.muted, weight="normal")
+    figure.suptitle(
+        words, x=0.01, ha="left", size=look.size, color=look.palette.muted, weight="normal"
+    )
 
 
 def names(parts: Sequence[str]) -> str:
@@ -595,7 +651,7 @@ def say_images(figure: Figure, data: Data, look: Look) -> None:
     name = source(data)
     parts = (f"{name[:1].upper()}{name[1:]},", _counts(data))
     words = ("\n" if look.narrow else " ").join(parts)
-    figure.suptitle(words, x=0.01, ha="left", size=8.5, color=look.palette.muted)
+    figure.suptitle(words, x=0.01, ha="left", size=look.size + 0.5, color=look.palette.muted)
 
 
 def _counts(data: Data) -> str:

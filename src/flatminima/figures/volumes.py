@@ -76,18 +76,11 @@ def draw(data: Data, look: Look) -> Figure:
     Arrows say that a value has no upper end, or is by mean-log, and is a lower bound; elsewhere
     bars are intervals.
     """
-    figure = style.figure(look, 13.4 if look.narrow else 6.1)
-    if look.narrow:
-        places = list(figure.subplots(5, 1))
-    else:
-        grid = figure.add_gridspec(2, 1)
-        upper = grid[0].subgridspec(1, 3)
-        lower = grid[1].subgridspec(1, 2, width_ratios=(3, 2))
-        places = [figure.add_subplot(upper[n]) for n in range(3)]
-        places += [figure.add_subplot(lower[n]) for n in range(2)]
+    figure, (*places, last) = style.grid(look, (3, 2), (7.8, 14.6))
     for axes, fill in zip(places, (_known, _rays, _masses, _volumes, _balls), strict=True):
         fill(axes, data, look)
-    figure.legend(handles=_handles(look), loc="outside lower left", ncols=1 if look.narrow else 3)
+    last.set_axis_off()
+    last.legend(handles=_handles(look), loc="upper left", borderaxespad=0, labelspacing=0.7)
     return figure
 
 
@@ -149,7 +142,7 @@ def _known(axes: Axes, data: Data, look: Look) -> None:
         axes.plot(samples, values, line, markersize=3, color=colour)
     predicted = truth - float(data["known_shortfall"][0])
     axes.axhline(predicted, color=look.palette.muted, linewidth=0.8, dashes=(4, 3))
-    for height, words in ((truth, "truth"), (predicted, "predicted")):
+    for height, words in ((truth, "truth"), (predicted, "mean-log as predicted")):
         place = (samples[-1], height)
         axes.annotate(words, place, (0, -4), textcoords="offset points", ha="right", va="top")
     axes.margins(y=0.16)
@@ -162,7 +155,14 @@ def _rays(axes: Axes, data: Data, look: Look) -> None:
         for name, line in (("uniform", DASHED), ("preconditioned", "-")):
             for curve in data[f"loss_{name}_curve"][factor]:
                 axes.plot(samples, curve, color=colour, linestyle=line, linewidth=1.1)
-    _samples(axes, samples, "b  Real minima")
+    axes.legend(
+        handles=[
+            style.line_handle("preconditioned rays", look.palette.muted),
+            style.line_handle("plain rays", look.palette.muted, linestyle=DASHED),
+        ],
+        loc="center right", bbox_to_anchor=(1, 0.33), borderaxespad=0,
+    )  # fmt: skip
+    _samples(axes, samples, "b  Minima of networks, log-mean-exp")
 
 
 def _samples(axes: Axes, samples: np.ndarray, title: str) -> None:
@@ -185,14 +185,16 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
             ("preconditioned", "D", DOTTED),
         ):
             found = -data[f"mass_{name}"][role]
+            # A mass is at most one, wherever its interval ends.
             ends = np.stack([-data[f"mass_{name}_{end}"][role] for end in ("high", "low")])
+            ends = np.maximum(ends, 0)
             sure = np.isfinite(ends).all(axis=0)
             axes.plot(
                 widths, found, color=colour, marker=marker, markersize=4,
                 linewidth=1.4 if name == "splitting" else 0.9, linestyle=line,
                 markerfacecolor=colour if name == "splitting" else "none",
             )  # fmt: skip
-            spread = np.maximum(np.abs(ends - found), 0)[:, sure]
+            spread = np.maximum([found - ends[0], ends[1] - found], 0)[:, sure]
             axes.errorbar(
                 widths[sure], found[sure], spread, color=colour, linestyle="none", linewidth=1.1,
                 capsize=2, label="_interval",
@@ -211,7 +213,18 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
     )
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.margins(x=0.08)
+    axes.legend(handles=_ways(look), loc="lower left", borderaxespad=0)
     axes.set(title="c  One mass, three ways", ylabel=MASS, xlabel="width (median radii / √n)")
+
+
+def _ways(look: Look) -> list[Line2D]:
+    muted, hollow = look.palette.muted, {"markerfacecolor": "none"}
+    mark = style.mark_handle
+    return [
+        mark("by splitting", muted, "s", linestyle="-"),
+        mark("plain rays", muted, linestyle=DASHED, **hollow),
+        mark("preconditioned rays", muted, "D", linestyle=DOTTED, **hollow),
+    ]
 
 
 def _volumes(axes: Axes, data: Data, look: Look) -> None:
@@ -267,22 +280,13 @@ def _factors(axes: Axes, data: Data) -> None:
 
 
 def _handles(look: Look) -> list[Line2D]:
+    """Legend entries of what several panels share; others stand in their panels."""
     palette, muted = look.palette, look.palette.muted
     line, mark = style.line_handle, style.mark_handle
-    letters = ("a, d", "a, d", "a, d, e")
-    hollow: dict[str, Any] = {"markerfacecolor": "none"}
     return [
-        *(
-            mark(f"{one.name} ({where})", palette.models[one.colour], one.marker)
-            for one, where in zip(ESTIMATORS, letters, strict=True)
-        ),
-        line("without poison (b, c)", palette.good),
-        line("most poison (b, c)", palette.bad),
-        mark("a lower bound (c, d, e)", muted, r"$\uparrow$", 7),
-        line("b: plain rays", muted, linestyle=DASHED),
-        line("b: preconditioned rays", muted),
-        mark("c: by splitting", muted, "s", linestyle="-"),
-        mark("c: plain rays", muted, linestyle=DASHED, **hollow),
-        mark("c: preconditioned rays", muted, "D", linestyle=DOTTED, **hollow),
-        mark("e: share of the length of the weights", muted, "_", 14, **DENSITY),
+        *(mark(one.name, palette.models[one.colour], one.marker) for one in ESTIMATORS),
+        line("minima without poison", palette.good),
+        line("minima with most poison", palette.bad),
+        mark("a lower bound", muted, r"$\uparrow$", 7),
+        mark("due to the length of the weights", muted, "_", 14, **DENSITY),
     ]

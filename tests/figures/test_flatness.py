@@ -98,7 +98,7 @@ def test_panels_have_the_correlation_with_its_interval_and_their_units(data):
     assert panels["raw.hessian_top"].get_ylabel() == "nats / distance²"
     assert panels["filter.regret"].get_ylabel() == "nats / distance"
     assert all(axes.get_ylabel() for axes in panels.values())
-    for key in KEYS[-4:]:
+    for key in KEYS[-figures.COLUMNS[False] :]:
         assert panels[key].get_xlabel().replace("\n", " ") == style.GAP
     assert panels["median_radius"].get_title("left") == "Basin radius\nfilter-normalised"
 

@@ -1,5 +1,7 @@
 """The drawn lines, bands and marks are the data, all of it."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,41 @@ def test_lines_are_means_at_the_mean_gap(data, panel):
         ]
         expected = sorted(pair for pair in expected if pair[1] is not None)
         np.testing.assert_allclose(line.get_xydata(), expected)
+
+
+@pytest.mark.parametrize("panel", [0, 1, 2, 3])
+def test_the_band_holds_every_mark_and_where_marks_stand_aside_there_is_none(data, panel):
+    axes = gap.draw(data, Look()).axes[panel]
+    areas = [area for area in axes.collections if area.get_label() != "_mean"]
+    if panel:
+        assert not areas
+        return
+    (area,) = areas
+    corners = area.get_paths()[0].vertices
+    for line in labelled(axes, "_filled") + labelled(axes, "_hollow"):
+        for x, y in line.get_xydata():
+            heights = corners[corners[:, 0] == x, 1]
+            assert heights.min() <= y <= heights.max()
+
+
+@pytest.mark.parametrize(("factors", "scale"), [
+    ([0, 0.005, 0.02, 0.05, 0.15, 0.3], "symlog"), ([0, 0.1, 0.2, 0.35, 0.5, 0.7], "linear"),
+])  # fmt: skip
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+def test_poison_factors_stand_apart(summary, factors, scale, layout):
+    summary = {
+        name: np.concatenate([array, array[-1:]]) if len(array) == 5 else array
+        for name, array in summary.items()
+    } | {"poison_factor": np.array(factors)}
+    figure = gap.draw(gap.collect(summary, "digits"), Look("light", layout))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_xscale() == scale
+    labels = axes.get_xticklabels()
+    assert [label.get_text() for label in labels] == [f"{factor:g}" for factor in factors]
+    boxes = [label.get_window_extent() for label in labels]
+    for one, other in itertools.pairwise(boxes):
+        assert one.x1 < other.x0
 
 
 @pytest.mark.parametrize("panel", [0, 1, 2, 3])
@@ -161,9 +198,9 @@ def test_words_come_from_the_data(data):
 def test_only_exact_directions_bound_a_volume(data, exact, unit):
     data = data | {"exact": np.array([exact])}
     axes, words = gap.draw(data, Look()).axes, gap.alt(data)
-    bound = " (lower bound)" if exact else ""
-    assert axes[3].get_title(loc="left") == f"d  Volume, mean-log{bound}"
-    assert axes[2].get_title(loc="left") == "c  Volume, log-mean-exp (ESS 1.1)"
+    bound = ", a lower bound" if exact else ""
+    assert axes[3].get_title(loc="left") == f"d  Volume by mean-log{bound}"
+    assert axes[2].get_title(loc="left") == "c  Volume by log-mean-exp, 1.1 effective rays"
     assert ("a lower bound" in words) == exact
     assert axes[1].get_ylabel() == f"median radius\n({unit})"
     assert f"radius ({unit}) goes" in words

@@ -74,6 +74,7 @@ def test_overflown_and_small_losses_are_drawn(data, layout):
     data["loss_1d"][1, 0, 0] = np.inf
     margins.draw(data, Look("dark", layout)).draw_without_rendering()
     data["loss_1d"], data["loss_2d"] = np.full((2, 3, 81), 1e-3), np.full((2, 33, 33), 1e-3)
+    data["ray_loss"] = np.full((2, 3, 60), 1e-3)
     margins.draw(data, Look("dark", layout)).draw_without_rendering()
 
 
@@ -97,3 +98,17 @@ def test_distances_are_named_by_the_kind_of_direction(data, exact, unit):
         for column in columns(margins.draw(data, Look("light", layout))):
             assert column[1].get_xlabel().replace("\n", " ") == unit
     assert f"at a {unit} of" in margins.alt(data)
+
+
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+def test_a_valley_like_a_hair_is_drawn_again_as_it_is(data, layout):
+    wide, hair = (column[1] for column in columns(margins.draw(data, Look("light", layout))))
+    assert not wide.child_axes
+    (inset,) = hair.child_axes
+    drawn = np.stack([line.get_xydata()[1:] for line in inset.lines])
+    np.testing.assert_array_equal(drawn[0, :, 0], data["ray_distance"])
+    np.testing.assert_array_equal(drawn[..., 1], data["ray_loss"][1])
+    assert inset.get_ylim() == hair.get_ylim()
+    # Both walls of the valley lie within what is shown, and most of it is not empty.
+    wall = [data["ray_distance"][np.argmax(loss > planes.CEILING)] for loss in data["ray_loss"][1]]
+    assert np.median(wall) == pytest.approx(inset.get_xlim()[1] / 2)

@@ -55,7 +55,14 @@ def arrays():
 
 def placed(axes):
     """Offsets and values of both groups of points: bad minima, iterates but for the last."""
-    return [(np.asarray(c.get_offsets()), np.asarray(c.get_array())) for c in axes.collections]
+    groups = [c for c in axes.collections if c.get_array() is not None]
+    return [(np.asarray(c.get_offsets()), np.asarray(c.get_array())) for c in groups]
+
+
+def joined(axes, label):
+    """The pieces of the way of a label, a start and an end each."""
+    (pieces,) = [c for c in axes.collections if c.get_label() == label]
+    return np.array([path.vertices for path in pieces.get_paths()]).reshape(-1, 2, 2)
 
 
 def star(axes):
@@ -80,8 +87,20 @@ def test_no_point_is_left_out_and_none_is_moved_but_turned(arrays, look):
     congruent(arrays[2]["embedded"][0, 0], drawn)
     np.testing.assert_allclose(accuracy, 100 * arrays[1]["test_accuracy"])
     assert epoch.tolist() == arrays[0]["epoch"][:-1].tolist()
-    (line,) = [line for line in axes.lines if line.get_label() == "_path"]
-    np.testing.assert_allclose(line.get_xydata(), drawn[:COUNT])
+    np.testing.assert_allclose(
+        joined(axes, "_path"), np.stack([drawn[: COUNT - 1], drawn[1:COUNT]], axis=1)
+    )
+    assert not len(joined(axes, "_jump"))
+
+
+def test_where_the_picture_tears_the_way_it_is_dotted(arrays):
+    data = minefield.collect(*arrays)
+    data["places"] = data["places"].copy()
+    data["places"][5:COUNT] += 100
+    axes = minefield.draw(data, Look()).axes[0]
+    assert len(joined(axes, "_path")) == COUNT - 2
+    path = placed(axes)[1][0]
+    np.testing.assert_allclose(joined(axes, "_jump"), [path[4:6]])
 
 
 def test_the_way_leads_to_the_right(arrays):

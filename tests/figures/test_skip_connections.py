@@ -50,8 +50,12 @@ def test_panels_show_the_network_that_is_named_on_common_levels(data, layout):
     assert len(solids) == 2
     assert solids[0].get_zlim() == solids[1].get_zlim()
     words = " ".join(text.get_text() for text in figure.texts)
-    assert "train 100%, test 45%" in words
+    words = words.replace("\ntest", ", test").replace(":\n", ": ")
+    between = ":" if layout == "narrow" else " on"
+    fitted = f"train 100%, test 45%\nfalls outwards{between} 0%\n{skip_connections.FITTED}"
+    assert fitted in words
     assert "train 60%, test 45%" in words
+    assert words.count(skip_connections.NOT_FITTED) == 1
     assert "40%" in words
     assert "100 training images" in figure.get_suptitle()
     flat = [axes for axes in figure.axes if axes.name != "3d" and len(axes.collections) == 2]

@@ -150,7 +150,8 @@ def _valley(axes: Axes, data: Data, index: int, look: Look) -> None:
     )
     rays = np.concatenate([data["loss_1d"][index][:, [_middle(data)]], data["ray_loss"][index]], 1)
     out = np.concatenate([[0.0], data["ray_distance"]])
-    inset = panels.enlarged(axes, out, rays, colour, look)
+    # Above the line of the cutoff, which would run through it.
+    inset = panels.enlarged(axes, out, rays, colour, look, bottom=0.2 + 1 / HEIGHT)
     if inset is not None:
         inset.axhline(cutoff, color=look.palette.ink, linewidth=0.9)
     train, test = style.accuracies(data, index)
@@ -237,7 +238,7 @@ def _distribution(axes: Axes, data: Data, look: Look) -> None:
             )
     axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.4 * highest))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    style.decades(axes.xaxis, edges[0], edges[-1])
+    style.decades(axes.xaxis, edges[0], edges[-1], plain=look.narrow)
 
 
 def _words(kind: str, radii: Float[np.ndarray, " directions"]) -> str:

@@ -61,7 +61,7 @@ def draw(data: Data, look: Look) -> Figure:
     for axes in panels[len(measures) :]:
         axes.remove()
     for axes in panels[len(measures) - columns : len(measures)]:
-        axes.set_xlabel(style.GAP.replace(" (", "\n("))
+        axes.set_xlabel(style.GAP.replace(" (", "\n("), loc="right" if look.narrow else "center")
     figure.legend(
         handles=_handles(data, look), loc="outside lower center", ncols=2 if look.narrow else 4
     )

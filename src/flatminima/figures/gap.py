@@ -165,6 +165,9 @@ def _lanes(axes: Axes, values: Float[np.ndarray, "..."], logarithmic: bool, look
     below = bool((~np.isfinite(values) & ~np.isposinf(values)).any())
     unit = (high - low) / (1 - LANE * (above + below))
     bottom, top = low - below * LANE * unit, high + above * LANE * unit
+    # Numbers stay clear of the names of the lanes.
+    room = 0.07 * (high - low)
+    low, high = low + below * room, high - above * room
     if logarithmic:
         axes.set_ylim(10**bottom, 10**top)
         style.decades(axes.yaxis, 10**low, 10**high)

@@ -106,6 +106,7 @@ def enlarged(
     loss: Float[np.ndarray, "directions distances"],
     colour: str,
     look: Look,
+    bottom: float = 0.24,
 ) -> Axes | None:
     """Draw a valley again in a corner of its panel, from the minimum outwards, if it is a hair.
 
@@ -113,24 +114,26 @@ def enlarged(
         axes: of the loss along lines through the minimum, which is at 0, with their limits set.
         distance: from the minimum, rising from 0.
         loss: at each distance.
+        bottom: of the inset, a fraction of the panel's height.
 
     Returns:
         The inset; None where the valley is wide enough to be seen, or has no wall.
     """
     top, reach = axes.get_ylim()[1], axes.get_xlim()[1]
-    beyond = loss > top
-    if not beyond.any(axis=1).all():
+    known = np.isfinite(loss)
+    beyond = known & (loss > top)
+    if not known.all() or not beyond.any(axis=1).all():
         return None
     wall = float(np.median(distance[beyond.argmax(axis=1)]))
     if wall > HAIR * reach:
         return None
-    inset = axes.inset_axes((0.67, 0.24, 0.31, 0.58))
+    inset = axes.inset_axes((0.67, bottom, 0.31, 0.82 - bottom))
     inset.plot(distance, loss.T, color=colour, linewidth=0.8, alpha=0.8)
     end = 2 * wall
     inset.set(xlim=(0, end), ylim=(0, top), facecolor="none")
     inset.set_xticks([0, far := float(f"{0.75 * end:.0e}")], ["0", f"{far:g}"])
     inset.set_yticks([0, top], ["0", f"{top:g}"])
-    inset.set_title("enlarged", loc="right", pad=3, size=look.size)
+    inset.set_title("enlarged", loc="right", pad=6, size=look.size)
     return inset
 
 

@@ -151,7 +151,7 @@ def plane(axes: Axes, data: Data, column: int, look: Look) -> QuadContourSet:
     axes.spines[["top", "right"]].set_visible(True)
     along = "along direction" if look.narrow else "distance along direction"
     axes.set_xlabel(f"{along} 1")
-    far = _CLEAR * float(distance[-1])
+    far = 0.97 * float(distance[-1])
     axes.set_yticks([tick for tick in _LOCATOR.tick_values(-far, far) if abs(tick) <= far])
     if column == 0:
         axes.set_ylabel(f"{along} 2")

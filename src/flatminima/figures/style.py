@@ -39,7 +39,7 @@ BATCH_NORM = {
 LOSS = "loss (nats)"
 GAP = "generalization gap (percentage points)"
 
-APART = 20.0
+APART = 8.0
 """By what factor positive poison factors differ, at least, where their axis is logarithmic."""
 
 

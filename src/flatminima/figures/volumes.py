@@ -185,10 +185,10 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
             ("preconditioned", "D", DOTTED),
         ):
             found = -data[f"mass_{name}"][role]
-            # A mass is at most one, wherever its interval ends.
             ends = np.stack([-data[f"mass_{name}_{end}"][role] for end in ("high", "low")])
-            ends = np.maximum(ends, 0)
             sure = np.isfinite(ends).all(axis=0)
+            # A mass is at most one, wherever its interval ends.
+            ends = np.maximum(ends, 0)
             axes.plot(
                 widths, found, color=colour, marker=marker, markersize=4,
                 linewidth=1.4 if name == "splitting" else 0.9, linestyle=line,

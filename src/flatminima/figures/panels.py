@@ -106,6 +106,7 @@ def enlarged(
     loss: Float[np.ndarray, "directions distances"],
     colour: str,
     look: Look,
+    *,
     bottom: float = 0.24,
 ) -> Axes | None:
     """Draw a valley again in a corner of its panel, from the minimum outwards, if it is a hair.

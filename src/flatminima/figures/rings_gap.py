@@ -62,7 +62,7 @@ def draw(data: Data, look: Look) -> Figure:
         style.band(axes[1], gap, data[name], area[label], label=f"_{name}")
         network(axes[1], data[name], area[label], marker)
     axes[1].set_ylim(bottom=0)
-    axes[1].set(ylabel="area", title="b  Area on the wrong side")
+    axes[1].set(ylabel="area (data units²)", title="b  Area on the wrong side")
     colours = style.cutoff_colours(look, data["cutoff"].shape[2] - 1)
     for column, colour in enumerate(colours):
         radius = data["median_radius"][:, :, column].astype(np.float64)
@@ -88,6 +88,10 @@ def draw(data: Data, look: Look) -> Figure:
         [
             style.mark_handle(level, colour, linestyle="-")
             for level, colour in zip(levels, colours, strict=True)
+        ]
+        + [
+            style.hollow_handle(look, "on the axis: no basin")
+            for _ in range(not np.isfinite(data["median_radius"][:, :, :-1]).all())
         ],
     )
     for one, entries in zip(axes, handles, strict=True):

@@ -33,7 +33,7 @@ _WIDE = 100.0
 
 _DECADES = 12
 # Letters of a heading on an inch.
-_LETTERS = 17
+_LETTERS = 16
 _MARKS = "osD^vP"
 
 
@@ -428,7 +428,7 @@ def _headed(size: tuple[float, float], words: Words, layout: Layout = "constrain
     figure = Figure(figsize=size, layout=layout)
     lines = textwrap.wrap(words.below, int(_LETTERS * size[0]))
     text = "\n".join(_plain(line) for line in [words.name, *lines])
-    figure.suptitle(text, x=0.02, ha="left", size=7.5, color=LOOK.palette.muted, linespacing=1.3)
+    figure.suptitle(text, x=0.02, ha="left", size=8, color=LOOK.palette.muted, linespacing=1.3)
     return figure
 
 
@@ -508,7 +508,7 @@ def comparison(
         axes.spines["left"].set_visible(False)
         _numbered(axes, shown, most=4)
         axes.set_title(_plain(title), size=8)
-        axes.set_xlabel(unit, size=7.5)
+        axes.set_xlabel(unit)
     for axes in places[len(rows) :]:
         axes.remove()
     handles = [

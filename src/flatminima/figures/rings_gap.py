@@ -75,6 +75,7 @@ def draw(data: Data, look: Look) -> Figure:
         style.decades(axes[2].yaxis, *axes[2].get_ylim())
     else:
         axes[2].set_yticks([])
+    everywhere = bool(np.isfinite(data["median_radius"][:, :, :-1]).all())
     levels = [f"cutoff {style.nats(float(level))}" for level in data["cutoff"][0, 0, :-1]]
     handles = (
         [
@@ -86,12 +87,11 @@ def draw(data: Data, look: Look) -> Figure:
             style.mark_handle("wrongly in class 1", area[1], "s", linestyle="-"),
         ],
         [
-            style.mark_handle(level, colour, linestyle="-")
-            for level, colour in zip(levels, colours, strict=True)
-        ]
-        + [
-            style.hollow_handle(look, "on the axis: no basin")
-            for _ in range(not np.isfinite(data["median_radius"][:, :, :-1]).all())
+            *(
+                style.mark_handle(level, colour, linestyle="-")
+                for level, colour in zip(levels, colours, strict=True)
+            ),
+            *([] if everywhere else [style.hollow_handle(look, "on the axis: no basin")]),
         ],
     )
     for one, entries in zip(axes, handles, strict=True):

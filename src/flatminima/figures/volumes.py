@@ -218,7 +218,8 @@ def _masses(axes: Axes, data: Data, look: Look) -> None:
 
 
 def _ways(look: Look) -> list[Line2D]:
-    muted, hollow = look.palette.muted, {"markerfacecolor": "none"}
+    muted = look.palette.muted
+    hollow: dict[str, Any] = {"markerfacecolor": "none"}
     mark = style.mark_handle
     return [
         mark("by splitting", muted, "s", linestyle="-"),

@@ -1,14 +1,18 @@
-"""Packing a finished run into ``published/<name>``, whole or not at all."""
+"""Packing a finished run into a folder that can be read and audited alone, whole or not at all."""
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flatminima.data.names import reserved
 from flatminima.errors import UserError
+from flatminima.progress import Report, silent
 from flatminima.provenance.audit import Resolve, audit
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.identified import identified
@@ -40,6 +44,115 @@ RENDERINGS = (".png", ".pdf", ".gif")
 """Then pictures that the page offers and does not show; it shows others of the same figures."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """A finished run that passed the audit, and what of it is to be packed.
+
+    Attributes:
+        root: the project.
+        place: the results folder.
+        manifests: of the report and of everything that it was made from, by path.
+        paths: the files to pack, relative to ``place``, sorted.
+        left_out: the files that are not distributed, likewise.
+    """
+
+    root: Path
+    place: Path
+    manifests: Mapping[str, Manifest]
+    paths: tuple[str, ...]
+    left_out: Mapping[str, LeftOut]
+
+    @property
+    def results(self) -> str:
+        """The results folder, relative to the project, by which manifests name files."""
+        return self.place.relative_to(self.root).as_posix()
+
+    @property
+    def page(self) -> Manifest:
+        """The manifest of the first page."""
+        return self.manifests[f"{self.results}/{PAGE}"]
+
+    def without(self, paths: Iterable[str], why: str) -> "Run":
+        """The run with some files left out; their manifests stay, and the record says why."""
+        absent: dict[str, LeftOut] = {
+            path: {
+                "sha256": file_digest(self.place / path),
+                "bytes": (self.place / path).stat().st_size,
+                "why": why,
+            }
+            for path in paths
+            if not is_manifest(path)
+        }
+        kept = tuple(path for path in self.paths if path not in absent)
+        return replace(self, paths=kept, left_out={**self.left_out, **absent})
+
+    def within(self, limit: int) -> "Run":
+        """The run without its largest files, if it would be larger than ``limit`` bytes with them.
+
+        Raises:
+            UserError: if it is too large without them, too.
+        """
+        run = self
+        for large in (lambda path: path.startswith(LARGE), lambda path: path.endswith(RENDERINGS)):
+            if run.size > limit:
+                chosen = [path for path in run.paths if large(path)]
+                run = run.without(chosen, "the run would be too large with it")
+        if run.size > limit:
+            raise UserError(_too_large(run, limit))
+        return run
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files to pack."""
+        return sum((self.place / path).stat().st_size for path in self.paths)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder to be written: a run, with files that were made for it.
+
+    Attributes:
+        target: where; what is there is replaced.
+        run: whose files are copied.
+        note: what a reader must know.
+        added: further files by their paths in the folder, as bytes or as the file to copy.
+    """
+
+    target: Path
+    run: Run
+    note: str
+    added: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """What ``published.json`` says; see ``published.Published``."""
+        run, page = self.run, self.run.page
+        files = {path: file_digest(run.place / path) for path in run.paths}
+        files |= {path: digest_of(content) for path, content in self.added.items()}
+        record = {
+            "name": run.place.name,
+            "results": run.results,
+            "commit": page["git"]["commit"],
+            "dirty": page["git"]["dirty"],
+            "made": page["finished"],
+            "note": self.note,
+            "files": dict(sorted(files.items())),
+            "left_out": dict(run.left_out),
+        }
+        return identified(record, "published_run")
+
+    def write(self, new: Path, record: Mapping[str, Any], report: Report = silent) -> None:
+        """Write all files below ``new``, the record last."""
+        files = {path: self.run.place / path for path in self.run.paths} | dict(self.added)
+        for done, (path, content) in enumerate(files.items()):
+            report(done, len(files), path)
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                write_bytes(new / path, content)
+            else:
+                shutil.copyfile(content, new / path)
+        write_bytes(new / RECORD, canonical_json(record))
+
+
 def pack(
     results: Path,
     root: Path,
@@ -57,6 +170,7 @@ def pack(
 
     Args:
         results: the results folder of a scale.
+        root: the project.
         note: what a reader must know; None for the note that was there before, if any was.
         resolve: see ``audit``.
         limit: bytes.
@@ -65,8 +179,32 @@ def pack(
         The folder, relative to the project.
 
     Raises:
-        UserError: if there is no page, if the run is stale, damaged or too large, or if it was made
-            from files that lie outside the project.
+        UserError: see ``finished_run`` and ``Run.within``.
+    """
+    folder = published_folder(finished_run(results, root, resolve).within(limit), note)
+    put([folder])
+    return folder.target.relative_to(folder.run.root)
+
+
+def published_folder(run: Run, note: str | None = None) -> Folder:
+    """The folder below ``published`` for a run; see ``pack`` for the note."""
+    target = run.root / FOLDER / run.place.name
+    if note is None:
+        note = read_record(target)["note"] if (target / RECORD).is_file() else ""
+    return Folder(target, run, note.strip())
+
+
+def finished_run(results: Path, root: Path, resolve: Resolve | None = None) -> Run:
+    """A run with all that its page rests on, but for what others may not distribute.
+
+    Args:
+        results: the results folder of a scale.
+        root: the project.
+        resolve: see ``audit``.
+
+    Raises:
+        UserError: if there is no page, if the run is stale or damaged, or if it was made from files
+            that lie outside the project.
     """
     root = Path(os.path.abspath(root))
     place = Path(os.path.abspath(results))
@@ -83,29 +221,47 @@ def pack(
     recorded = (path for path in own_files(place / REPORT) if not is_manifest(path))
     manifests = ancestry((path.relative_to(root) for path in recorded), root=root)
     _check_origin(manifests, root)
-    paths = _paths(place, root, manifests)
     left_out = _reserved(manifests, name)
-    for large in (lambda path: path.startswith(LARGE), lambda path: path.endswith(RENDERINGS)):
-        if _size(paths, left_out, place) > limit:
-            left_out |= _too_large_with(filter(large, paths), place)
-    paths = [path for path in paths if path not in left_out]
-    if (size := _size(paths, (), place)) > limit:
-        raise UserError(_too_large(results, paths, place, size, limit))
-    page, target = manifests[f"{name}/{PAGE}"], root / FOLDER / place.name
-    if note is None:
-        note = read_record(target)["note"] if (target / RECORD).is_file() else ""
-    record = {
-        "name": place.name,
-        "results": name,
-        "commit": page["git"]["commit"],
-        "dirty": page["git"]["dirty"],
-        "made": page["finished"],
-        "note": note.strip(),
-        "files": {path: file_digest(place / path) for path in paths},
-        "left_out": left_out,
-    }
-    _replace(target, place, identified(record, "published_run"))
-    return target.relative_to(root)
+    paths = [path for path in _paths(place, root, manifests) if path not in left_out]
+    return Run(root, place, manifests, tuple(paths), left_out)
+
+
+def put(folders: Sequence[Folder], report: Report = silent) -> list[dict[str, Any]]:
+    """Write folders, all of them or none, each in the place of an older one; their records.
+
+    Raises:
+        UserError: if one cannot be written.
+    """
+    records = [folder.record() for folder in folders]
+    target = folders[0].target
+    try:
+        with ExitStack() as stack:
+            places = []
+            for folder, record in zip(folders, records, strict=True):
+                target = folder.target
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Beside it, so that it can be renamed.
+                beside = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+                places.append(Path(stack.enter_context(beside)))
+                folder.write(places[-1] / "new", record, report)
+            for folder, place in zip(folders, places, strict=True):
+                target = folder.target
+                if target.exists():
+                    os.rename(target, place / "old")
+                os.rename(place / "new", target)
+    except OSError as error:
+        raise UserError(
+            f"{target}: cannot be written ({error.strerror}); check that you may write to "
+            f"{target.parent} and that there is space"
+        ) from error
+    return records
+
+
+def digest_of(content: bytes | Path) -> str:
+    """The sha256 of bytes or of a file."""
+    return (
+        hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_digest(content)
+    )
 
 
 def _check_origin(manifests: Mapping[str, Manifest], root: Path) -> None:
@@ -143,49 +299,11 @@ def _reserved(manifests: Mapping[str, Manifest], results: str) -> dict[str, Left
     return absent
 
 
-def _too_large_with(paths: Iterable[str], place: Path) -> dict[str, LeftOut]:
-    """Files that are there, as what is left out; their manifests stay."""
-    return {
-        path: {
-            "sha256": file_digest(place / path),
-            "bytes": (place / path).stat().st_size,
-            "why": "the run would be too large with it",
-        }
-        for path in paths
-        if not is_manifest(path)
-    }
-
-
-def _size(paths: Iterable[str], left_out: Iterable[str], place: Path) -> int:
-    absent = set(left_out)
-    return sum((place / path).stat().st_size for path in paths if path not in absent)
-
-
-def _too_large(results: Path, paths: list[str], place: Path, size: int, limit: int) -> str:
-    largest = sorted(((place / path).stat().st_size, path) for path in paths)[:-6:-1]
+def _too_large(run: Run, limit: int) -> str:
+    largest = sorted(((run.place / path).stat().st_size, path) for path in run.paths)[:-6:-1]
     told = "".join(f"\n  {bytes_ / 1e6:.1f} MB  {path}" for bytes_, path in largest)
     return (
-        f"{results}: {size / 1e6:.1f} MB are too much to publish, the limit is {limit / 1e6:.1f} "
-        f"MB; allow more by --limit (make publish LIMIT=…). The largest files:{told}"
+        f"{run.results}: {run.size / 1e6:.1f} MB are too much to publish, the limit is "
+        f"{limit / 1e6:.1f} MB; allow more by --limit (make publish LIMIT=…), or make site, which "
+        f"has none. The largest files:{told}"
     )
-
-
-def _replace(target: Path, place: Path, record: Any) -> None:
-    """Put a new folder in the place of an old one, if there is one."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside it, so that it can be renamed.
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            new, old = Path(folder, "new"), Path(folder, "old")
-            for path in record["files"]:
-                (new / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(place / path, new / path)
-            write_bytes(new / RECORD, canonical_json(record))
-            if target.exists():
-                os.rename(target, old)
-            os.rename(new, target)
-    except OSError as error:
-        raise UserError(
-            f"{target}: cannot be written ({error.strerror}); check that you may write to "
-            f"{target.parent} and that there is space"
-        ) from error

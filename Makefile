@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test soak bench lint format api why audit sameness publish unlock lock licences clean
+.PHONY: help report test soak bench lint format api why audit sameness publish site unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -73,8 +73,11 @@ audit: $(READY) ## re-hash every file of SCALE and of published runs, back to th
 sameness: $(READY) ## measure anew what repeats on which machine, for the table of the report
 	@$(BIN)/python -m tests.workflow.sameness
 
-publish: $(READY) ## pack the finished run of SCALE into published/, with NOTE="what to know"
+publish: $(READY) ## pack the finished run of SCALE into published/ and site/, with NOTE="what to know"
 	@$(BIN)/flatminima publish results/$(SCALE) $(if $(NOTE),--note "$(NOTE)") $(if $(LIMIT),--limit $(LIMIT))
+
+site: $(READY) ## write site/SCALE alone: the finished run as a folder for any web server
+	@$(BIN)/flatminima site results/$(SCALE) $(if $(NOTE),--note "$(NOTE)")
 
 unlock: $(READY) scale-exists ## take off locks that killed runs left, when no run goes on here
 	@$(SNAKEMAKE) --unlock

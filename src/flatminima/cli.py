@@ -7,7 +7,7 @@ takes the extra ``workflow``. Each command loads what it needs when it is called
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,20 @@ from flatminima.errors import UserError
 from flatminima.library.commands import add_commands
 
 if TYPE_CHECKING:
+    from flatminima.progress import Progress
     from flatminima.provenance.freshness import Status
+    from flatminima.provenance.packing import Folder, Run
+    from flatminima.provenance.published import LeftOut
 
-_OF_THE_WORKFLOW = {"jinja2", "jsonschema", "markupsafe", "referencing", "sklearn", "yaml"}
+_OF_THE_WORKFLOW = {
+    "jinja2",
+    "jsonschema",
+    "markupsafe",
+    "referencing",
+    "rocrate",
+    "sklearn",
+    "yaml",
+}
 """Modules that the extra ``workflow`` installs, and the library does without."""
 
 
@@ -89,24 +100,60 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    """Pack a finished run into published/<scale>, for readers who cannot compute it."""
+    """Pack a finished run into published/<scale>, and into site/<scale> for a web server."""
+    from flatminima.provenance.packing import LIMIT, published_folder
+
+    run, progress = _finished(options)
+    limit = LIMIT if options.limit is None else round(options.limit * 1e6)
+    packed = published_folder(run.within(limit), options.note)
+    return _put([packed, _site_of(run, packed.note, progress)], progress)
+
+
+def _site(options: argparse.Namespace) -> int:
+    """Write site/<scale>, a finished run as a folder for a web server, and nothing else."""
+    from flatminima.provenance.packing import published_folder
+
+    run, progress = _finished(options)
+    return _put([_site_of(run, published_folder(run, options.note).note, progress)], progress)
+
+
+def _finished(options: argparse.Namespace) -> "tuple[Run, Progress]":
+    """The run that a folder holds, which passed the audit, and what says how far packing is."""
     from flatminima.configuration import resolver
-    from flatminima.provenance.packing import LIMIT, pack
-    from flatminima.provenance.published import read_record
+    from flatminima.progress import Progress
+    from flatminima.provenance.packing import finished_run
 
     root = options.root or _project(options.folder)
-    limit = LIMIT if options.limit is None else round(options.limit * 1e6)
-    place = pack(options.folder, root, note=options.note, resolve=resolver(root), limit=limit)
-    record = read_record(root / place)
-    size = sum((root / place / path).stat().st_size for path in record["files"])
-    print(f"{place}: {len(record['files'])} files, {size / 1e6:.1f} MB")
+    print(f"{options.folder}: auditing it before anything is packed", file=sys.stderr, flush=True)
+    run = finished_run(options.folder, root, resolver(root))
+    return run, Progress(f"packing {options.folder}", interval=1.0, stream=sys.stderr)
+
+
+def _site_of(run: "Run", note: str, progress: "Progress") -> "Folder":
+    from flatminima.report.site import site
+
+    return site(run, note, progress)
+
+
+def _put(folders: "list[Folder]", progress: "Progress") -> int:
+    """Write folders and say what is in them and what is not."""
+    from flatminima.provenance.packing import put
+
+    for folder, record in zip(folders, put(folders, progress), strict=True):
+        place = folder.target.relative_to(folder.run.root)
+        size = sum((folder.target / path).stat().st_size for path in record["files"])
+        print(f"{place}: {len(record['files'])} files, {size / 1e6:.1f} MB")
+        _tell_absent(record["left_out"])
+    return 0
+
+
+def _tell_absent(left_out: "Mapping[str, LeftOut]") -> None:
     reasons: dict[str, list[str]] = {}
-    for path, absent in record["left_out"].items():
+    for path, absent in left_out.items():
         reasons.setdefault(absent["why"], []).append(path)
     for why, paths in reasons.items():
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         print(f"not in it: {paths[0]}{more} ({why})")
-    return 0
 
 
 def _title(job: "Status") -> str:
@@ -154,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         (_audit, "+", "results/<scale>, published/<name>, or a folder within results"),
         (_why, None, "results/<scale>"),
         (_publish, None, "results/<scale>, finished"),
+        (_site, None, "results/<scale>, finished"),
     ):
         name, words = command.__name__.removeprefix("_"), command.__doc__
         added = commands.add_parser(name, help=words, description=words)
@@ -165,10 +213,11 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument(
                 "--plan", type=Path, required=True, help="what FLATMINIMA_PLAN had a dry run write"
             )
-        if command is _publish:
+        if command in (_publish, _site):
             added.add_argument(
                 "--note", help="what a reader must know; that of an earlier time if omitted"
             )
+        if command is _publish:
             added.add_argument(
                 "--limit",
                 type=_megabytes,

@@ -27,6 +27,7 @@ from flatminima.provenance.manifest import (
 from flatminima.provenance.published import FOLDER as FOLDER_OF_RUNS
 from flatminima.provenance.published import (
     RECORD,
+    SOURCE,
     behind_link,
     is_file,
     is_published,
@@ -507,16 +508,21 @@ class _PublishedWalk(_Walk):
         return name.removeprefix(self._prefix) if name.startswith(self._prefix) else None
 
     def _place(self, path: Path | str) -> Path:
-        own = self._within(path)
+        own = self._within(path) or self._carried(path)
         if own is not None:
             return self._run / own
         return (self._project or self._run) / path
+
+    def _carried(self, path: Path | str) -> str | None:
+        """Where a run that was published with its source has a file of the project."""
+        copy = f"{SOURCE}/{Path(path).as_posix()}"
+        return copy if copy in self._record["files"] else None
 
     def _there(self, path: Path | str) -> bool:
         # Never any other file that a stranger names.
         if _leads_out(path):
             return False
-        own = self._within(path)
+        own = self._within(path) or self._carried(path)
         if own is not None:
             return not behind_link(self._run, own) and super()._there(path)
         return self._project is not None and super()._there(path)

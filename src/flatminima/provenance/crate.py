@@ -7,25 +7,23 @@ by the library ``rocrate``; the same manifests give the same bytes.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from rocrate.model import ComputationalWorkflow, ContextEntity, Entity, File
 from rocrate.rocrate import ROCrate
 
-from flatminima.data.names import licence_of
+from flatminima.data.sources import IMAGE_SOURCES
 from flatminima.provenance.manifest import Input, Manifest, is_manifest
-from flatminima.provenance.published import LeftOut
+from flatminima.provenance.published import SOURCE, LeftOut
+from flatminima.provenance.recipe import record_digest
 
 METADATA = "ro-crate-metadata.json"
 """The file that makes a folder an RO-Crate."""
-
-SOURCE = "source"
-"""The folder within a crate that holds the workflow as it ran: rules, scripts, library, settings."""
 
 WORKFLOW = f"{SOURCE}/Snakefile"
 
@@ -85,57 +83,54 @@ class Described:
     bytes: int
 
 
-def crate(
-    *,
-    name: str,
-    title: str,
-    note: str,
-    results: str,
-    manifests: Mapping[str, Manifest],
-    files: Mapping[str, Described],
-    left_out: Mapping[str, LeftOut],
-    page: Manifest,
-) -> dict[str, Any]:
-    """What ``ro-crate-metadata.json`` says of a run.
+@dataclass(frozen=True)
+class Told:
+    """What a crate is made from.
 
-    Args:
+    Attributes:
         name: of the run, that of its scale.
         title: of its page.
         note: what a reader must know; may be empty.
         results: the results folder, by which manifests name files.
         manifests: of the report and of everything that it was made from, by path.
-        files: all files of the folder but this one and the record, by path; ``WORKFLOW`` is one.
+        files: all files of the folder but the crate's own and the record, by path; ``WORKFLOW`` is
+            one of them.
         left_out: the files of the run that are not in the folder, by path.
         page: the manifest of the first page.
     """
-    return _Crate(name, title, note, results, manifests, files, left_out, page).described()
+
+    name: str
+    title: str
+    note: str
+    results: str
+    manifests: Mapping[str, Manifest]
+    files: Mapping[str, Described]
+    left_out: Mapping[str, LeftOut]
+    page: Manifest
+
+
+def crate(told: Told) -> dict[str, Any]:
+    """What ``ro-crate-metadata.json`` says of a run."""
+    return _Crate(told).described()
 
 
 class _Crate:
     """A crate that is being filled."""
 
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        note: str,
-        results: str,
-        manifests: Mapping[str, Manifest],
-        files: Mapping[str, Described],
-        left_out: Mapping[str, LeftOut],
-        page: Manifest,
-    ) -> None:
+    def __init__(self, told: Told) -> None:
         self._crate = ROCrate(version=_VERSION)
         self._crate.metadata.extra_terms.update(_TERMS)
-        self._prefix = f"{results}/"
-        self._manifests = manifests
-        self._files = files
-        self._left_out = left_out
-        self._page = page
-        self._commit = page["git"]["commit"] or "unknown"
-        self._jobs = _jobs(manifests)
+        self._prefix = f"{told.results}/"
+        self._manifests = told.manifests
+        self._files = told.files
+        self._left_out = told.left_out
+        self._page = told.page
+        self._commit = told.page["git"]["commit"] or "unknown"
+        self._jobs = _jobs(told.manifests)
         self._entities: dict[str, Entity] = {}
-        self._root(name, title, note)
+        self._examples: dict[str, tuple[Entity, list[Entity]]] = {}
+        """Each parameter of a rule with the values that jobs were given, by its identifier."""
+        self._root(told.name, told.title, told.note)
 
     def described(self) -> dict[str, Any]:
         workflow = self._workflow()
@@ -222,8 +217,8 @@ class _Crate:
                 position=str(position),
                 workExample=tool,
             )
-        workflow["step"] = list(self._steps.values())
-        workflow["hasPart"] = list(self._tools.values())
+        workflow["step"] = _alone(list(self._steps.values()))
+        workflow["hasPart"] = _alone(list(self._tools.values()))
         return workflow
 
     def _jobs_of(self, workflow: Any) -> None:
@@ -268,7 +263,9 @@ class _Crate:
             )
         for rule, tool in self._tools.items():
             if parameters[rule]:
-                tool["input"] = list(parameters[rule].values())
+                tool["input"] = _alone(list(parameters[rule].values()))
+        for parameter, values in self._examples.values():
+            parameter["workExample"] = _alone(values)
         settings = self._settings(workflow)
         span = {
             "startTime": _time(min(job.started for job in self._jobs)),
@@ -279,7 +276,7 @@ class _Crate:
             "#run",
             "CreateAction",
             name="The run of the workflow",
-            description="From the first job to the report; jobs may have been done on several days.",
+            description="From the first job to the report; they may lie days apart.",
             instrument=workflow,
             object=[*inputs.values(), *settings],
             result=list(results.values()),
@@ -304,13 +301,13 @@ class _Crate:
             parameter = self._parameter("#input/settings", "settings", "File")
             for file in given:
                 file["exampleOfWork"] = parameter
-            parameter["workExample"] = given
-            workflow["input"] = [parameter]
+            parameter["workExample"] = _alone(given)
+            workflow["input"] = parameter
         page = self._named(self._page["output"]["path"], self._page["output"]["sha256"])
         parameter = self._parameter("#output/report", "report", "File")
         parameter["workExample"] = page
         page["exampleOfWork"] = parameter
-        workflow["output"] = [parameter]
+        workflow["output"] = parameter
         return given
 
     def _parameter(self, identifier: str, name: str, kind: str) -> Entity:
@@ -330,18 +327,18 @@ class _Crate:
     def _values(self, job: "_Job", parameters: dict[str, Entity]) -> list[Entity]:
         """The settings, wildcards and seeds that a job was given; jobs share what is the same."""
         values = []
-        given = {**job.settings, **{f"seed of {what}": seed for what, seed in job.seeds.items()}}
-        for name, value in given.items():
+        for name, value in {**job.seeds, **job.settings}.items():
             identifier = f"#{job.rule}/{_fragment(name)}"
             if name not in parameters:
                 parameters[name] = self._parameter(identifier, name, "PropertyValue")
             text = _words(value)
-            key = f"{identifier}={_fragment(text)}"
+            key = f"{identifier}={record_digest({name: value})[:12]}"
             if key not in self._entities:
                 self._entities[key] = self._add(
                     key, "PropertyValue", name=name, value=text, exampleOfWork=parameters[name]
                 )
-                parameters[name].append_to("workExample", self._entities[key])
+                _, examples = self._examples.setdefault(identifier, (parameters[name], []))
+                examples.append(self._entities[key])
             values.append(self._entities[key])
         return values
 
@@ -401,16 +398,18 @@ class _Crate:
         manifest = self._manifests.get(path)
         if manifest is None or manifest["rule"] != "dataset":
             return {}
-        words = licence_of(str(manifest["recipe"]["config"].get("source")))
-        if words is None:
+        images = IMAGE_SOURCES.get(str(manifest["recipe"]["config"].get("source")))
+        if images is None:
             return {}
+        words = images.licence
         identifier = f"#licence/{_fragment(words)}"
         if identifier not in self._entities:
             self._entities[identifier] = self._add(identifier, "CreativeWork", name=words)
         return {"license": self._entities[identifier]}
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Entity:
-        entity = ContextEntity(self._crate, identifier, {"@type": kind, **properties})
+        said = {name: _alone(value) for name, value in properties.items()}
+        entity = ContextEntity(self._crate, identifier, {"@type": kind, **said})
         added: Entity = self._crate.add(entity)
         return added
 
@@ -470,10 +469,7 @@ def _jobs(manifests: Mapping[str, Manifest]) -> list[_Job]:
 
     return [
         _Job(
-            PurePosixPath(made[0]["recipe"]["path"])
-            .with_suffix("")
-            .as_posix()
-            .partition("recipes/")[2],
+            _fragment(made[0]["recipe"]["path"].partition("recipes/")[2].removesuffix(".json")),
             made[0]["rule"],
             " ".join([made[0]["rule"], *made[0]["wildcards"].values()]),
             made[0],
@@ -485,15 +481,19 @@ def _jobs(manifests: Mapping[str, Manifest]) -> list[_Job]:
 
 def _scripts(jobs: Iterable[_Job], rule: str) -> list[str]:
     """The scripts that the jobs of a rule ran, from the project."""
-    code = (
-        file["path"] for job in jobs if job.rule == rule for file in job.manifest["recipe"]["code"]
-    )
-    return sorted({path for path in code if path.startswith("workflow/scripts/")})
+    made = (job.manifest["recipe"] for job in jobs if job.rule == rule)
+    paths = {file["path"] for recipe in made for file in recipe["code"]}
+    return sorted(path for path in paths if path.startswith("workflow/scripts/"))
 
 
 def _fragment(text: str) -> str:
-    """Text as the end of an identifier, shortened where it is long."""
-    return re.sub(r"[^\w.-]+", "_", text, flags=re.ASCII)
+    """Text as part of an identifier, which is an address."""
+    return quote(text, safe="/")
+
+
+def _alone(value: Any) -> Any:
+    """A list of one as the one, as RO-Crate 1.1 wants it."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _words(value: Any) -> str:

@@ -93,7 +93,7 @@ class Run:
             UserError: if it is too large without them, too.
         """
         run = self
-        for large in (lambda path: path.startswith(LARGE), lambda path: path.endswith(RENDERINGS)):
+        for large in (_of_networks, _unshown):
             if run.size > limit:
                 chosen = [path for path in run.paths if large(path)]
                 run = run.without(chosen, "the run would be too large with it")
@@ -259,9 +259,17 @@ def put(folders: Sequence[Folder], report: Report = silent) -> list[dict[str, An
 
 def digest_of(content: bytes | Path) -> str:
     """The sha256 of bytes or of a file."""
-    return (
-        hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_digest(content)
-    )
+    if isinstance(content, Path):
+        return file_digest(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _of_networks(path: str) -> bool:
+    return path.startswith(LARGE)
+
+
+def _unshown(path: str) -> bool:
+    return path.endswith(RENDERINGS)
 
 
 def _check_origin(manifests: Mapping[str, Manifest], root: Path) -> None:

@@ -31,6 +31,9 @@ RECORD = "published.json"
 REPORT = "report"
 """The folder within a published run that holds its page, which other pages show."""
 
+SOURCE = "source"
+"""The folder within a published run that holds the project's files that it was made from, by their
+paths in the project, where it was published with them."""
 
 _CURE = "restore the folder, or publish the run again"
 

@@ -25,6 +25,16 @@ def run(finished, monkeypatch):
 
 
 @pytest.fixture
+def commands(monkeypatch):
+    """The commands without settings, and with a site that holds no page, of which others test."""
+    monkeypatch.setattr("flatminima.configuration.resolver", lambda root: None)
+    monkeypatch.setattr(
+        "flatminima.report.site.site",
+        lambda run, note, report: packing.Folder(run.root / "site/tiny", run, note),
+    )
+
+
+@pytest.fixture
 def of_photographs(project, monkeypatch):
     """The same, made from images that may not be distributed, read from a downloaded file."""
     monkeypatch.setattr(packing, "PAGE", FIGURE)
@@ -181,9 +191,9 @@ def sizes(run, folder):
     return {path: (run.root / folder / path).stat().st_size for path in files}
 
 
-def test_the_cure_for_a_run_that_is_too_large_works(run, monkeypatch, capsys):
+@pytest.mark.usefixtures("commands")
+def test_the_cure_for_a_run_that_is_too_large_works(run, capsys):
     run.write("Snakefile", "")
-    monkeypatch.setattr("flatminima.configuration.resolver", lambda root: None)
     assert main(["publish", "results/tiny", "--limit", "0.001"]) == 1
     assert "the limit is 0.0 MB; allow more by --limit (make publish LIMIT=…)" in (
         capsys.readouterr().err
@@ -224,9 +234,9 @@ def test_publishing_again_replaces_all_and_keeps_the_note(run):
     assert [path.name for path in (run.root / "published").iterdir()] == ["tiny"]
 
 
-def test_the_command_says_what_is_in_and_what_is_not(of_photographs, capsys, monkeypatch):
+@pytest.mark.usefixtures("commands")
+def test_the_command_says_what_is_in_and_what_is_not(of_photographs, capsys):
     of_photographs.write("Snakefile", "")
-    monkeypatch.setattr("flatminima.configuration.resolver", lambda root: None)
     assert main(["publish", "results/tiny", "--note", "Known."]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{RUN}: 8 files, 0.0 MB")

@@ -550,7 +550,7 @@ class _PublishedWalk(_Walk):
             self._add("mismatch", path, f"expected sha256 {_short(expected)}, recorded another")
 
     def _differs(self, path: str, expected: str, name: str, why: str = "") -> None:
-        if self._within(path) is None:
+        if self._within(path) is None and self._carried(path) is None:
             self._changed.add(path)
         else:
             super()._differs(path, expected, name, why)
@@ -558,9 +558,18 @@ class _PublishedWalk(_Walk):
     def _means_the_same(
         self, file: MeantFile, meaning: Callable[[Path], str], other: str, name: str
     ) -> bool:
+        if self._carried(file["path"]):
+            return super()._means_the_same(file, meaning, other, name)
         self._sources.add(file["path"])
         self._same(file["path"], file["sha256"], name)
         return True
+
+    def _configuration(self, manifest: Manifest) -> None:
+        """Take note of files of settings that differ: it may be in what the run does not read."""
+        for file in manifest["config_files"]:
+            self._sources.add(file["path"])
+            if self._digest(file["path"]) != file["sha256"]:
+                self._changed.add(file["path"])
 
     def _add(self, level: Level, path: str, text: str, made: str = "") -> None:
         super()._add(level, self._shown(path), text, self._shown(made) if made else "")

@@ -133,12 +133,12 @@ class _Crate:
         self._root(told.name, told.title, told.note)
 
     def described(self) -> dict[str, Any]:
-        workflow = self._workflow()
         for path, file in self._files.items():
             if path != WORKFLOW:
                 self._entities[path] = self._crate.add(
                     File(self._crate, dest_path=path, properties=self._of_file(path, file))
                 )
+        workflow = self._workflow()
         self._jobs_of(workflow)
         said: dict[str, Any] = self._crate.metadata.generate()
         return said

@@ -36,6 +36,10 @@ _WHOLE = ("Snakefile", "workflow/rules", "workflow/schemas", "pyproject.toml", "
 _COVERS = tuple(f"{REPORT}/figures/{stem}" for stem in ("boundaries", "slices-images"))
 """Figures that may stand on the first page; the first that is there does."""
 
+_KEPT = {".gitattributes": b"* -text\n"}
+"""So that a site that is kept in a branch of a repository keeps its bytes, whatever
+``core.autocrlf`` says."""
+
 _DATA = "data and networks, which this download leaves out"
 
 
@@ -53,7 +57,7 @@ def site(run: Run, note: str, report: Report = silent) -> Folder:
     source = {f"{SOURCE}/{path}": run.root / path for path in _source(run)}
     archive = zipped(_download(run, note, source), report)
     title = _title(read_bytes(run.place / PAGE).decode())
-    added: dict[str, bytes | Path] = {**source, ARCHIVE: archive, ".nojekyll": b""}
+    added: dict[str, bytes | Path] = {**source, ARCHIVE: archive, ".nojekyll": b"", **_KEPT}
     added |= _pages(run, note, title, archive)
     described = {**{path: run.place / path for path in run.paths}, **added}
     told = Told(
@@ -77,8 +81,8 @@ def _download(run: Run, note: str, source: Mapping[str, Path]) -> dict[str, byte
     """The files of the download: report and source, and what an audit of them alone needs."""
     data = (path for path in run.paths if not path.startswith((f"{REPORT}/", f"{RECIPES}/")))
     told = Folder(run.root, run.without(data, _DATA), note, source)
-    files = {path: run.place / path for path in told.run.paths} | told.added
-    files |= {RECORD: canonical_json(told.record())}
+    files: dict[str, bytes | Path] = {path: run.place / path for path in told.run.paths}
+    files |= {**told.added, RECORD: canonical_json(told.record())}
     return {f"{run.place.name}/{path}": content for path, content in files.items()}
 
 
@@ -122,9 +126,7 @@ def _pages(run: Run, note: str, title: str, archive: bytes) -> Mapping[str, byte
         "note": note,
         "page": run.page,
         "article": PAGE,
-        "picture": next(
-            (stem for stem in _COVERS if {f"{stem}.svg", f"{stem}.dark.svg"} <= there), ""
-        ),
+        "picture": next((stem for stem in _COVERS if _drawn(stem) <= there), ""),
         "slides": [path for path in run.paths if re.fullmatch(rf"{REPORT}/slides\.\w+", path)],
         "archive": ARCHIVE,
         "archive_size": len(archive),
@@ -143,6 +145,11 @@ def _pages(run: Run, note: str, title: str, archive: bytes) -> Mapping[str, byte
         name: templates.get_template(template).render(said).encode()
         for name, template in names.items()
     }
+
+
+def _drawn(stem: str) -> set[str]:
+    """The drawings of a figure, for wide and narrow windows, light and dark."""
+    return {f"{stem}{kind}.svg" for kind in ("", ".dark", ".narrow", ".narrow.dark")}
 
 
 def _title(page: str) -> str:

@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test soak bench lint format api why audit sameness publish site unlock lock licences clean
+.PHONY: help report test soak bench crate lint format api why audit sameness publish site unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -42,6 +42,17 @@ $(PEERS)/.ready: $(READY) tests/bench/peers.lock
 	rm -rf $(PEERS)
 	$(BIN)/pip install --quiet --no-deps --require-hashes --target $(PEERS) \
 	  --requirement tests/bench/peers.lock
+	@touch $@
+
+VALIDATOR := build/crate-validator
+
+crate: $(READY) $(VALIDATOR)/.ready ## set site/SCALE beside the profile of RO-Crate that it declares
+	@PYTHONPATH=$(VALIDATOR) $(BIN)/python -m tests.crate site/$(SCALE)
+
+$(VALIDATOR)/.ready: $(READY) tests/crate/validator.lock
+	rm -rf $(VALIDATOR)
+	$(BIN)/pip install --quiet --no-deps --require-hashes --target $(VALIDATOR) \
+	  --requirement tests/crate/validator.lock
 	@touch $@
 
 lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint

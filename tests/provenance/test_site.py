@@ -3,6 +3,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -201,6 +203,21 @@ def test_equal_runs_give_equal_bytes(run):
     assert files == {p: p.read_bytes() for p in (run.root / SITE).rglob("*") if p.is_file()}
 
 
+def test_a_site_in_a_branch_keeps_its_bytes_whatever_git_does_to_line_ends(elsewhere):
+    place = elsewhere.parent
+
+    def git(*words):
+        name = ["-c", "user.name=somebody", "-c", "user.email=nobody@example.org"]
+        subprocess.run(["git", "-c", "core.autocrlf=true", *name, *words], cwd=place, check=True)
+
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "A site")
+    git("clone", "--quiet", "--config", "core.autocrlf=true", str(place), "clone")
+    found = audit(place / "clone/copy", None)
+    assert told(found) == [f"{RECORD}: was published as tiny"]
+
+
 def test_a_zip_says_nothing_of_when_and_by_whom():
     files = {"b/x.svg": b"<svg/>" * 99, "a.png": b"png", ".c": b""}
     with zipfile.ZipFile(io.BytesIO(zipped(files))) as packed:
@@ -292,6 +309,36 @@ def test_whatever_a_crate_names_it_describes(described):
     assert read.mainEntity["programmingLanguage"]["name"] == "Snakemake"
 
 
+VALIDATOR = ROOT / "build/crate-validator"
+
+
+def judged(folder):
+    """The status of ``make crate`` and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.crate", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{VALIDATOR}{os.pathsep}{ROOT / 'src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_crate_is_valid_under_the_validator_of_its_profile(described):
+    if not (VALIDATOR / ".ready").is_file():
+        pytest.skip("make build/crate-validator/.ready installs the validator")
+    assert judged(described.folder)[0] == 0, judged(described.folder)[1]
+    whole = json.loads((described.folder / METADATA).read_bytes())
+    for entity in whole["@graph"]:
+        if entity["@type"] == "ControlAction":
+            del entity["instrument"]
+    (described.folder / METADATA).write_text(json.dumps(whole))
+    status, said = judged(described.folder)
+    assert status == 1
+    assert "must reference a HowToStep" in said
+
+
 def test_images_of_others_are_named_by_hash_and_are_in_no_download(drawn, monkeypatch):
     rules = {**RULES, "draw": (("minima",), {"page": PAGE}, ("colour",), (), make_page)}
     inputs, outputs, keys, *rest = rules.pop("data")
@@ -336,10 +383,8 @@ def test_publishing_gives_both_folders_or_none(run, capsys):
     finished = finished_run(Path("results/tiny"), run.root)
     whole = site(finished, "Another note.")
     gone = Folder(run.root / "published/tiny", finished, "", {"gone": run.root / "Snakefile"})
-    records = [Folder.record]
     with pytest.raises(UserError, match="published/tiny: cannot be written"):
         put([whole, gone], lambda done, total, text: text == "gone" and os.remove("Snakefile"))
-    assert records
     (run.root / "Snakefile").write_text("rule all:\n")
     assert before == {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
 

@@ -10,6 +10,8 @@ import pytest
 from flatminima.cli import main
 from flatminima.errors import UserError
 from flatminima.place import ensure_plain
+from flatminima.provenance.audit import audit
+from flatminima.provenance.published import published_runs
 
 from .conftest import ROOT, Project, checkout, said
 
@@ -119,6 +121,10 @@ def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):
     )
     assert len(as_is) > 100
     assert as_is == converted
+    published = published_runs(tmp_path / "converted")
+    assert published
+    for run in published:
+        assert audit(tmp_path / "converted" / run, tmp_path / "converted").passed, run
 
 
 BROKEN = [

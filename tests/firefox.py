@@ -39,9 +39,7 @@ class Firefox:
         self.requests: list[str] = []
         self._numbers = itertools.count(1)
         self.command("session.new", capabilities={})
-        self.command(
-            "session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"]
-        )
+        self.command("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
         self.context = self.command("browsingContext.getTree")["contexts"][0]["context"]
 
     def command(self, method: str, **params: Any) -> dict[str, Any]:
@@ -71,9 +69,7 @@ class Firefox:
         """Open a page and wait until all of it is there."""
         self.complaints.clear()
         self.requests.clear()
-        self.command(
-            "browsingContext.navigate", context=self.context, url=address, wait="complete"
-        )
+        self.command("browsingContext.navigate", context=self.context, url=address, wait="complete")
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression of JavaScript that JSON can hold, or of its promise.

@@ -318,7 +318,7 @@ def _linked(pages: Mapping[str, str]) -> dict[str, str]:
     """
     own = {file: {*_ID.findall(html)} for file, html in pages.items()}
     homes: dict[str, str] = {}
-    for file in reversed(pages):
+    for file in reversed([*pages]):
         homes |= dict.fromkeys(own[file], file)
 
     def led(file: str, match: re.Match[str]) -> str:

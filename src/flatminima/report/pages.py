@@ -20,7 +20,7 @@ ARTICLE = (
 )
 """The parts of the article: ``report/templates/article/<name>.html.j2``."""
 
-RECORDS = (
+RECORDS: tuple[tuple[str, str, tuple[Section, ...]], ...] = (
     ("methods", "Methods", (Section("methods", "Methods"),)),
     ("verdict", "Verdict", (Section("verdict", "Verdict"), Section("checks", "Checks"))),
     ("measurements", "Measurements", (Section("measurements", "Every number"),)),

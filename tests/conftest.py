@@ -20,6 +20,7 @@ ORDER = {
     "test_left_out.py": -1,
     "test_contributing.py": 1,
     "test_repair.py": 1,
+    "test_stranger.py": 1,
     "test_soak.py": 2,
     "test_staleness.py": 2,
     "test_bad_input.py": 3,

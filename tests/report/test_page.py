@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import re
 import urllib.parse
 from html.parser import HTMLParser
@@ -23,7 +24,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true; }
 @pytest.fixture(
     scope="module",
     params=[(file, look) for file in PAGES for look in LOOKS],
-    ids=lambda param: "-".join(param),
+    ids="-".join,
 )
 def opened(request, browser, site):
     """A page in one look, open for all tests that ask for it; they leave it as it was."""
@@ -82,7 +83,8 @@ def beyond(page, width):
     )
 
 
-TABBABLE = """() => [...document.querySelectorAll('a[href], button, summary, input, [tabindex="0"]')]
+TABBABLE = """() => [...document.querySelectorAll(
+    'a[href], button, summary, input, [tabindex="0"]')]
   .filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled)"""
 
 
@@ -221,7 +223,7 @@ def test_a_page_reads_under_the_strictest_policy(visit, site, file):
         )
         assert levels[0] == 1
         assert levels.count(1) == 1
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
         assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP["width"]
         page.locator("nav a").first.click()
         assert page.url == f"{server.address}/{FIRST}"

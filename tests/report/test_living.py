@@ -18,8 +18,9 @@ from flatminima.geometry.mode_connectivity import Path, point_weights
 from flatminima.models.mlp import MLP
 from flatminima.report import article
 from flatminima.storage import write_bytes
+from tests.browsing import PHONE
 
-from .conftest import LIVING, PHONE, ROOT, STEMS, STILL, made_up_living
+from .conftest import LIVING, ROOT, STEMS, STILL, made_up_living
 
 # Shares of the way out at which browser and Python are set side by side.
 SHARES = (0.0, 0.07, 0.4, 1.0)

@@ -36,6 +36,11 @@ def make_points(job: Job) -> None:
     write_arrays(job.outputs["points"], {"x": np.arange(4.0)})
 
 
+def make_other_points(job: Job) -> None:
+    """By the same rule, and yet to other bytes."""
+    write_arrays(job.outputs["points"], {"x": np.ones(4)})
+
+
 def make_minima(job: Job) -> None:
     write_arrays(job.outputs["minima"], {"p": job.arrays("points")["x"] * job.config["width"]})
     write_json(job.outputs["notes"], {"learning_rate": job.config["learning_rate"]})

@@ -7,8 +7,11 @@ from flatminima.errors import UserError
 from flatminima.provenance.audit import audit, audit_files
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.identified import identify
+from flatminima.provenance.manifest import read_manifest
 from flatminima.provenance.recipe import read_recipe, write_recipe
 from flatminima.storage import canonical_json
+
+from .conftest import make_other_points
 
 RESULTS = "results/tiny"
 FIGURE = f"{RESULTS}/report/figure.svg"
@@ -243,12 +246,40 @@ def test_a_file_without_a_manifest_is_unrecorded(finished):
     assert findings(finished) == [("mismatch", f"{RESULTS}/report/extra.svg")]
 
 
-def test_a_broken_chain_is_found(finished):
-    """Points made again, by the rules but after the minima, are not what the minima came from."""
+def test_what_is_made_again_to_the_same_bytes_leaves_the_chain_whole(finished):
+    before = finished.manifest("points")
+    (finished.root / POINTS).unlink()
     finished.make("data")
+    after = finished.manifest("points")
+    assert after["id"] != before["id"]
+    assert after["finished"] > before["finished"]
+    assert findings(finished) == []
+    assert finished.stale() == []
+
+
+def test_a_broken_chain_is_found(finished):
+    """Other points, by the rules but after the minima, are not what the minima came from."""
+    finished.make("data", make_other_points)
     found = audit(RESULTS, finished.root).findings
     assert [f.path for f in found] == [MINIMA, f"{RESULTS}/notes.json"]
     assert f"made from {POINTS} with manifest" in str(found[0])
+
+
+def test_a_chain_of_an_earlier_version_holds(finished):
+    """There a manifest named those before it by their ids, times and all."""
+    for name in ("minima", "notes", "figure"):
+        inputs = finished.manifest(name)["inputs"]
+        ids = {
+            entry["path"]: read_manifest(finished.root / entry["manifest"])["id"]
+            for entry in inputs
+            if entry["manifest"]
+        }
+        named = [{**it, "manifest_id": ids.get(it["path"])} for it in inputs]
+        rewrite(finished, name, inputs=named)
+    assert findings(finished) == []
+    assert finished.stale() == []
+    finished.make("data")
+    assert ("mismatch", MINIMA) in findings(finished)
 
 
 def rewrite(project, name, **changes):

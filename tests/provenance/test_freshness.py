@@ -11,6 +11,8 @@ from flatminima.provenance.freshness import reasons, status
 from flatminima.provenance.plan import INDEX, Begun, Plan, begun
 from flatminima.provenance.recipe import read_recipe
 
+from .conftest import make_other_points
+
 FIGURE = "results/tiny/report/figure.svg"
 
 
@@ -224,12 +226,20 @@ def test_results_dated_in_the_future_become_stale_all_the_same(finished, monkeyp
 
 
 def test_a_part_restored_from_another_run_is_noticed(finished):
+    finished.make("data", make_other_points)
     other = {path: path.read_bytes() for path in finished.root.glob("results/tiny/points*")}
     finished.make_all()
     assert finished.stale() == []
     for path, content in other.items():
         path.write_bytes(content)
     assert finished.stale() == ["fit", "draw"]
+
+
+def test_what_is_made_again_to_the_same_bytes_makes_nothing_stale(finished):
+    before = finished.manifest("points")["id"]
+    finished.make("data")
+    assert finished.manifest("points")["id"] != before
+    assert finished.stale() == []
 
 
 @pytest.mark.parametrize("suffix", ["", ".manifest.json"])
@@ -317,7 +327,7 @@ def test_status_tells_fresh_from_stale_and_says_why(finished):
 
 
 def test_status_sees_an_input_that_was_made_again(finished):
-    finished.make("data")
+    finished.make("data", make_other_points)
     assert why(finished, "fit").reasons == (
         "input results/tiny/points.safetensors: made again since",
     )

@@ -17,6 +17,7 @@ from flatminima.errors import DamagedFileError, DivergedError, UserError
 from flatminima.provenance import job as job_frame
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.job import Job, run, run_unrecorded
+from flatminima.provenance.manifest import lineage_id
 from flatminima.provenance.recipe import record_digest
 from flatminima.storage import write_bytes
 
@@ -77,7 +78,7 @@ def test_a_manifest_says_how_its_output_was_made(finished):
         "path": "results/tiny/points.safetensors",
         "sha256": upstream["output"]["sha256"],
         "manifest": "results/tiny/points.safetensors.manifest.json",
-        "manifest_id": upstream["id"],
+        "manifest_id": lineage_id(upstream),
     }
     assert datetime.fromisoformat(record["started"]) <= datetime.fromisoformat(record["finished"])
 

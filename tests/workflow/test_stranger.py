@@ -18,8 +18,6 @@ from .conftest import RESULTS, Project, said
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
-TELLS_OF_TIMES = re.compile(r"manifest\.json: expected sha256|with manifest|expected manifest")
-
 
 @pytest.fixture
 def visit(browser: "Browser", project: Project) -> Iterator[Visitor]:
@@ -82,12 +80,6 @@ def test_a_stranger_can_doubt_a_number_and_make_its_figure_again(
     done = project.run(*shlex.split(command), scale=None)
     assert done.returncode == 0, said(done)
     assert file_digest(picture) == told
-    # Nothing but when it was made differs, until the pages that tell of that are written again.
-    _, printed = project.audit()
-    findings = [line for line in printed.splitlines() if line.startswith("mismatch")]
-    assert [line for line in findings if not TELLS_OF_TIMES.search(line)] == []
-    done = project.make()
-    assert done.returncode == 0, said(done)
     assert project.audit()[0] == 0
 
 

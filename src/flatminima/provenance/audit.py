@@ -21,7 +21,9 @@ from flatminima.provenance.manifest import (
     MeantFile,
     as_recipe,
     is_manifest,
+    lineage_id,
     manifest_path,
+    names_of,
     read_manifest,
 )
 from flatminima.provenance.published import FOLDER as FOLDER_OF_RUNS
@@ -195,9 +197,9 @@ class _Walk:
             if not there:
                 text = "missing, or without its manifest, though the finished run made it"
                 self._add("mismatch", path, f"{text}; run snakemake again")
-            elif manifest and manifest["id"] != entry["manifest_id"]:
+            elif manifest and entry["manifest_id"] not in names_of(manifest):
                 text = f"expected manifest {_short(entry['manifest_id'])} of the finished run"
-                found = f"found {_short(manifest['id'])}: run snakemake again"
+                found = f"found {_short(lineage_id(manifest))}: run snakemake again"
                 self._add("mismatch", path, f"{text}, {found}")
         for path in set(recorded) - inventory["files"].keys() - {name}:
             self._add("note", path, "extra: no part of the finished run; delete it if unwanted")
@@ -286,10 +288,11 @@ class _Walk:
 
     def _input(self, entry: Input, name: str) -> list[str]:
         path = entry["path"]
+        if is_manifest(path):
+            # A report reads manifests too, for their times; they are checked on their own.
+            return [path.removesuffix(SUFFIX)]
         if entry["manifest_id"] is None:
-            # A report reads manifests too; they are no source, and are checked on their own.
-            if not is_manifest(path):
-                self._sources.add(path)
+            self._sources.add(path)
             if self._foreign(path) and self._digest(path) is None:
                 self._add(
                     "note",
@@ -308,12 +311,12 @@ class _Walk:
             self._add("mismatch", record, "expected the manifest of an input, found none", name)
         if upstream is None:
             self._same(path, entry["sha256"], name)
-        elif upstream["id"] != entry["manifest_id"]:
+        elif entry["manifest_id"] not in names_of(upstream):
             self._add(
                 "mismatch",
                 name,
                 f"made from {path} with manifest {_short(entry['manifest_id'])}, "
-                f"found manifest {_short(upstream['id'])}: run snakemake again",
+                f"found manifest {_short(lineage_id(upstream))}: run snakemake again",
             )
         elif upstream["output"]["sha256"] != entry["sha256"]:
             self._add(

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,13 @@ from typing import Literal
 from flatminima.errors import DamagedFileError
 from flatminima.provenance.closure import file_digest
 from flatminima.provenance.environment import packages
-from flatminima.provenance.manifest import SUFFIX, Manifest, as_recipe, read_manifest
+from flatminima.provenance.manifest import (
+    SUFFIX,
+    Manifest,
+    as_recipe,
+    names_of,
+    read_manifest,
+)
 from flatminima.provenance.published import own_files
 from flatminima.provenance.recipe import Recipe, job_name, record_digest, results_within
 
@@ -46,11 +52,12 @@ def status(results: Path | str, root: Path | str, planned: Iterable[Recipe]) -> 
     manifests, faults = read_manifests(root, results_within(results, root))
     if faults:
         raise DamagedFileError("\n".join(faults))
-    ids = present(root, manifests)
+    there = present(root, manifests)
     made = by_job(manifests)
     recipes = {job_name(recipe["rule"], recipe["wildcards"]): recipe for recipe in planned}
     jobs = {
-        name: _own_status(root, recipe, made.get(name, []), ids) for name, recipe in recipes.items()
+        name: _own_status(root, recipe, made.get(name, []), there)
+        for name, recipe in recipes.items()
     }
     return [_with_upstream(name, jobs, made) for name in sorted(jobs)]
 
@@ -58,7 +65,7 @@ def status(results: Path | str, root: Path | str, planned: Iterable[Recipe]) -> 
 def reasons(
     manifest: Manifest,
     recipe: Recipe,
-    current: Mapping[str, str] | None = None,
+    current: Mapping[str, Collection[str]] | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
 ) -> list[str]:
     """Say in words how ``recipe`` and the present inputs differ from what made an output.
@@ -66,7 +73,8 @@ def reasons(
     Args:
         manifest: what made the output.
         recipe: what its job would be made from now.
-        current: manifest ids of the outputs that are there by path, to compare the inputs with.
+        current: what names the manifests of the outputs that are there, by path, to compare the
+            inputs with.
         inputs: the paths of all that the job would read by name, to compare the lists with.
     """
     found: list[str] = []
@@ -77,7 +85,8 @@ def reasons(
         found += _file_changes("file", before["files"], recipe["files"])
         found = found or ["recipe: names another rule or other wildcards"]
     for entry in manifest["inputs"]:
-        if current is None or entry["manifest_id"] in (None, current.get(entry["path"])):
+        named = entry["manifest_id"]
+        if current is None or named is None or named in current.get(entry["path"], ()):
             continue
         # Snakemake does not miss an input that is gone while the output made from it is there.
         change = "made again since" if entry["path"] in current else "missing"
@@ -120,12 +129,12 @@ def changed_sources(manifest: Manifest, root: Path) -> Iterator[str]:
 
 
 def _own_status(
-    root: Path, recipe: Recipe, manifests: list[Manifest], ids: Mapping[str, str]
+    root: Path, recipe: Recipe, manifests: list[Manifest], there: Mapping[str, Collection[str]]
 ) -> Status:
     outputs = tuple(m["output"]["path"] for m in manifests)
     gone = tuple(f"{name}: missing" for name in outputs if not (root / name).is_file())
     told = (
-        text for m in manifests for text in [*reasons(m, recipe, ids), *changed_sources(m, root)]
+        text for m in manifests for text in [*reasons(m, recipe, there), *changed_sources(m, root)]
     )
     why = tuple(dict.fromkeys(told))
     state: State = "missing" if gone or not manifests else "stale" if why else "fresh"
@@ -211,10 +220,10 @@ def read_manifests(root: Path, results: Path) -> tuple[list[Manifest], list[str]
     return manifests, faults
 
 
-def present(root: Path, manifests: Iterable[Manifest]) -> dict[str, str]:
-    """The ids of the manifests whose outputs are there, by the output's path."""
-    outputs = ((m["output"]["path"], m["id"]) for m in manifests)
-    return {path: identity for path, identity in outputs if (root / path).is_file()}
+def present(root: Path, manifests: Iterable[Manifest]) -> dict[str, set[str]]:
+    """What names the manifests whose outputs are there, by the output's path."""
+    outputs = ((m["output"]["path"], names_of(m)) for m in manifests)
+    return {path: names for path, names in outputs if (root / path).is_file()}
 
 
 def by_job(manifests: Iterable[Manifest]) -> dict[Path, list[Manifest]]:

@@ -1,8 +1,8 @@
 """The inventory of a finished run: every file that it made, written when all of them are there.
 
 Each manifest speaks of one file, so a file that is gone with its manifest leaves no trace. The
-inventory names them all. Its ``id`` stands for the whole run, to the last byte: whoever knows it
-can tell whether a copy of the results is the run that it was taken from.
+inventory names them all. Its ``id`` stands for the whole run, to the last byte of every result:
+whoever knows it can tell whether a copy is the run that it was taken from.
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from typing import TypedDict, cast
 from flatminima.errors import DamagedFileError
 from flatminima.provenance.freshness import read_manifests
 from flatminima.provenance.identified import identified, read_identified
-from flatminima.provenance.manifest import Manifest, ancestry
+from flatminima.provenance.manifest import Manifest, ancestry, lineage_id
 
 INVENTORY = "inventory.json"
 """The file within the results of a scale that holds the inventory."""
 
 
 class Entry(TypedDict):
-    """One file: its bytes and the id of its manifest."""
+    """One file: its bytes, and the lineage that names its manifest."""
 
     sha256: str
     manifest_id: str
@@ -57,7 +57,10 @@ def take_inventory(
 def entries(manifests: Iterable[Manifest]) -> dict[str, Entry]:
     """What an inventory says of the outputs of some manifests, by path."""
     return {
-        made["output"]["path"]: {"sha256": made["output"]["sha256"], "manifest_id": made["id"]}
+        made["output"]["path"]: {
+            "sha256": made["output"]["sha256"],
+            "manifest_id": lineage_id(made),
+        }
         for made in manifests
     }
 

@@ -30,6 +30,7 @@ from flatminima.provenance.manifest import (
     Manifest,
     MeantFile,
     is_manifest,
+    lineage_id,
     manifest_path,
     read_manifest,
     write_manifest,
@@ -317,7 +318,7 @@ def _checked(root: Path, name: str, path: str, results: Path) -> Input:
                 f"{manifest['output']['sha256'][:12]}…, found {digest[:12]}…; "
                 "delete it and run snakemake again"
             )
-        entry |= {"manifest": record.as_posix(), "manifest_id": manifest["id"]}
+        entry |= {"manifest": record.as_posix(), "manifest_id": lineage_id(manifest)}
     elif is_manifest(path):
         read_manifest(root / path)
     elif Path(path).is_relative_to(results):

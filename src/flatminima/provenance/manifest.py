@@ -1,8 +1,8 @@
 """Manifests: one record beside each output, saying what made it, with a digest of its own.
 
 A manifest is canonical JSON and carries ``id``, the sha256 of the rest, so that no byte of it can
-change unnoticed. The manifests of the inputs are named by their ids, which chains every figure to
-the data it came from.
+change unnoticed. The manifests of the inputs are named by their lineage, which chains every figure
+to the data it came from.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from typing import Any, NotRequired, TypedDict, cast
 from flatminima.errors import UserError
 from flatminima.provenance.environment import Git
 from flatminima.provenance.identified import read_identified, write_identified
-from flatminima.provenance.recipe import Recipe
+from flatminima.provenance.recipe import Recipe, record_digest
 
 SUFFIX = ".manifest.json"
 
@@ -104,6 +104,33 @@ def as_recipe(manifest: Manifest) -> Recipe:
         "code": {entry["path"]: entry["meaning_sha256"] for entry in made["code"]},
         "files": {entry["path"]: entry["sha256"] for entry in made["files"]},
     }
+
+
+def lineage_id(manifest: Manifest) -> str:
+    """What names a manifest elsewhere: the sha256 of what its file is, and was made from.
+
+    Times, memory, the commit and the machine have no part in it. A file that is made again to the
+    same bytes from the same files therefore leaves the chain whole.
+    """
+    made: dict[str, Any] = {
+        "output": [manifest["output"][key] for key in ("path", "sha256")],
+        "rule": manifest["rule"],
+        "wildcards": manifest["wildcards"],
+        "recipe": manifest["recipe"]["sha256"],
+        "seeds": manifest["seeds"],
+        "inputs": [
+            [entry[key] for key in ("name", "path", "sha256")]
+            for entry in manifest["inputs"]
+            # A report reads manifests for their times.
+            if not is_manifest(entry["path"])
+        ],
+    }
+    return record_digest(made)
+
+
+def names_of(manifest: Manifest) -> set[str]:
+    """What a manifest may be named by: its lineage, or as in earlier versions its ``id``."""
+    return {lineage_id(manifest), manifest["id"]}
 
 
 def write_manifest(root: Path, record: Manifest) -> Manifest:

@@ -1370,6 +1370,11 @@ def visible_text(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
+def missing(page):
+    """The figures that a page, or several, show as missing."""
+    return {*re.findall(r'<figure id="fig-([^"]+)" class="[^"]*\bmissing"', page)}
+
+
 @pytest.fixture
 def visit(browser, site):
     """Open a page; returns it with the log of everything that happened."""

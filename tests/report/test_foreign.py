@@ -159,7 +159,8 @@ def section(it):
     """The section on published runs, with one of them, and nothing else of the page."""
     made, template = environment()
     shown = [(it, Vocabulary(made, it.measurements, it.claims, base="p/"))]
-    return template.render(elsewhere=shown, here=Vocabulary(made, {}, []), images=True)
+    here = Vocabulary(made, {}, [])
+    return template.render(elsewhere=shown, here=here, images=True, numbered=here.numbered)
 
 
 def shown(folder):

@@ -20,7 +20,8 @@ from flatminima.measurements.numerals import described, format_of, spanned, writ
         (0, "word", "none"),
         (400, "word", "400"),
         (0.9, "correlation", "0.90"),
-        (-0.999, "correlation", "−0.99"),
+        (-0.968, "correlation", "−0.97"),
+        (-0.999, "correlation", "−0.999"),
         (-1.0, "correlation", "−1.00"),
         (1.0896, "times", "1.09"),
         (1.0004, "times", "1.0004"),
@@ -59,7 +60,7 @@ def test_spanned():
 
 def test_described_says_what_stands_behind_a_number():
     found = Measurement(0.9, "fraction", "d", 0.8, 1.0, "lowest to highest", 3, "one left out")
-    assert described(found, "d.x") == ("d.x; lowest to highest: 80–100%; 3 networks; one left out")
-    assert described(Measurement(1, "count", "d"), "d.y") == "d.y"
+    assert described(found) == "lowest to highest: 80–100%; 3 networks; one left out"
+    assert described(Measurement(1, "count", "d")) == ""
     assert format_of("fraction") == "percent"
     assert format_of("nats") == "plain"

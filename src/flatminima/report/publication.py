@@ -176,6 +176,11 @@ class _Page:
         write_json(folder / RECORDS[1], records)
         write_json(folder / PROVENANCE, article.provenance(run, checks, manifests))
         published_runs.copy(self.root, [Path(it.folder) for it in runs], folder)
+        # A page of an earlier report, of what this one does not have.
+        for old in folder.glob("*.html"):
+            if old.name not in pages:
+                for path in (manifest_path(old), old):
+                    path.unlink(missing_ok=True)
         # The first page last: it stands for all of them.
         for name, html in reversed(pages.items()):
             write_bytes(folder / name, html.encode())

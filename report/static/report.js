@@ -148,7 +148,13 @@ function addPopovers() {
       opener = null;
     }
   });
-  window.addEventListener("scroll", close, { passive: true });
+  // It goes along with its number until that has left the screen.
+  window.addEventListener("scroll", () => {
+    if (!opener) return;
+    const at = opener.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > window.innerHeight) close();
+    else place(opener);
+  }, { passive: true });
   window.addEventListener("resize", close);
 
   for (const number of document.querySelectorAll("a.number")) {

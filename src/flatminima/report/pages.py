@@ -8,7 +8,7 @@ from flatminima.experiments.experiment import Section
 
 ARTICLE = (
     Section("opening", "Two networks, one lesson"),
-    Section("puzzle", "Bad minima, made to order"),
+    Section("puzzle", "A mystery, and a bribe"),
     Section("wide", "Flat is wide, and wide is huge"),
     Section("mines", "A minefield"),
     Section("volume", "From gap to radius to volume"),

@@ -23,6 +23,7 @@ from flatminima.provenance.recipe import record_digest
 from flatminima.report import slides, speed
 from flatminima.report.checks import Check
 from flatminima.report.claims import Claims
+from flatminima.report.dag import BOX, picture
 from flatminima.report.foreign import POLICY
 from flatminima.report.lineage import Lineage
 from flatminima.report.pages import Page, pages_of
@@ -284,6 +285,8 @@ def build(
         own_bibtex=own_bibtex(run),
         made=lineage.made,
         jobs=lineage.jobs,
+        dag=picture,
+        box=BOX,
         raw_data=lineage.raw_data(),
         environment=lineage.environment(),
         manifests=manifests,

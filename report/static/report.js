@@ -201,7 +201,7 @@ function followReading() {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       for (const link of links.values()) link.removeAttribute("aria-current");
-      links.get(entry.target.id).setAttribute("aria-current", "true");
+      links.get(entry.target.id)?.setAttribute("aria-current", "true");
     }
   }, { rootMargin: "-15% 0px -80% 0px" });
   for (const section of document.querySelectorAll("main > section")) observer.observe(section);

@@ -8,7 +8,7 @@
   // Pixels that a finger has to travel, and milliseconds that the buttons stay after a move.
   const SWIPE = 50;
   const AWAKE = 2500;
-  const steer = document.createElement("div");
+  const steer = document.createElement("nav");
   let current = 0;
   let rest = 0;
   let touch = null;
@@ -144,7 +144,6 @@
   }
 
   steer.className = "steer";
-  steer.setAttribute("role", "group");
   steer.setAttribute("aria-label", "Slides");
   addButton("back", "Back", () => show(current - 1, false));
   addButton("next", "Next", () => show(current + 1, false));

@@ -1345,7 +1345,9 @@ def site(compose_pages, measurements, claims, pictures, published):
     return folder
 
 
-PAGES = tuple(page.file for page in pages_of(EXPERIMENTS, elsewhere=True))
+ALL_PAGES = pages_of(EXPERIMENTS, elsewhere=True)
+PAGES = tuple(page.file for page in ALL_PAGES if page.kind != "slides")
+"""The files of all pages to be read; slides have tests of their own."""
 """The files of the pages in that folder."""
 
 
@@ -1360,7 +1362,7 @@ def write_site(folder, pages):
 def write_beside(site, folder, pages):
     """Write other pages into a folder of their own, with the figures and files of the site."""
     for entry in site.iterdir():
-        if entry.name not in (*PAGES, *article.ASSETS):
+        if entry.name not in (*(page.file for page in ALL_PAGES), *article.ASSETS):
             (folder / entry.name).symlink_to(entry)
     write_site(folder, pages)
 

@@ -85,7 +85,8 @@ def beyond(page, width):
 
 TABBABLE = """() => [...document.querySelectorAll(
     'a[href], button, summary, input, [tabindex="0"]')]
-  .filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled)"""
+  .filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled
+    && (e.type !== 'radio' || e.checked))"""
 
 
 @pytest.mark.parametrize("file", PAGES)
@@ -193,7 +194,9 @@ def test_the_pages_work_from_a_server_too(visit, site):
         for file in PAGES[1:]:
             page.goto(f"{server.address}/{file}")
             assert page.locator("main p").first.is_visible()
-        assert [text for text in log.complaints if "404" not in text] == []
+        # Leaving a page breaks off what it still loads.
+        left = [text for text in log.complaints if not text.startswith(server.address)]
+        assert [text for text in left if "404" not in text] == []
         panel = page.goto(f"{server.address}/{FIRST}") and page.locator("#fig-margins details")
         panel.first.locator("summary").first.click()
         with page.expect_download() as waiting:
@@ -339,7 +342,8 @@ def test_hostile_words_stay_words(visit, hostile, file):
     page, log = visit((hostile / file).as_uri())
     assert log.complaints == []
     assert "Why training finds the minima that generalize" in page.title()
-    assert page.locator("script").count() == page.locator("script[src^=report][defer]").count() == 1
+    own = page.locator("script[src='report.js'][defer], script[src='dimensions.js'][defer]")
+    assert page.locator("script").count() == own.count() == (2 if file == FIRST else 1)
     assert page.locator("img[src=x], [onerror]").count() == 0
     assert page.locator(".notice").inner_text().count(HOSTILE) == 2
     assert HOSTILE in page.locator(".colophon").inner_text()
@@ -371,7 +375,7 @@ def test_pages_of_gaps_pass_too(visit, site, tmp_path, compose_pages):
     figures = [article.Figure(stem, why=("its job failed",)) for stem in (*STEMS, LIVING)]
     bare = compose_pages(scale="smoke", measurements={}, manifests={}, figures=figures)
     write_beside(site, tmp_path, bare)
-    for file in bare:
+    for file in bare.keys() & {*PAGES}:
         page, log = visit((tmp_path / file).as_uri())
         assert log.complaints == []
         assert violations(page) == []

@@ -13,6 +13,7 @@ from flatminima.report.article import Figure
 from flatminima.report.claims import judge
 from flatminima.report.publication import LIVING
 from flatminima.report.vocabulary import MARKS
+from tests.browsing import violations
 
 from .conftest import EXPERIMENTS, ROOT, STEMS
 
@@ -163,6 +164,7 @@ def test_words_without_marks():
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: str(screen["width"]))
 def test_every_slide_fits(show, screen, deck):
     page, log = show(viewport=screen)
+    assert violations(page) == []
     for number in range(1, len(deck) + 1):
         assert current(page) == number
         # What is hidden in a picture is cut off on purpose.

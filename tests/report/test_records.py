@@ -1,0 +1,108 @@
+"""The records behind an article: rows of numbers as measured, and places of the sources' items."""
+
+import html as html_module
+import re
+
+import pytest
+
+from flatminima.experiments import EXPERIMENTS as KNOWN
+from flatminima.measurements.numerals import format_of, spanned, written
+from flatminima.report.article import _linked
+from flatminima.report.pages import pages_of
+from flatminima.storage import read_json
+
+from .conftest import EXPERIMENTS, read_yaml, visible_text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<a href="#nowhere"></a>',
+        '<a href="other.html#a"></a>',
+        '<a href="https://example.org/#a"></a>',
+        '<use href="#a"></use>',
+        "href=&#34;#a&#34;",
+    ],
+)
+def test_what_leads_to_no_other_page_stays_as_it_is(page):
+    assert _linked({"index.html": '<p id="a"></p>', "two.html": page})["two.html"] == page
+
+
+def rows_of(page):
+    """What a row says besides its name, its value and its interval, by the name of the number."""
+    found = re.findall(
+        r'<tr id="m-([^"]+)"><th scope="row"><code>[^<]+</code>(.*?)</th><td>(.*?)</td>'
+        r"<td>(.*?)</td></tr>",
+        page,
+        re.DOTALL,
+    )
+    assert len(found) == page.count('<tr id="m-')
+    rows = {}
+    for name, *cells in found:
+        assert name not in rows
+        rows[name] = [html_module.unescape(visible_text(cell)).strip() for cell in cells]
+    return rows
+
+
+def as_row(record):
+    """What a row should say of the record of a number."""
+    form = format_of(record["unit"])
+    span = spanned(record["low"], record["high"], form)
+    interval = " ".join(f"{span} {record['interval']}".split()) if span else ""
+    return [written(record["value"], form), interval]
+
+
+def test_rows_say_what_the_files_beside_them_say(site):
+    """Of this run and of every published one."""
+    rows = rows_of((site / "measurements.html").read_text())
+    files = {"": site / "measurements.json"}
+    for name in ("cifar10", "svhn"):
+        files[f"{name}."] = site / f"published/{name}/report/measurements.json"
+    found = {
+        prefix + name: record
+        for prefix, file in files.items()
+        for name, record in read_json(file).items()
+    }
+    assert len(found) > 1000
+    assert rows.keys() == found.keys()
+    wrong = [name for name, record in found.items() if rows[name][1:] != as_row(record)]
+    assert not wrong
+    assert not [name for name, it in found.items() if it["dataset"] not in rows[name][0]]
+
+
+def test_without_numbers_the_page_says_so(compose_pages):
+    page = compose_pages(measurements={}, manifests={})["measurements.html"]
+    assert not rows_of(page)
+    assert "Nothing could be measured in this run." in visible_text(page)
+
+
+def test_without_manifests_no_job_is_made_up(compose_pages):
+    pages = compose_pages(manifests={})
+    assert '<article class="job"' not in pages["provenance.html"]
+    assert "Nothing records the jobs of this run." in visible_text(pages["provenance.html"])
+    assert '<p class="origin">Job: claims.' in pages["measurements.html"]
+
+
+ITEMS = [it for source in read_yaml("sources.yaml")["sources"] for it in source["items"]]
+SETS = [(name,) for name in KNOWN] + [("swiss_roll", name) for name in KNOWN]
+"""Experiments by themselves, and each with the one that the article is built on."""
+
+
+@pytest.fixture(scope="module")
+def standing(compose_pages):
+    """The sections of the page that shows a figure of the whole report, by its anchor."""
+    pages = compose_pages()
+    return {
+        anchor: {section.name for section in page.sections}
+        for page in pages_of(EXPERIMENTS)
+        if page.kind == "experiment"
+        for anchor in re.findall(r'<figure id="(fig-[^"]+)"', pages[page.file])
+    }
+
+
+@pytest.mark.parametrize("reported", SETS, ids="+".join)
+def test_an_item_has_its_place_in_every_report_that_has_its_experiment(standing, reported):
+    there = {section.name for page in pages_of(reported) for section in page.sections}
+    for it in ITEMS:
+        if it["experiment"] in reported and it["place"] != "fig-regret":  # drawn in the article
+            assert it["place"] in there or standing.get(it["place"], set()) & there, it["item"]

@@ -6,7 +6,7 @@ import re
 import networkx as nx
 import pytest
 
-from flatminima.report.dag import BOX, picture
+from flatminima.report.dag import BOX, WIDEST, picture
 from flatminima.report.lineage import Job, Lineage
 
 from .conftest import made_up_manifests
@@ -61,6 +61,13 @@ def test_figures_share_a_box_where_that_is_asked():
     jobs = [job("data"), job("figure_a", "data"), job("figure_b", "data")]
     assert set(boxes(picture(jobs))) == {"data", "figure a", "figure b"}
     assert boxes(picture(jobs, figures=False))["figures"].jobs == 2
+
+
+def test_a_layer_is_no_wider_than_a_page():
+    drawn = picture([job("data"), *(job(f"part{i}", "data") for i in range(2 * WIDEST + 1))])
+    heights = [box.y for box in drawn.boxes]
+    assert max(map(heights.count, heights)) == WIDEST
+    assert len({*heights}) == 4
 
 
 def test_nothing_is_an_empty_picture():

@@ -17,6 +17,9 @@ GAP = (16.0, 30.0)
 SWEEPS = 6
 """How often layers are put in the order of their neighbours, down and up."""
 
+WIDEST = 5
+"""Boxes in a layer, at most, so that a picture is no wider than a page."""
+
 _BEND = 4.0
 """Width that an edge takes where it passes a layer."""
 
@@ -94,11 +97,16 @@ def picture(jobs: Sequence[Job], figures: bool = True) -> Picture:
 def _layered(graph: nx.DiGraph, names: list[str]) -> tuple[list[list[str]], list[list[str]]]:
     """Nodes by layer, with a bend in each layer that an edge passes; and each edge node by node."""
     depth: dict[str, int] = {}
-    for layer, members in enumerate(nx.topological_generations(graph)):
-        depth |= dict.fromkeys(members, layer)
-    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for name in names:
-        layers[depth[name]].append(name)
+    layers: list[list[str]] = []
+    for generation in nx.topological_generations(graph):
+        for name in sorted(generation, key=names.index):
+            layer = 1 + max((depth[it] for it in graph.predecessors(name)), default=-1)
+            while layer < len(layers) and len(layers[layer]) >= WIDEST:
+                layer += 1
+            if layer == len(layers):
+                layers.append([])
+            layers[layer].append(name)
+            depth[name] = layer
     chains = []
     for one, other in sorted(graph.edges):
         bends = {layer: f"{one}>{other}@{layer}" for layer in range(depth[one] + 1, depth[other])}

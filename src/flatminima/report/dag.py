@@ -8,7 +8,7 @@ import networkx as nx
 
 from flatminima.report.lineage import Job
 
-BOX = (148.0, 40.0)
+BOX = (156.0, 40.0)
 """Width and height of a box, in CSS pixels."""
 
 GAP = (16.0, 30.0)
@@ -20,8 +20,8 @@ SWEEPS = 6
 WIDEST = 5
 """Boxes in a layer, at most, so that a picture is no wider than a page."""
 
-_BEND = 4.0
-"""Width that an edge takes where it passes a layer."""
+_BEND = 7.0
+"""From an edge that passes a layer to what stands beside it."""
 
 Point = tuple[float, float]
 
@@ -140,17 +140,22 @@ def _put_in_order(layers: list[list[str]], chains: Iterable[list[str]]) -> None:
 def _placed(layers: list[list[str]]) -> tuple[dict[str, Point], float]:
     """The middle of the upper side of each node, layers centred; and the width of the widest."""
 
-    def wide(name: str) -> float:
-        return _BEND if ">" in name else BOX[0]
-
-    widths = [sum(map(wide, layer)) + GAP[0] * (len(layer) - 1) for layer in layers]
-    width = max(widths, default=0.0)
-    places = {}
-    for index, layer in enumerate(layers):
-        x = (width - widths[index]) / 2
+    offsets = []
+    for layer in layers:
+        x, middles, before = 0.0, [], ""
         for name in layer:
-            places[name] = (x + wide(name) / 2, index * (BOX[1] + GAP[1]))
-            x += wide(name) + GAP[0]
+            half = 0.0 if ">" in name else BOX[0] / 2
+            gap = _BEND if ">" in name or ">" in before else GAP[0]
+            x += half + (gap if before else 0.0)
+            middles.append(x)
+            x, before = x + half, name
+        offsets.append((x, middles))
+    width = max((end for end, _ in offsets), default=0.0)
+    places = {
+        name: ((width - end) / 2 + middle, index * (BOX[1] + GAP[1]))
+        for index, (layer, (end, middles)) in enumerate(zip(layers, offsets, strict=True))
+        for name, middle in zip(layer, middles, strict=True)
+    }
     return places, width
 
 

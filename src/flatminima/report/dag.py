@@ -139,7 +139,6 @@ def _put_in_order(layers: list[list[str]], chains: Iterable[list[str]]) -> None:
 
 def _placed(layers: list[list[str]]) -> tuple[dict[str, Point], float]:
     """The middle of the upper side of each node, layers centred; and the width of the widest."""
-
     offsets = []
     for layer in layers:
         x, middles, before = 0.0, [], ""

@@ -1,7 +1,6 @@
 """What the templates of the article may say: functions that turn results into words."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -260,14 +259,6 @@ class Vocabulary:
             if record["id"] == claim:
                 return record
         raise KeyError(f"the text refers to the unknown claim {claim}")
-
-    def tally(self, key: str, *values: str | None, **having: str) -> Markup:
-        """How many claims have one of these values under ``key``, linked to the claims."""
-        kept = [it for it in self.verdicts if all(it[k] == v for k, v in having.items())]
-        counts = Counter(record[key] for record in kept)
-        number = sum(counts[value] for value in values) if values else len(kept)
-        link = f"{self.base}claims.json" if self.base else "#verdict"
-        return Markup('<a class="count" href="{}">{}</a>').format(link, number)
 
     def shown(self, measured: float | None, unit: str) -> str:
         """A claim's number as text."""

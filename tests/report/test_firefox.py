@@ -40,9 +40,9 @@ def test_nothing_fails_is_asked_of_others_or_is_wider_than_the_screen(page, addr
 
 def test_the_living_figure_moves(page, address):
     page.visit(f"{address}/index.html")
-    value = "document.querySelector('#living-distance').value"
+    value = "document.querySelector('#living-place').value"
     shown = "document.querySelector('#fig-living .left canvas').toDataURL()"
-    page.evaluate("document.querySelector('#living-distance').focus()")
+    page.evaluate("document.querySelector('#living-place').focus()")
     before = page.evaluate(value), page.evaluate(shown)
     for _ in range(3):
         page.press(firefox.PAGE_UP)

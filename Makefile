@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=1 \
              $(if $(OVERLAY),--configfile $(OVERLAY)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test soak bench crate lint format api why audit sameness publish site unlock lock licences clean
+.PHONY: help report test soak bench crate ci lint format api why audit sameness publish site unlock lock licences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -53,6 +53,19 @@ $(VALIDATOR)/.ready: $(READY) tests/crate/validator.lock
 	rm -rf $(VALIDATOR)
 	$(BIN)/pip install --quiet --no-deps --require-hashes --target $(VALIDATOR) \
 	  --requirement tests/crate/validator.lock
+	@touch $@
+
+LINTERS := build/ci-linters
+
+ci: $(LINTERS)/.ready ## check the file of continuous integration: its form, and what it gives away
+	@PYTHONPATH=$(LINTERS) $(BIN)/python -m check_jsonschema \
+	  --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@$(LINTERS)/bin/zizmor --offline --quiet .github/workflows
+
+$(LINTERS)/.ready: $(READY) .github/linters.lock
+	rm -rf $(LINTERS)
+	$(BIN)/pip install --quiet --no-deps --require-hashes --target $(LINTERS) \
+	  --requirement .github/linters.lock
 	@touch $@
 
 lint: $(READY) ## ruff, mypy, snakefmt and snakemake --lint

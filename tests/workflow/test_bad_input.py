@@ -53,6 +53,7 @@ def test_a_missing_file_is_made_again(edited):
     edited.delete(path)
     assert edited.stale() == [
         "Drawing the figure boundaries",
+        "Drawing the slides",
         "Listing every file of the run",
         "Writing the report",
     ]

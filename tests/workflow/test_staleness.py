@@ -10,6 +10,8 @@ import time
 
 from .conftest import OTHER_CORES, RESULTS, checkout, said
 
+TOLD = ["Drawing the slides", "Listing every file of the run", "Writing the report"]
+
 EVERYTHING_OF_0_35 = {
     "Training all networks of swiss_roll at poison factor 0.35",
     "Measuring basins of swiss_roll at poison factor 0.35",
@@ -45,8 +47,7 @@ AFTER_TRAINING = {
     "Connecting minima of swiss_roll by curves of low loss",
     "Drawing the figure mode-connectivity-swiss_roll",
     "Setting every claim beside its measurement",
-    "Writing the report",
-    "Listing every file of the run",
+    *TOLD,
 }
 
 # Files of which an interrupted run is asked for two, with the messages of their jobs.
@@ -61,7 +62,7 @@ MADE = {
     "basins/swiss_roll/0.35": "Measuring basins of swiss_roll at poison factor 0.35",
 }
 BOUNDARIES = "src/flatminima/figures/boundaries.py"
-REDRAWN = ["Drawing the figure boundaries", "Listing every file of the run", "Writing the report"]
+REDRAWN = ["Drawing the figure boundaries", *TOLD]
 
 
 def test_a_finished_run_has_nothing_to_do(edited):
@@ -128,8 +129,8 @@ def test_an_edit_of_a_training_module_retrains_and_all_that_follows(edited):
 
 
 def test_an_edit_of_a_template_rewrites_the_report_alone(edited):
-    edited.edit("report/templates/index.html.j2", "</html>", "<!-- new -->\n</html>")
-    assert edited.stale() == ["Listing every file of the run", "Writing the report"]
+    edited.edit("report/templates/layout.html.j2", "</html>", "<!-- new -->\n</html>")
+    assert edited.stale() == TOLD
 
 
 def test_results_restored_after_an_edit_are_seen_to_be_stale(finished, tmp_path):

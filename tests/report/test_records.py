@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from flatminima.data.names import name_of
 from flatminima.experiments import EXPERIMENTS as KNOWN
 from flatminima.measurements.numerals import format_of, spanned, written
 from flatminima.report.article import _linked
@@ -31,7 +32,7 @@ def test_what_leads_to_no_other_page_stays_as_it_is(page):
 def rows_of(page):
     """What a row says besides its name, its value and its interval, by the name of the number."""
     found = re.findall(
-        r'<tr id="m-([^"]+)"><th scope="row"><code>[^<]+</code>(.*?)</th><td>(.*?)</td>'
+        r'<tr id="m-([^"]+)"><th><code>[^<]+</code>(.*?)</th><td>(.*?)</td>'
         r"<td>(.*?)</td></tr>",
         page,
         re.DOTALL,
@@ -44,17 +45,36 @@ def rows_of(page):
     return rows
 
 
-def as_row(record):
-    """What a row should say of the record of a number."""
+def as_row(record, data):
+    """What a row should say of the record of a number, in a table of numbers of some data."""
     form = format_of(record["unit"])
+    runs = f"{record['runs']} network{'s' if record['runs'] > 1 else ''}" if record["runs"] else ""
+    unit = "" if record["unit"] in ("fraction", "count") else record["unit"]
+    own = name_of(record["dataset"])
+    other = "" if own == data else own
+    behind = ", ".join(filter(None, (other, runs, unit)))
+    if record["note"]:
+        behind += f"; {record['note']}"
     span = spanned(record["low"], record["high"], form)
-    interval = " ".join(f"{span} {record['interval']}".split()) if span else ""
-    return [written(record["value"], form), interval]
+    kind = "" if record["interval"] == PLAIN else record["interval"]
+    interval = f"{span} {kind}".strip() if span else ""
+    return [behind, written(record["value"], form), interval]
+
+
+PLAIN = "lowest to highest"
+"""The kind of an interval that names none."""
 
 
 def test_rows_say_what_the_files_beside_them_say(site):
     """Of this run and of every published one."""
-    rows = rows_of((site / "measurements.html").read_text())
+    page = (site / "measurements.html").read_text()
+    rows = rows_of(page)
+    groups = re.split(r'<p class="origin">Data: ', page)[1:]
+    data = {
+        name: html_module.unescape(group.partition(". Job")[0])
+        for group in groups
+        for name in rows_of(group)
+    }
     files = {"": site / "measurements.json"}
     for name in ("cifar10", "svhn"):
         files[f"{name}."] = site / f"published/{name}/report/measurements.json"
@@ -65,9 +85,12 @@ def test_rows_say_what_the_files_beside_them_say(site):
     }
     assert len(found) > 1000
     assert rows.keys() == found.keys()
-    wrong = [name for name, record in found.items() if rows[name][1:] != as_row(record)]
+    wrong = {
+        name: (rows[name], as_row(record, data[name]))
+        for name, record in found.items()
+        if rows[name] != as_row(record, data[name])
+    }
     assert not wrong
-    assert not [name for name, it in found.items() if it["dataset"] not in rows[name][0]]
 
 
 def test_without_numbers_the_page_says_so(compose_pages):
@@ -80,7 +103,7 @@ def test_without_manifests_no_job_is_made_up(compose_pages):
     pages = compose_pages(manifests={})
     assert '<article class="job"' not in pages["provenance.html"]
     assert "Nothing records the jobs of this run." in visible_text(pages["provenance.html"])
-    assert '<p class="origin">Job: claims.' in pages["measurements.html"]
+    assert 'Job: claims. File:' in pages["measurements.html"]
 
 
 ITEMS = [it for source in read_yaml("sources.yaml")["sources"] for it in source["items"]]

@@ -56,8 +56,7 @@ def test_a_stranger_can_doubt_a_number_and_make_its_figure_again(
     assert doubted in row.inner_text()
 
     # Sees the job that wrote it, and those that it rests on, back to the data.
-    group = page.get_by_role("group").filter(has=row)
-    group.get_by_role("link", name="claims").click()
+    page.locator("details").filter(has=row).get_by_role("link", name="claims").click()
     job = page.locator("article:target")
     assert job.get_by_role("heading").inner_text() == "claims"
     assert command_of(job).endswith(f"{RESULTS}/measurements.json")

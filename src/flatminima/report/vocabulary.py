@@ -166,6 +166,10 @@ class Vocabulary:
             parts.setdefault(name.partition(".")[0], []).append(name)
         return parts
 
+    def data_of(self, names: Sequence[str]) -> str:
+        """The data that most of these measurements are of; the first named of several."""
+        return Counter(self.measurements[name].dataset for name in names).most_common(1)[0][0]
+
     def numbered(self, name: str) -> int:
         """The number of a figure: the next one, when it is asked for first."""
         return self.numbers.setdefault(name, len(self.numbers) + 1)

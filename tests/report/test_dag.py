@@ -70,6 +70,13 @@ def test_a_layer_is_no_wider_than_a_page():
     assert len({*heights}) == 4
 
 
+def test_edges_to_one_box_pass_a_layer_together():
+    jobs = [job("a"), job("b"), job("c"), job("d", "a"), job("e", "d", "b", "c")]
+    passing = [edge[1:-1] for edge in picture(jobs).edges if len(edge) > 2]
+    assert len(passing) == 2
+    assert passing[0] == passing[1]
+
+
 def test_nothing_is_an_empty_picture():
     assert picture([]).boxes == ()
 

@@ -103,7 +103,7 @@ def test_without_manifests_no_job_is_made_up(compose_pages):
     pages = compose_pages(manifests={})
     assert '<article class="job"' not in pages["provenance.html"]
     assert "Nothing records the jobs of this run." in visible_text(pages["provenance.html"])
-    assert 'Job: claims. File:' in pages["measurements.html"]
+    assert "Job: claims. File:" in pages["measurements.html"]
 
 
 ITEMS = [it for source in read_yaml("sources.yaml")["sources"] for it in source["items"]]

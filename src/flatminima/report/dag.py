@@ -8,10 +8,10 @@ import networkx as nx
 
 from flatminima.report.lineage import Job
 
-BOX = (156.0, 40.0)
+BOX = (150.0, 40.0)
 """Width and height of a box, in CSS pixels."""
 
-GAP = (16.0, 30.0)
+GAP = (14.0, 30.0)
 """Between neighbours in a layer, and between layers."""
 
 SWEEPS = 6
@@ -59,7 +59,8 @@ class Picture:
 def picture(jobs: Sequence[Job], figures: bool = True) -> Picture:
     """Lay out jobs by layers, each rule below all that it rests on (Sugiyama et al. 1981).
 
-    Edges that follow from others are left out, and those that pass a layer go between its boxes.
+    Edges that follow from others are left out. Those that pass a layer go between its boxes, and
+    those that end in the same box there go together.
 
     Args:
         jobs: the jobs, and all that they rest on among them.
@@ -95,7 +96,10 @@ def picture(jobs: Sequence[Job], figures: bool = True) -> Picture:
 
 
 def _layered(graph: nx.DiGraph, names: list[str]) -> tuple[list[list[str]], list[list[str]]]:
-    """Nodes by layer, with a bend in each layer that an edge passes; and each edge node by node."""
+    """Nodes by layer, with a bend in each layer that an edge passes; and each edge node by node.
+
+    Edges that end in the same node share their bends: they run together from the first on.
+    """
     depth: dict[str, int] = {}
     layers: list[list[str]] = []
     for generation in nx.topological_generations(graph):
@@ -109,9 +113,10 @@ def _layered(graph: nx.DiGraph, names: list[str]) -> tuple[list[list[str]], list
             depth[name] = layer
     chains = []
     for one, other in sorted(graph.edges):
-        bends = {layer: f"{one}>{other}@{layer}" for layer in range(depth[one] + 1, depth[other])}
+        bends = {layer: f">{other}@{layer}" for layer in range(depth[one] + 1, depth[other])}
         for layer, bend in bends.items():
-            layers[layer].append(bend)
+            if bend not in layers[layer]:
+                layers[layer].append(bend)
         chains.append([one, *bends.values(), other])
     return layers, chains
 

@@ -91,8 +91,8 @@ function addCopyButtons() {
   }
 }
 
-// A number opens what it is: its interval, what stands behind it, its job and its file. Without
-// scripts it is a link to its row among the measurements.
+// A number opens what it is: its interval, what stands behind it, its job and its file; a term what
+// it means. Without scripts they are links to a row among the measurements, or among the terms.
 function addPopovers() {
   const about = document.createElement("div");
   if (typeof about.showPopover !== "function") return;
@@ -114,7 +114,8 @@ function addPopovers() {
     const { name, about: more, job, file } = number.dataset;
     const link = document.createElement("a");
     link.href = number.href;
-    link.textContent = name ? "Its row among the measurements" : "The source";
+    const term = number.classList.contains("term");
+    link.textContent = name ? "Its row among the measurements" : term ? "All terms" : "The source";
     const last = document.createElement("p");
     last.append(link);
     about.replaceChildren(line(number.textContent, "value"));
@@ -157,7 +158,7 @@ function addPopovers() {
   }, { passive: true });
   window.addEventListener("resize", close);
 
-  for (const number of document.querySelectorAll("a.number")) {
+  for (const number of document.querySelectorAll("a.number, a.term")) {
     number.setAttribute("aria-haspopup", "dialog");
     let wasOpen = false;
     // A press beside a popover closes it before the click arrives.

@@ -1280,6 +1280,7 @@ def made_up_page(measurements, claims, pictures, *, scale="laptop", experiments=
         "checks": made_up_checks(manifests, claims, scale),
         "experiments": experiments,
         "sources": read_yaml("sources.yaml")["sources"],
+        "glossary": read_yaml("glossary.yaml"),
         "declared": slides.read(ROOT / "report" / slides.FILE),
     }
 

@@ -199,6 +199,7 @@ def build(
     checks: Sequence[Check],
     experiments: Sequence[str],
     sources: Sequence[Mapping[str, Any]] = (),
+    glossary: Mapping[str, str] | None = None,
     declared: Sequence[slides.Declared] = (),
     sameness: Mapping[str, Any] | None = None,
     bench: Mapping[str, Any] | None = None,
@@ -220,6 +221,7 @@ def build(
         experiments: what the run is made of; the page has no section, and ``claims``,
             ``verdicts`` and ``figures`` have no entry, of any other.
         sources: every item of the sources with its place here, ``report/sources.yaml``.
+        glossary: what each term means, ``report/glossary.yaml``.
         declared: the slides, see :mod:`flatminima.report.slides`.
         sameness: what was measured of what repeats where, ``report/sameness.json``; None to say
             nothing of it.
@@ -243,6 +245,7 @@ def build(
         claims,
         references,
         {f.stem: f for f in figures},
+        glossary=glossary or {},
         origins=origins(manifests),
     )
     lineage = Lineage(manifests)
@@ -268,6 +271,7 @@ def build(
         checks=checks,
         experiments=experiments,
         sources=sources,
+        glossary=glossary or {},
         sameness=sameness,
         bench=bench and speed.shown(bench["records"]),
         pages=pages,

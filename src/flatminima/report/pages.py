@@ -21,7 +21,7 @@ ARTICLE = (
 """The parts of the article: ``report/templates/article/<name>.html.j2``."""
 
 RECORDS: tuple[tuple[str, str, tuple[Section, ...]], ...] = (
-    ("methods", "Methods", (Section("methods", "Methods"),)),
+    ("methods", "Methods", (Section("methods", "Methods"), Section("terms", "Terms"))),
     ("verdict", "Verdict", (Section("verdict", "Verdict"), Section("checks", "Checks"))),
     ("measurements", "Measurements", (Section("measurements", "Every number"),)),
     ("provenance", "Provenance", (Section("provenance", "Provenance"), Section("jobs", "Jobs"))),

@@ -160,6 +160,7 @@ class _Page:
             checks=checks,
             experiments=self.experiments,
             sources=read_mapping(self.source / "sources.yaml")["sources"],
+            glossary=read_mapping(self.source / "glossary.yaml"),
             declared=slides.read(self.source / slides.FILE),
             sameness=read_json(self.source / "sameness.json"),
             bench=speed.read(self.source / speed.FILE),

@@ -37,6 +37,8 @@ class Vocabulary:
     claims: Claims = field(default_factory=Claims)
     references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, "Figure"] = field(default_factory=dict)
+    glossary: Mapping[str, str] = field(default_factory=dict)
+    """What each term means, ``report/glossary.yaml``."""
     base: str = ""
     """Where the files of the run lie, relative to the page."""
     run: str = ""
@@ -252,6 +254,21 @@ class Vocabulary:
         return Markup('<a class="cite" href="#ref-{}">{}</a>').format(
             key, self.references[key]["short"]
         )
+
+    def term(self, name: str, text: str = "") -> Markup:
+        """A term, in the form that the sentence asks for, linked to what it means.
+
+        Raises:
+            KeyError: if the glossary has no such term.
+        """
+        meaning = self.glossary[name]
+        return Markup('<a class="term" href="#{}" data-about="{}">{}</a>').format(
+            self.term_anchor(name), meaning, text or name
+        )
+
+    def term_anchor(self, name: str) -> str:
+        """Where a term is explained."""
+        return f"term-{name.replace(' ', '-')}"
 
     def _verdict(self, claim: str) -> Mapping[str, Any]:
         """A judged claim by its id.

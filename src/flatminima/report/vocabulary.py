@@ -1,6 +1,7 @@
 """What the templates of the article may say: functions that turn results into words."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any

@@ -123,9 +123,9 @@ def test_an_interrupted_run_deletes_its_jobs(state: Path, tmp_path: Path) -> Non
         )
         wait((tmp_path / "begun").exists)
         # It asks once soon after it has submitted a job.
-        time.sleep(3)
+        time.sleep(6)
         run.send_signal(signal.SIGINT)
-        assert run.wait(60) != 0
+        assert run.wait(120) != 0
     wait(lambda: len(list(state.glob("*.deleted"))) == 1)
     assert not list(state.glob("*.json"))
     assert not (tmp_path / "slept").exists()

@@ -93,6 +93,43 @@ def test_rows_say_what_the_files_beside_them_say(site):
     assert not wrong
 
 
+NUMBER = re.compile(r'<a class="number" (href="[^"]*#m-[^>]*)>')
+
+
+def test_every_number_opens_its_interval_its_runs_its_job_and_its_file(site):
+    """On every page, of this run and of every published one; what must be known goes along."""
+    files = {name: site / f"published/{name}/report" for name in ("cifar10", "svhn")}
+    records = {name: read_json(folder / "measurements.json") for name, folder in files.items()}
+    records[""] = read_json(site / "measurements.json")
+    wrong, opened = [], 0
+    for page in sorted(site.glob("*.html")):
+        for attributes in NUMBER.findall(page.read_text()):
+            found = re.findall(r'([\w-]+)="([^"]*)"', attributes)
+            told = {key: html_module.unescape(value) for key, value in found}
+            name = told["data-name"]
+            run = told["href"].partition("#m-")[2].removesuffix(name).rstrip(".")
+            record = records[run][name]
+            lines = told["data-about"].split("; ")
+            due = [name for name in as_lines(record) if name not in lines]
+            folder = files[run] if run else site
+            if due or not told["data-job"] or site / told["data-file"] != folder / RECORD:
+                wrong.append((page.name, told, due))
+            opened += 1
+    assert opened > 500
+    assert not wrong
+
+
+RECORD = "measurements.json"
+
+
+def as_lines(record):
+    """What a popover should say of the record of a number, in lines."""
+    span = spanned(record["low"], record["high"], format_of(record["unit"]))
+    runs = f"{record['runs']} network{'s' if record['runs'] > 1 else ''}" if record["runs"] else ""
+    interval = f"{record['interval']}: {span}" if span else ""
+    return [line for line in (interval, runs, *record["note"].split("; ")) if line]
+
+
 def test_without_numbers_the_page_says_so(compose_pages):
     page = compose_pages(measurements={}, manifests={})["measurements.html"]
     assert not rows_of(page)

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
@@ -139,6 +139,13 @@ class Vocabulary:
         text = spanned(measurement.low, measurement.high, form or format_of(measurement.unit))
         return self._linked(text or written(None, "plain"), name, measurement)
 
+    def judged_number(self, record: Mapping[str, Any]) -> Markup:
+        """What was measured for a claim, linked likewise; the note of its verdict goes along."""
+        text, name = self.shown(record["measured"], record["unit"]), record["measurement"]
+        if not self.known(name):
+            return Markup("{}").format(text)
+        return self._linked(text, name, replace(self.measurements[name], note=record["note"]))
+
     def _linked(self, text: str, name: str, measurement: Measurement) -> Markup:
         if name not in self.measurements:  # its experiment was not measured, so it has no row
             return Markup('<span class="number">{}</span>').format(text)
@@ -159,8 +166,9 @@ class Vocabulary:
         return f"m-{self.run}{'.' if self.run else ''}{name}"
 
     def origin(self, name: str) -> str:
-        """The jobs on whose files a number was measured, in words; empty where that is unknown."""
-        return self.origins.get(name.partition(".")[0], "")
+        """The job that wrote a number and those on whose files it was measured, where known."""
+        wrote = f"claims of the published run {self.run}" if self.run else "claims"
+        return self.origins.get(name.partition(".")[0], wrote)
 
     def by_experiment(self) -> dict[str, list[str]]:
         """The names of all measurements, by the experiment that they are of."""
